@@ -1,0 +1,291 @@
+# rill's build. `make help` lists what there is; `make` builds the library, the examples and the rill command.
+#
+# Objects, libraries and programs go to $(BUILD), one folder for each MODE. Sources are found by wildcard. Everything
+# is compiled with -I $(BUILD)/include, where `rill` is a symlink to this folder, so that <rill/core/tensor.hpp> is the
+# same line in the tree and after `make install`.
+
+## Variables
+##   CXX=clang++         compiler, GCC >= 12 or Clang >= 14
+##   CXXFLAGS= LDFLAGS=  appended to rill's own flags (CXXFLAGS=-Wno-error keeps warnings warnings)
+##   NATIVE=1            compile for this machine's instruction set
+##   MODE=release        or asan, tsan: sanitizers, each in a build folder of its own
+##   BUILD=build         where to build
+##   ARGS="..."          arguments for the program that test, mnist or bench runs
+##   RILL_DATA=DIR       folder that holds the MNIST files; mnist then downloads nothing
+##   DEPS=install        install missing packages with apt-get, through sudo; DEPS=none never installs
+##   V=1                 show the commands
+
+MODE ?= release
+ifeq ($(filter release asan tsan,$(MODE)),)
+  $(error MODE=$(MODE): unknown mode, expected release, asan or tsan)
+endif
+
+BUILD ?= build$(if $(filter-out release,$(MODE)),/$(MODE))
+ifneq ($(filter-out 1,$(words $(BUILD)))$(filter . ./ .. ../ / ~ %/. %/..,$(BUILD))$(filter $(CURDIR) $(HOME),$(abspath $(BUILD))),)
+  $(error BUILD=$(BUILD): expected one folder without spaces, of its own: make clean removes it)
+endif
+
+ifneq ($(filter default undefined,$(origin CXX)),)
+  CXX := $(if $(filter tsan,$(MODE)),clang++,g++)
+endif
+ifeq ($(MODE)$(findstring clang,$(CXX)),tsan)
+  override CXX := clang++
+endif
+
+export BUILD CXX DEPS
+export RILL_BUILD_DIR := $(BUILD)
+
+ASAN_ENV := ASAN_OPTIONS=detect_leaks=1:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+TSAN_TESTS ?= threads:*
+
+MAKEFLAGS += -rR --no-print-directory
+
+short_flags := $(firstword -$(MAKEFLAGS))
+plain_run := $(if $(findstring n,$(short_flags))$(findstring q,$(short_flags))$(findstring t,$(short_flags)),,yes)
+
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+
+# Several goals are made one after the other, each in parallel: `make clean test` does what it says.
+.NOTPARALLEL:
+.PHONY: $(MAKECMDGOALS)
+$(MAKECMDGOALS): ; +@$(MAKE) $@
+
+else ifneq ($(and $(plain_run),$(filter test mnist,$(MAKECMDGOALS))),)
+
+# `make test` and `make mnist` end with the program's own last line, whatever the outcome and also under `make -C`.
+# Make itself would add "*** [...] Error 1" or "Leaving directory" after it. So this make only asks: with -q it runs
+# no recipe but the `+` ones and says by its exit status alone that the goal is not met. With -O it names no folders,
+# as long as it may run jobs side by side (-j99, which stays here) and calls no $(shell) while it reads this file.
+MAKEFLAGS += -q -Oline $(if $(RILL_SUBMAKE),,-j99)
+long_flags = $(wordlist 2,$(words $(MAKEFLAGS)),$(MAKEFLAGS))
+ours = -O% $(if $(filter -j99,$(MAKEFLAGS)),-j99 --jobserver%)
+clean_flags = $(subst q,,$(firstword $(MAKEFLAGS))) $(filter-out $(ours),$(long_flags))
+status_file := $(BUILD)/$(MAKECMDGOALS).status
+program-test := $(BUILD)/tests/rill_tests
+program-mnist := $(BUILD)/examples/mnist_mlp
+
+.PHONY: test mnist run
+run:
+	+@rm -f $(status_file)
+	+@MAKEFLAGS='$(subst ','\'',$(clean_flags))' $(MAKE) $(MAKECMDGOALS)-ready
+	+@$(if $(filter 1,$(V)),echo $(program-$(MAKECMDGOALS)) '$(subst ','\'',$(ARGS))';) \
+	unset MAKEFLAGS MFLAGS MAKELEVEL; $(program-$(MAKECMDGOALS)) $(ARGS); echo $$? > $(status_file)
+
+test mnist: run
+	$(if $(filter 0,$(shell cat $(status_file) 2>/dev/null)),,@false)
+
+else
+
+# Parallel by default, unless the user or a make above decides. $(shell) sees the MAKEFLAGS that this make got.
+ifeq ($(filter -j% --jobserver%,$(shell echo "$$MAKEFLAGS")),)
+  MAKEFLAGS += -j$(shell unset OMP_NUM_THREADS OMP_THREAD_LIMIT; nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
+export RILL_SUBMAKE := yes
+
+# ---- flags ----------------------------------------------------------------------------------------------------------
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
+
+# Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
+# BLAS_LIBS. Goals that compile nothing in this make go without.
+ifeq ($(filter help clean format lint asan tsan trust-long,$(MAKECMDGOALS)),)
+  include $(BUILD)/setup.mk
+endif
+
+OPTIMISE-release := -O3 -g1
+OPTIMISE-asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPTIMISE-tsan := -O1 -g -fsanitize=thread
+OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
+ifeq ($(COMPILER),gcc)
+  # GCC 12 sees an overlap in every `"text" + string` that it inlines (its bug 105651).
+  WARNINGS += -Wno-restrict
+endif
+ifeq ($(MODE)-$(COMPILER),asan-gcc)
+  # GCC's flow warnings see the sanitizer's own branches and are wrong there.
+  WARNINGS += -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
+endif
+
+# Floating point: -fno-trapping-math lets the compiler turn a ? b : c into a blend; contraction differs between
+# compilers, so std::fma is written where it is meant. Never -ffast-math: NaN has to survive.
+FLOATS := -fno-trapping-math -fno-math-errno -ffp-contract=off
+
+LANGUAGE := -std=c++20 -fPIC -fopenmp
+CPP := -I $(BUILD)/include $(BLAS_CPPFLAGS) $(CPPFLAGS)
+COMPILE := $(CXX) $(LANGUAGE) $(OPTIMISE) $(FLOATS) $(WARNINGS) $(CPP) $(CXXFLAGS)
+LINK := $(CXX) $(LANGUAGE) $(OPTIMISE) $(CXXFLAGS)
+LIBS := $(LDFLAGS) $(BLAS_LIBS) -lz -lfmt -pthread
+
+# ---- what is built --------------------------------------------------------------------------------------------------
+
+library_sources := $(sort $(wildcard core/*.cpp core/ops/*.cpp core/io/*.cpp nn/*.cpp nn/data/*.cpp nn/health/*.cpp optim/*.cpp))
+example_sources := $(sort $(wildcard examples/*.cpp))
+rill_sources := $(sort $(wildcard tools/rill/*.cpp))
+bench_sources := $(sort $(wildcard tools/bench/*.cpp))
+test_sources := $(sort $(wildcard tests/*.cpp))
+
+objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
+all_objects := $(call objects,$(library_sources) $(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+
+libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so
+examples := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(example_sources))
+programs := $(examples) $(if $(rill_sources),$(BUILD)/bin/rill)
+tests := $(BUILD)/tests/rill_tests
+bench := $(BUILD)/bin/rill_bench
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all lib examples test test-ready mnist mnist-ready bench lint format asan tsan trust-long install clean help FORCE
+
+## Targets
+##   all          the library, the examples and build/bin/rill (the default)
+all: $(libraries) $(programs)
+	@:
+
+##   lib          build/lib/librill.a and librill.so
+lib: $(libraries)
+	@:
+
+##   examples     build/examples/*
+examples: $(examples)
+	@:
+
+$(BUILD)/setup.mk: FORCE
+	@tools/setup.sh base
+
+# Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
+# anew. The first also keeps the symlink right, after the folder was moved too.
+flags_text = $(COMPILE) $(COMPILER_VERSION) $(LINK) $(LIBS)
+quote = '$(subst ','\'',$(1))'
+
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)/include
+	@test $(BUILD)/include/rill -ef . || ln -sfn "$(CURDIR)" $(BUILD)/include/rill
+	@printf '%s\n' $(call quote,$(flags_text)) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/sources: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' $(all_objects) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
+-include $(all_objects:.o=.d)
+
+$(BUILD)/lib/librill.a: $(call objects,$(library_sources)) $(BUILD)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
+$(BUILD)/lib/librill.so: $(call objects,$(library_sources)) $(BUILD)/sources
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -shared -Wl,-soname,librill.so $(filter %.o,$^) -o $@ $(LIBS)
+
+$(bench): private LIBS := -lbenchmark $(LIBS)
+$(BUILD)/bin/rill: $(call objects,$(rill_sources))
+$(bench): $(call objects,$(bench_sources))
+$(tests): $(call objects,$(test_sources))
+$(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
+
+$(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(filter %.o,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
+
+# ---- running --------------------------------------------------------------------------------------------------------
+
+##   test         build and run all tests; the last line is "N passed, N failed"
+test: test-ready
+	$(tests) $(ARGS)
+
+test-ready: $(libraries) $(programs) $(tests)
+	@:
+
+##   mnist        fetch MNIST once, then train on it: make mnist ARGS="--quick --seed 7"
+mnist: mnist-ready
+	$(BUILD)/examples/mnist_mlp $(ARGS)
+
+own_data := $(RILL_DATA)$(filter --data --data=% --help -h,$(ARGS))
+mnist-ready: $(BUILD)/examples/mnist_mlp
+	$(if $(own_data),@:,@tools/fetch_mnist.sh data/mnist)
+
+##   bench        build and run the benchmarks
+bench:
+	@tools/setup.sh bench
+	+@$(MAKE) $(bench)
+	$(Q)$(bench) $(ARGS)
+
+##   asan         the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan:
+	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan test-ready
+	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(BUILD)/asan $(BUILD)/asan/tests/rill_tests $(ARGS)
+
+# OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: every parallel loop would be a race.
+tsan_cxx := $(if $(findstring clang,$(CXX)),$(CXX),clang++)
+tsan_build := $(BUILD)/tsan
+##   tsan         the tests named "threads: ..." under ThreadSanitizer (clang++)
+tsan:
+	@CXX='$(tsan_cxx)' BUILD=$(tsan_build) tools/setup.sh tsan
+	+@$(MAKE) MODE=tsan CXX='$(tsan_cxx)' BUILD=$(tsan_build) $(tsan_build)/tests/rill_tests
+	$(Q)archer=$$(CXX='$(tsan_cxx)' tools/setup.sh archer) && \
+	OMP_TOOL_LIBRARIES="$$archer" TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
+	RILL_BUILD_DIR=$(tsan_build) $(tsan_build)/tests/rill_tests -tc='$(TSAN_TESTS)' $(ARGS)
+
+# Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
+blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))
+say_step = printf '== %s\n'
+
+##   trust-long   the tests with sanitizers, thread counts, compilers and BLAS builds; three MNIST runs
+trust-long:
+	+@for n in 2 4; do \
+	  for mode in asan tsan; do \
+	    $(say_step) "$$mode, $$n threads"; RILL_NUM_THREADS=$$n $(MAKE) $$mode || exit 1; \
+	  done; \
+	done
+	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
+	+@$(MAKE) test-ready
+	$(Q)for folder in $(blas_folders); do \
+	  $(say_step) "$$folder"; LD_LIBRARY_PATH="$$folder" $(tests) || exit 1; \
+	done
+	+@for seed in 1 2 3; do \
+	  $(say_step) "mnist_mlp, seed $$seed"; $(MAKE) mnist ARGS="--seed $$seed $(ARGS)" || exit 1; \
+	done
+
+##   lint         layout of the code, include directions, header layers
+lint:
+	@tools/setup.sh lint
+	@tools/lint.sh
+
+##   format       lay the code out with clang-format
+format:
+	@tools/setup.sh lint
+	@tools/lint.sh --fix
+
+PREFIX ?= /usr/local
+installed_headers = $(sort $(wildcard *.hpp core/*.hpp core/ops/*.hpp core/io/*.hpp nn/*.hpp nn/data/*.hpp nn/health/*.hpp optim/*.hpp))
+##   install      headers, libraries and rill under $(DESTDIR)$(PREFIX), by default /usr/local
+install: $(libraries) $(programs)
+	$(Q)for header in $(installed_headers); do install -D -m 644 $$header "$(DESTDIR)$(PREFIX)/include/rill/$$header" || exit 1; done
+	$(Q)install -D -m 644 $(BUILD)/lib/librill.a "$(DESTDIR)$(PREFIX)/lib/librill.a"
+	$(Q)install -D -m 755 $(BUILD)/lib/librill.so "$(DESTDIR)$(PREFIX)/lib/librill.so"
+	$(if $(rill_sources),$(Q)install -D -m 755 $(BUILD)/bin/rill "$(DESTDIR)$(PREFIX)/bin/rill")
+
+##   clean        remove the build folder
+clean:
+	$(Q)rm -rf $(BUILD)
+
+##   help         this text
+help:
+	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+FORCE:
+
+endif
