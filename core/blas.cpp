@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cblas.h>
+#include <climits>
+#include <mutex>
+#include <omp.h>
+
+#include <rill/core/blas.hpp>
+#include <rill/core/error.hpp>
+#include <rill/core/parallel.hpp>
+
+namespace rill::blas {
+namespace {
+
+// Keeps OpenBLAS on one thread while it lives. The OpenMP build takes its count from the calling thread's own
+// OpenMP setting; the pthread build has one process-wide count, so the first guard in and the last one out
+// change it.
+class SerialBlas {
+ public:
+  SerialBlas() {
+    if (parallel_ == openmp_build) {
+      saved_ = omp_get_max_threads();
+      if (saved_ != 1) omp_set_num_threads(1);
+    } else if (parallel_ == pthread_build) {
+      const std::lock_guard lock(mutex_);
+      if (users_++ == 0) {
+        process_saved_ = openblas_get_num_threads();
+        if (process_saved_ != 1) openblas_set_num_threads(1);
+      }
+    }
+  }
+  ~SerialBlas() {
+    if (parallel_ == openmp_build) {
+      if (saved_ != 1) omp_set_num_threads(saved_);
+    } else if (parallel_ == pthread_build) {
+      const std::lock_guard lock(mutex_);
+      // A count other than 1 was set by the host meanwhile, and stays.
+      if (--users_ == 0 && process_saved_ != 1 && openblas_get_num_threads() == 1) {
+        openblas_set_num_threads(process_saved_);
+      }
+    }
+  }
+  SerialBlas(const SerialBlas&) = delete;
+  SerialBlas& operator=(const SerialBlas&) = delete;
+
+ private:
+  static constexpr int pthread_build = 1, openmp_build = 2;
+  static inline const int parallel_ = openblas_get_parallel();
+  static inline std::mutex mutex_;
+  static inline int users_ = 0;
+  static inline int process_saved_ = 1;
+  int saved_ = 1;
+};
+
+void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda,
+              const float* b, int ldb, float beta, float* c, int ldc) {
+  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+}
+
+void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a, int lda,
+              const double* b, int ldb, double beta, double* c, int ldc) {
+  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
+}
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+// Strips along the longer side of c: each strip packs its own copy of the operand that the others pack too, so
+// the shared operand is the smaller one, and there are no more strips than keep a strip worth a thread's while.
+Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t most_strips = 8;
+  constexpr double strip_work = 4e6;  // multiply-adds: some 120 microseconds of one core
+  const double work =
+      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(k, 1));
+  const std::int64_t wanted =
+      std::clamp(static_cast<std::int64_t>(std::min(work / strip_work, 64.0)), std::int64_t{1}, most_strips);
+  Grid grid{1, 1, m, n};
+  if (n >= m) {
+    grid.tile_columns = std::max<std::int64_t>(round_up((n + wanted - 1) / wanted, 32), 32);
+    grid.columns = std::max<std::int64_t>((n + grid.tile_columns - 1) / grid.tile_columns, 1);
+  } else {
+    grid.tile_rows = std::max<std::int64_t>(round_up((m + wanted - 1) / wanted, 32), 32);
+    grid.rows = std::max<std::int64_t>((m + grid.tile_rows - 1) / grid.tile_rows, 1);
+  }
+  return grid;
+}
+
+template <class T>
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+          const T* b, T* c, const T* bias, bool accumulate) {
+  RILL_CHECK(std::max({m, n, k}) <= INT_MAX, "gemm: sizes ", m, ", ", n, ", ", k, ", expected at most ",
+             INT_MAX);
+  if (m == 0 || n == 0) return;
+  const Grid grid = grid_for(m, n, k);
+  const SerialBlas serial;
+  parallel_tasks(grid.rows * grid.columns, [&](std::int64_t tile) {
+    const std::int64_t i = tile / grid.columns * grid.tile_rows, j = tile % grid.columns * grid.tile_columns;
+    const std::int64_t rows = std::min(grid.tile_rows, m - i), columns = std::min(grid.tile_columns, n - j);
+    T* corner = c + i * n + j;
+    if (k > 0) {
+      multiply(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
+               static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(k),
+               a + (transpose_a ? i : i * k), static_cast<int>(transpose_a ? m : k),
+               b + (transpose_b ? j * k : j), static_cast<int>(transpose_b ? k : n), accumulate ? T(1) : T(0),
+               corner, static_cast<int>(n));
+    } else if (!accumulate) {
+      for (std::int64_t r = 0; r < rows; ++r) std::fill_n(corner + r * n, columns, T(0));
+    }
+    if (!bias) return;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t s = 0; s < columns; ++s) corner[r * n + s] += bias[j + s];
+    }
+  });
+}
+
+template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, const float*,
+                          float*, const float*, bool);
+template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*, const double*,
+                           double*, const double*, bool);
+
+const char* description() { return openblas_get_config(); }
+
+}  // namespace rill::blas

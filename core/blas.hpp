@@ -1,0 +1,33 @@
+// Matrix products over OpenBLAS, bitwise the same for any number of threads.
+//
+// A product is cut into tiles by a grid that follows from (m, n, k) alone; OpenBLAS computes each tile on one
+// thread, and tiles run in parallel. OpenBLAS is kept serial only while a product runs; what the host program has
+// set is put back. Both builds of OpenBLAS, pthread and OpenMP, are supported.
+#pragma once
+
+#include <cstdint>
+
+namespace rill::blas {
+
+/// c[m, n] = op(a) op(b) (+ bias[n] on every row, + c when accumulate), row-major and contiguous.
+/// op(a) is [m, k]: a is stored [k, m] if transpose_a; op(b) is [k, n]: b is stored [n, k] if transpose_b.
+/// c must not overlap a or b. Any size may be 0; k = 0 gives zeros (plus bias). Throws Error for sizes over 2^31 - 1.
+template <class T>
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+          const T* b, T* c, const T* bias = nullptr, bool accumulate = false);
+
+extern template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*,
+                                 const float*, float*, const float*, bool);
+extern template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*,
+                                  const double*, double*, const double*, bool);
+
+/// The grid for an [m, n] product over k: `rows` by `columns` tiles of at most tile_rows by tile_columns.
+struct Grid {
+  std::int64_t rows, columns, tile_rows, tile_columns;
+};
+Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k);
+
+/// OpenBLAS's own description of itself (version, build, kernel), for `rill info` and bug reports.
+const char* description();
+
+}  // namespace rill::blas

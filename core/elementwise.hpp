@@ -1,0 +1,185 @@
+// Elementwise functions of one tensor, from a scalar formula and its slope.
+//
+// A formula F is a small struct; T is float or double, and f.value<T>(x) must depend on x alone:
+//
+//   struct Square {
+//     static constexpr std::string_view name = "square";
+//     template <class T> T value(T x) const { return x * x; }
+//     template <class T> T slope_from_input(T x) const { return 2 * x; }
+//     template <class T> T curvature_from_input(T) const { return 2; }   // optional: for second-order gradients
+//     static std::vector<Square> samples() { return {{}}; }
+//   };
+//
+// The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
+// exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
+// second-order gradient is zero. Optional `void check() const` throws Error for bad attributes.
+#pragma once
+
+#include <rill/core/graph.hpp>
+#include <rill/core/parallel.hpp>
+#include <rill/core/sample.hpp>
+
+namespace rill {
+
+namespace detail {
+
+// A loop whose iterations do not depend on each other, although x and y may be the same block (in place).
+template <class Body>
+inline void independent_loop(std::int64_t begin, std::int64_t end, Body body) {
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#elif defined(__GNUC__)
+#pragma GCC ivdep
+#endif
+  for (std::int64_t i = begin; i < end; ++i) body(i);
+}
+
+template <class F>
+concept ReadsInput = requires(const F& f, double x) {
+  f.slope_from_input(x);
+};
+template <class F>
+concept ReadsOutput = requires(const F& f, double y) {
+  f.slope_from_output(y);
+};
+
+// Joins a formula's name and a suffix at compile time.
+template <const std::string_view& name, std::size_t suffixes>
+struct BackwardName {
+  static constexpr std::string_view suffix = "_backward";
+  static constexpr auto text = [] {
+    std::array<char, name.size() + suffixes * suffix.size()> joined{};
+    std::size_t at = 0;
+    for (const char c : name) joined[at++] = c;
+    for (std::size_t i = 0; i < suffixes; ++i) {
+      for (const char c : suffix) joined[at++] = c;
+    }
+    return joined;
+  }();
+  static constexpr std::string_view value{text.data(), text.size()};
+};
+
+}  // namespace detail
+
+namespace ops {
+
+/// dx = g · v · f''(s), where s is the input or output that the slope reads. Inputs g, v, s of one shape.
+template <class F, bool from_output>
+struct Curvature {
+  static constexpr std::string_view name = detail::BackwardName<F::name, 2>::value;
+  F f;
+
+  Meta infer(const Tensor& g, const Tensor&, const Tensor&) const { return {g.shape(), g.dtype()}; }
+
+  void forward(const Tensor& g, const Tensor& v, const Tensor& s, Tensor& dx) const {
+    dispatch_floating(g.dtype(), name, [&]<class T>(T) {
+      const T *in_g = g.data<T>().data(), *in_v = v.data<T>().data(), *in_s = s.data<T>().data();
+      T* out = dx.mutable_data<T>().data();
+      parallel_for(dx.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
+        const F formula = local;  // a local copy: attributes read through a pointer would stop vectorisation
+        detail::independent_loop(begin, end, [=](std::int64_t i) {
+          if constexpr (from_output) {
+            out[i] = in_g[i] * in_v[i] * formula.curvature_from_output(in_s[i]);
+          } else {
+            out[i] = in_g[i] * in_v[i] * formula.curvature_from_input(in_s[i]);
+          }
+        });
+      });
+    });
+  }
+};
+
+/// dx = g · f'(s), where s is the input or output that the slope reads. Inputs g and s of one shape.
+template <class F, bool from_output>
+struct Slope {
+  static constexpr std::string_view name = detail::BackwardName<F::name, 1>::value;
+  F f;
+
+  Meta infer(const Tensor& g, const Tensor&) const { return {g.shape(), g.dtype()}; }
+
+  void forward(const Tensor& g, const Tensor& s, Tensor& dx) const {
+    dispatch_floating(g.dtype(), name, [&]<class T>(T) {
+      const T *in_g = g.data<T>().data(), *in_s = s.data<T>().data();
+      T* out = dx.mutable_data<T>().data();
+      parallel_for(dx.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
+        const F formula = local;
+        detail::independent_loop(begin, end, [=](std::int64_t i) {
+          if constexpr (from_output) {
+            out[i] = in_g[i] * formula.slope_from_output(in_s[i]);
+          } else {
+            out[i] = in_g[i] * formula.slope_from_input(in_s[i]);
+          }
+        });
+      });
+    });
+  }
+
+  std::array<Tensor, 2> gradient(const Incoming& v, Input<0> g, Input<1> s) const {
+    constexpr bool curved = requires { f.curvature_from_input(1.0); }
+    || requires { f.curvature_from_output(1.0); };
+    Tensor to_g, to_s;
+    if (v.needs(0)) to_g = apply(*this, v[0], s());
+    if (v.needs(1)) {
+      if constexpr (curved) {
+        to_s = apply(Curvature<F, from_output>{f}, g(), v[0], s());
+      } else {
+        to_s = zeros(v.input_shape(1), v[0].dtype());
+      }
+    }
+    return {to_g, to_s};
+  }
+};
+
+/// y = f(x), elementwise, f32 or f64.
+template <class F, bool from_output = !detail::ReadsInput<F>>
+struct Elementwise {
+  static_assert(from_output ? detail::ReadsOutput<F> : detail::ReadsInput<F>);
+  static constexpr std::string_view name = F::name;
+  using Read = std::conditional_t<from_output, Output<0>, Input<0>>;
+  F f;
+
+  Meta infer(const Tensor& x) const {
+    if constexpr (requires { f.check(); }) f.check();
+    RILL_CHECK(is_floating(x.dtype()), name, ": x is ", x.dtype(), ", expected f32 or f64");
+    return {x.shape(), x.dtype()};
+  }
+
+  void forward(const Tensor& x, Tensor& y) const {
+    dispatch_floating(x.dtype(), name, [&]<class T>(T) {
+      const T* in = x.data<T>().data();
+      T* out = y.mutable_data<T>().data();
+      parallel_for(y.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
+        const F formula = local;
+        detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = formula.value(in[i]); });
+      });
+    });
+  }
+
+  Tensor gradient(const Incoming& g, Read s) const { return apply(Slope<F, from_output>{f}, g[0], s()); }
+
+  static std::vector<Sample<Elementwise>> samples() {
+    std::vector<Sample<Elementwise>> all;
+    for (const F& formula : F::samples()) {
+      for (const Shape& shape : {Shape{7}, Shape{3, 5}, Shape{2, 3, 4}, Shape{}, Shape{0}, Shape{3, 0}}) {
+        all.push_back({{formula}, {{shape}}});
+      }
+    }
+    return all;
+  }
+};
+
+}  // namespace ops
+
+/// f(x) for every element. Throws Error for bad attributes and for i64.
+template <class F>
+Tensor elementwise(const F& f, const Tensor& x) {
+  return apply(ops::Elementwise<F>{f}, x);
+}
+
+/// The same on x's own block. Throws Error also where x may not be overwritten (see Tensor::relu_).
+template <detail::ReadsOutput F>
+Tensor& elementwise_(const F& f, Tensor& x) {
+  return apply_inplace(ops::Elementwise<F, true>{f}, x);
+}
+
+}  // namespace rill

@@ -1,0 +1,213 @@
+#include <array>
+#include <bit>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include <rill/core/memory.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RILL_POISON 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RILL_POISON 1
+#endif
+#endif
+#ifdef RILL_POISON
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(piece, bytes) (static_cast<void>(piece), static_cast<void>(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(piece, bytes) (static_cast<void>(piece), static_cast<void>(bytes))
+#endif
+
+namespace rill::memory {
+namespace {
+
+// Size classes: four per octave (1, 1.25, 1.5, 1.75 times a power of two) from 64 bytes on, so at most a fifth
+// of a piece is unused.
+constexpr std::size_t class_count = 4 * 40;
+
+std::size_t class_of(std::size_t bytes) {
+  if (bytes <= 64) return 0;
+  const unsigned octave =
+      static_cast<unsigned>(std::bit_width(bytes - 1)) - 1;  // 2^octave < bytes <= 2^(octave+1)
+  const std::size_t quarter = (bytes - 1 - (std::size_t{1} << octave)) >> (octave - 2);
+  return 4 * (octave - 6) + quarter + 1;
+}
+
+std::size_t class_bytes(std::size_t index) {
+  if (index == 0) return 64;
+  const std::size_t octave = 6 + (index - 1) / 4, quarter = (index - 1) % 4;
+  return (std::size_t{1} << octave) + (quarter + 1) * (std::size_t{1} << (octave - 2));
+}
+
+// Pieces of one class that a thread keeps to itself; large ones are few, so that a thread which only frees
+// (the consumer of a loader) does not hoard them.
+constexpr std::size_t slots_per_class = 64;
+std::size_t slots_of(std::size_t index) {
+  return class_bytes(index) <= (std::size_t{1} << 20) ? slots_per_class : 8;
+}
+
+struct SharedCache {
+  std::mutex mutex;
+  std::array<std::vector<void*>, class_count> pieces;
+  std::atomic<std::uint64_t> system_allocations{0};
+  std::atomic<std::int64_t> bytes_held{0};
+
+  void to_system(void* piece, std::size_t index) noexcept {
+    const std::size_t bytes = class_bytes(index);
+    ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
+    ::operator delete (piece, std::align_val_t{alignment});
+    bytes_held.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  }
+
+  void put(void* const* begin, std::size_t count, std::size_t index) noexcept {
+    const std::lock_guard lock(mutex);
+    for (std::size_t i = 0; i < count; ++i) {
+      try {
+        pieces[index].push_back(begin[i]);
+      } catch (const std::bad_alloc&) {
+        to_system(begin[i], index);
+      }
+    }
+  }
+
+  // Moves up to `count` pieces to `out`; how many.
+  std::size_t take(void** out, std::size_t count, std::size_t index) noexcept {
+    const std::lock_guard lock(mutex);
+    auto& from = pieces[index];
+    std::size_t taken = 0;
+    while (taken < count && !from.empty()) {
+      out[taken++] = from.back();
+      from.pop_back();
+    }
+    return taken;
+  }
+};
+
+// Never destroyed: tensors with static storage duration may be released after any static destructor of ours.
+SharedCache& shared_cache() {
+  static SharedCache* cache = new SharedCache;
+  return *cache;
+}
+
+struct ThreadCache {
+  std::array<std::array<void*, slots_per_class>, class_count> pieces;
+  std::array<std::uint32_t, class_count> counts{};
+
+  ThreadCache() = default;
+  ThreadCache(const ThreadCache&) = delete;
+  ThreadCache& operator=(const ThreadCache&) = delete;
+  ~ThreadCache();
+
+  void flush() noexcept {
+    for (std::size_t index = 0; index < class_count; ++index) {
+      shared_cache().put(pieces[index].data(), std::exchange(counts[index], 0u), index);
+    }
+  }
+};
+
+// Trivially destructible, so it can still be read after the cache of an ending thread is gone.
+thread_local bool thread_cache_gone = false;
+
+ThreadCache::~ThreadCache() {
+  flush();
+  thread_cache_gone = true;
+}
+
+ThreadCache* thread_cache() noexcept {
+  if (thread_cache_gone) return nullptr;
+  static thread_local ThreadCache cache;
+  return &cache;
+}
+
+void* find_cached(std::size_t index) noexcept {
+  ThreadCache* cache = thread_cache();
+  void* piece = nullptr;
+  if (!cache) {
+    shared_cache().take(&piece, 1, index);
+    return piece;
+  }
+  std::uint32_t& count = cache->counts[index];
+  if (count == 0) {
+    count = static_cast<std::uint32_t>(
+        shared_cache().take(cache->pieces[index].data(), slots_of(index) / 2, index));
+  }
+  return count == 0 ? nullptr : cache->pieces[index][--count];
+}
+
+void* from_system(std::size_t bytes) {
+  void* piece = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
+  if (!piece && trim() > 0) piece = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
+  if (!piece) throw std::bad_alloc();
+  SharedCache& shared = shared_cache();
+  shared.system_allocations.fetch_add(1, std::memory_order_relaxed);
+  shared.bytes_held.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  return piece;
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes) {
+  const std::size_t index = class_of(bytes);
+  if (index >= class_count) throw std::bad_alloc();
+  void* piece = find_cached(index);
+  if (!piece) piece = from_system(class_bytes(index));
+  ASAN_POISON_MEMORY_REGION(piece, class_bytes(index));
+  ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
+  return piece;
+}
+
+void release(void* piece, std::size_t bytes) noexcept {
+  const std::size_t index = class_of(bytes);
+  ASAN_POISON_MEMORY_REGION(piece, class_bytes(index));
+  SharedCache& shared = shared_cache();
+  ThreadCache* cache = thread_cache();
+  if (!cache) return shared.put(&piece, 1, index);
+  std::uint32_t& count = cache->counts[index];
+  if (count == slots_of(index)) {
+    const auto half = static_cast<std::uint32_t>(slots_of(index) / 2);
+    shared.put(cache->pieces[index].data() + half, count - half, index);
+    count = half;
+  }
+  cache->pieces[index][count++] = piece;
+}
+
+std::size_t trim() noexcept {
+  if (ThreadCache* cache = thread_cache()) cache->flush();
+  SharedCache& shared = shared_cache();
+  std::size_t freed = 0;
+  const std::lock_guard lock(shared.mutex);
+  for (std::size_t index = 0; index < class_count; ++index) {
+    for (void* piece : shared.pieces[index]) shared.to_system(piece, index);
+    freed += shared.pieces[index].size() * class_bytes(index);
+    shared.pieces[index] = {};
+  }
+  return freed;
+}
+
+Stats stats() noexcept {
+  const SharedCache& shared = shared_cache();
+  Stats stats;
+  stats.system_allocations = shared.system_allocations.load(std::memory_order_relaxed);
+  stats.bytes_held = shared.bytes_held.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace rill::memory
+
+namespace rill::detail {
+
+Ref<Block> Block::create(std::size_t bytes) {
+  auto* block = ::new (memory::allocate(memory::alignment + bytes)) Block;
+  block->bytes = bytes;
+  return Ref<Block>::adopt(block);
+}
+
+void Block::destroy(Block* block) noexcept {
+  const std::size_t bytes = memory::alignment + block->bytes;
+  block->~Block();
+  memory::release(block, bytes);
+}
+
+}  // namespace rill::detail

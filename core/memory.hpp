@@ -1,0 +1,88 @@
+// Recycled memory: one pool behind tensors' blocks, their records and the nodes of the graph.
+//
+// Freed pieces go to a cache of the freeing thread and, when that is full, to a shared one, so a warm training
+// step calls the system's allocator not once. All functions may be called from any thread, also from destructors
+// of static objects after main. Under AddressSanitizer, cached pieces are poisoned.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace rill::memory {
+
+constexpr std::size_t alignment = 64;
+
+/// A piece of at least `bytes` bytes, aligned to 64. Throws std::bad_alloc.
+void* allocate(std::size_t bytes);
+
+/// Gives a piece back; `bytes` must be what was asked for.
+void release(void* piece, std::size_t bytes) noexcept;
+
+/// Returns the cached pieces of the calling thread and of the shared cache to the system; the bytes returned.
+std::size_t trim() noexcept;
+
+struct Stats {
+  std::uint64_t system_allocations = 0;  ///< calls of the system's allocator since the start
+  std::int64_t bytes_held = 0;  ///< taken from the system and not returned: in use, or cached for reuse
+};
+
+Stats stats() noexcept;
+
+}  // namespace rill::memory
+
+namespace rill::detail {
+
+/// Intrusive pointer: T has `std::atomic<std::uint32_t> refs` that starts at 1, and `static void destroy(T*) noexcept`.
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  static Ref adopt(T* fresh) noexcept {
+    Ref ref;
+    ref.ptr_ = fresh;
+    return ref;
+  }
+  static Ref share(T* ptr) noexcept {
+    if (ptr) ptr->refs.fetch_add(1, std::memory_order_relaxed);
+    return adopt(ptr);
+  }
+  Ref(const Ref& other) noexcept : Ref(share(other.ptr_)) {}
+  Ref(Ref&& other) noexcept : ptr_(std::exchange(other.ptr_, nullptr)) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(ptr_, other.ptr_);
+    return *this;
+  }
+  ~Ref() { reset(); }
+
+  void reset() noexcept {
+    T* ptr = std::exchange(ptr_, nullptr);
+    if (ptr && ptr->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) T::destroy(ptr);
+  }
+  T* get() const noexcept { return ptr_; }
+  T* operator->() const noexcept { return ptr_; }
+  T& operator*() const noexcept { return *ptr_; }
+  explicit operator bool() const noexcept { return ptr_ != nullptr; }
+  bool unique() const noexcept { return ptr_ && ptr_->refs.load(std::memory_order_acquire) == 1; }
+
+ private:
+  T* ptr_ = nullptr;
+};
+
+/// The bytes behind one or more tensors. `version` counts overwrites: a gradient that saved the value at an
+/// older version refuses to run. `graph_handles` counts the tensors on the block that take part in a graph.
+struct Block {
+  std::atomic<std::uint32_t> refs{1};
+  std::atomic<std::uint32_t> version{0};
+  std::atomic<std::uint32_t> graph_handles{0};
+  std::size_t bytes = 0;
+
+  static Ref<Block> create(std::size_t bytes);
+  static void destroy(Block* block) noexcept;
+  std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + memory::alignment; }
+};
+
+static_assert(sizeof(Block) <= memory::alignment);
+
+}  // namespace rill::detail

@@ -1,0 +1,19 @@
+#include <rill/core/ops/elu.hpp>
+
+namespace rill {
+
+template struct ops::Elementwise<ops::Elu>;
+template struct ops::Elementwise<ops::Elu, true>;
+template struct ops::Slope<ops::Elu, false>;
+template struct ops::Slope<ops::Elu, true>;
+
+void ops::Elu::check() const {
+  RILL_CHECK(std::isfinite(alpha) && alpha >= 0, "elu: alpha is ", alpha,
+             ", expected a finite number, 0 or more");
+}
+
+Tensor elu(const Tensor& x, double alpha) { return elementwise(ops::Elu{alpha}, x); }
+Tensor Tensor::elu(double alpha) const { return rill::elu(*this, alpha); }
+Tensor& Tensor::elu_(double alpha) { return elementwise_(ops::Elu{alpha}, *this); }
+
+}  // namespace rill

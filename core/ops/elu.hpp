@@ -1,0 +1,54 @@
+// elu(x) = x for x > 0, else alpha · (exp(x) - 1) (Clevert, Unterthiner, Hochreiter, arXiv 1511.07289).
+#pragma once
+
+#include <cmath>
+
+#include <rill/core/elementwise.hpp>
+
+namespace rill {
+namespace ops {
+
+/// y = x for x > 0, else alpha · expm1(x); dy/dx = 1 for x > 0, else alpha · exp(x), so alpha at 0, as in PyTorch.
+/// The in-place form reads dy/dx = y + alpha, whose error is absolute (alpha · 1e-7 in f32), not relative.
+struct Elu {
+  static constexpr std::string_view name = "elu";
+  double alpha = 1.0;
+
+  /// Throws Error unless alpha is finite and not negative; y then has the sign of x.
+  void check() const;
+
+  template <class T>
+  T value(T x) const {
+    return x > T(0) ? x : static_cast<T>(alpha) * std::expm1(x);
+  }
+  template <class T>
+  T slope_from_input(T x) const {
+    return x > T(0) ? T(1) : static_cast<T>(alpha) * std::exp(x);
+  }
+  template <class T>
+  T slope_from_output(T y) const {
+    return y > T(0) ? T(1) : y + static_cast<T>(alpha);
+  }
+  template <class T>
+  T curvature_from_input(T x) const {
+    return x > T(0) ? T(0) : static_cast<T>(alpha) * std::exp(x);
+  }
+  template <class T>
+  T curvature_from_output(T y) const {
+    return y > T(0) ? T(0) : T(1);
+  }
+
+  static std::vector<Elu> samples() { return {{1.0}, {0.5}, {2.0}, {0.0}}; }
+};
+
+extern template struct Elementwise<Elu>;
+extern template struct Elementwise<Elu, true>;
+extern template struct Slope<Elu, false>;
+extern template struct Slope<Elu, true>;
+
+}  // namespace ops
+
+/// x where x > 0, else alpha · (exp(x) - 1); any shape, f32 or f64. Throws Error for a negative, NaN or infinite alpha.
+Tensor elu(const Tensor& x, double alpha = 1.0);
+
+}  // namespace rill

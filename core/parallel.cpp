@@ -1,0 +1,76 @@
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <omp.h>
+#include <sched.h>
+
+#include <rill/core/error.hpp>
+#include <rill/core/parallel.hpp>
+
+namespace rill {
+namespace {
+
+constexpr int max_threads = 1024;
+
+// 0 when the variable is unset or not a sensible count. OMP_NUM_THREADS may be a list ("4,2"): the first counts.
+int count_from_environment(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (!text) return 0;
+  int count = 0;
+  const auto [end, error] = std::from_chars(text, text + std::strlen(text), count);
+  const bool valid =
+      error == std::errc{} && (*end == '\0' || *end == ',') && count >= 1 && count <= max_threads;
+  return valid ? count : 0;
+}
+
+int available_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+  return 1;
+}
+
+int default_count() {
+  if (const int count = count_from_environment("RILL_NUM_THREADS")) return count;
+  if (const int count = count_from_environment("OMP_NUM_THREADS")) return count;
+  return available_cores();
+}
+
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count{default_count()};
+  return count;
+}
+
+}  // namespace
+
+void set_num_threads(int n) {
+  RILL_CHECK(n >= 1 && n <= max_threads, "set_num_threads: n is ", n, ", expected 1 to ", max_threads);
+  thread_count().store(n, std::memory_order_relaxed);
+}
+
+int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+
+namespace detail {
+
+void run_tasks(std::int64_t count, TaskFunction function, void* context) {
+  const int threads = static_cast<int>(count < num_threads() ? count : num_threads());
+  if (threads <= 1 || omp_in_parallel()) {
+    for (std::int64_t i = 0; i < count; ++i) function(context, i);
+    return;
+  }
+  std::exception_ptr first;
+  std::atomic_flag failed = ATOMIC_FLAG_INIT;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::int64_t i = 0; i < count; ++i) {
+    try {
+      function(context, i);
+    } catch (...) {
+      if (!failed.test_and_set()) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace detail
+}  // namespace rill

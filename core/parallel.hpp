@@ -1,0 +1,58 @@
+// Threads: our own thread count, and loops over OpenMP with it.
+//
+// The count belongs to rill alone: a host program's OpenMP and OpenBLAS settings are neither read after the start
+// nor changed. How work is cut never changes a result: elementwise loops do not care, and everything that sums
+// runs over a grid of blocks that follows from the sizes alone (parallel_tasks).
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace rill {
+
+/// Threads used by kernels; n >= 1, else throws Error. Process-wide. The default is RILL_NUM_THREADS, else
+/// OMP_NUM_THREADS, else the cores that this process may use.
+void set_num_threads(int n);
+int num_threads();
+
+namespace detail {
+
+using TaskFunction = void (*)(void* context, std::int64_t index);
+
+void run_tasks(std::int64_t count, TaskFunction function, void* context);
+
+// One OpenMP region costs microseconds; below this many elements a loop stays on the calling thread.
+constexpr std::int64_t parallel_grain = 32768;
+
+}  // namespace detail
+
+/// Calls `task(i)` for i in [0, count) from several threads, in any order; tasks must write disjoint data.
+/// The first exception that a task throws is thrown again, after all have ended.
+template <class Task>
+void parallel_tasks(std::int64_t count, Task&& task) {
+  if (count == 1) return task(std::int64_t{0});
+  using Plain = std::remove_reference_t<Task>;
+  detail::run_tasks(
+      count, [](void* context, std::int64_t index) { (*static_cast<Plain*>(context))(index); },
+      const_cast<void*>(static_cast<const void*>(&task)));
+}
+
+/// Calls `body(begin, end)` on disjoint ranges that cover [0, count). `grain` is the least work, in elements,
+/// that is worth a thread.
+template <class Body>
+void parallel_for(std::int64_t count, Body&& body, std::int64_t grain = detail::parallel_grain) {
+  const std::int64_t most = count / grain;
+  const std::int64_t parts = most < num_threads() ? most : num_threads();
+  if (parts <= 1) {
+    if (count > 0) body(std::int64_t{0}, count);
+    return;
+  }
+  // Whole cache lines, so that two threads never write to the same one.
+  const std::int64_t step = ((count + parts - 1) / parts + 15) / 16 * 16;
+  parallel_tasks(parts, [&](std::int64_t part) {
+    const std::int64_t begin = part * step, end = begin + step < count ? begin + step : count;
+    if (begin < end) body(begin, end);
+  });
+}
+
+}  // namespace rill

@@ -1,0 +1,267 @@
+#include <algorithm>
+
+#include <rill/core/ops/binary.hpp>
+#include <rill/core/ops/cast.hpp>
+#include <rill/core/walk.hpp>
+
+namespace rill {
+namespace detail {
+namespace {
+
+std::atomic<std::uint64_t> walk_count{0};
+
+bool sole_owner(const Tensor& tensor) {
+  return Access::handle(tensor).unique() && Access::record(tensor).block.unique();
+}
+
+Tensor copy_of(const Tensor& tensor) { return tensor.clone(); }
+
+}  // namespace
+
+Tensor GradHooks::run(Tensor grad) const {
+  const std::vector<std::pair<std::uint64_t, GradHook>> current = hooks;  // a hook may remove itself
+  for (const auto& [id, hook] : current) {
+    Tensor replaced = hook(grad);
+    if (!replaced.defined()) continue;
+    RILL_CHECK(replaced.shape() == grad.shape() && replaced.dtype() == grad.dtype(),
+               "register_hook: the hook returned ", replaced.dtype(), " ", replaced.shape(),
+               ", expected the gradient's ", grad.dtype(), " ", grad.shape());
+    grad = std::move(replaced);
+  }
+  return grad;
+}
+
+// The buffers outlive a walk, so that a warm one allocates nothing; a walk inside a walk (a hook that calls
+// backward) finds them taken and starts with empty ones.
+Walk::Buffers& Walk::spare_buffers() {
+  static thread_local Buffers buffers;
+  return buffers;
+}
+
+Walk::Walk(const char* where, bool retain_graph, bool create_graph)
+    : where_(where), retain_graph_(retain_graph || create_graph), create_graph_(create_graph) {
+  std::swap(buffers_, spare_buffers());
+}
+
+Walk::~Walk() {
+  for (Node* node : buffers_.nodes) {
+    for (OutputSlot& slot : node->outputs) slot.grad = Tensor();
+    node->needed = true;
+    node->wanted = false;
+  }
+  for (const Ref<Record>& leaf : buffers_.leaves) leaf->pending.reset();
+  buffers_.nodes.clear();
+  buffers_.stack.clear();
+  buffers_.leaves.clear();
+  std::swap(buffers_, spare_buffers());
+}
+
+void Walk::want(const std::vector<Tensor>& inputs) {
+  every_leaf_ = false;
+  wanted_.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    wanted_.push_back(edge_to(input));
+    RILL_CHECK(wanted_.back(), where_, ": input ", wanted_.size() - 1, " ", input.shape(),
+               " requires no gradient; call requires_grad_() before it is used");
+  }
+  found_.resize(inputs.size());
+}
+
+void Walk::collect(std::span<const Tensor> outputs) {
+  const std::uint64_t stamp = walk_count.fetch_add(1, std::memory_order_relaxed) + 1;
+  auto& [nodes, stack, leaves] = buffers_;
+  const auto push = [&, stamp](Node* node) {
+    if (!node || node->last_walk == stamp) return;
+    RILL_CHECK(!node->freed, where_, ": the graph of ", node->name(), " ", node->outputs[0].shape,
+               " was freed by an earlier walk; pass retain_graph to the first one to walk it again");
+    node->last_walk = stamp;
+    stack.push_back(node);
+  };
+  for (const Tensor& output : outputs) push(Access::record(output).node.get());
+  while (!stack.empty()) {
+    Node* node = stack.back();
+    stack.pop_back();
+    nodes.push_back(node);
+    for (const Edge& edge : node->edges) push(edge.node.get());
+  }
+  const auto newer = [](const Node* a, const Node* b) { return a->number > b->number; };
+  if (!std::is_sorted(nodes.begin(), nodes.end(), newer)) std::sort(nodes.begin(), nodes.end(), newer);
+  if (every_leaf_) return;
+
+  for (const Edge& edge : wanted_) {
+    if (edge.node) edge.node->wanted = true;
+  }
+  // Oldest first: a node is needed if it is wanted itself or has an edge to something needed.
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    Node& node = **it;
+    node.needed = std::any_of(node.edges.begin(), node.edges.end(), [this](const Edge& edge) {
+      return edge_needed(*this, edge) || (edge.node && edge.node->wanted);
+    });
+  }
+}
+
+bool edge_needed(const Walk& walk, const Edge& edge) {
+  if (edge.node) return edge.node->needed || edge.node->wanted;
+  if (!edge.leaf) return false;
+  return walk.every_leaf_ || std::any_of(walk.wanted_.begin(), walk.wanted_.end(), [&](const Edge& wanted) {
+           return wanted.leaf.get() == edge.leaf.get();
+         });
+}
+
+void deliver(Walk& walk, const Node& from, int input, Tensor grad) {
+  const Edge& target = from.edges[static_cast<std::size_t>(input)];
+  if (!grad.defined() || !edge_needed(walk, target)) return;
+  walk.accumulate(target, std::move(grad), from.name(), input);
+}
+
+void Walk::accumulate(const Edge& target, Tensor grad, std::string_view from, int input) {
+  RILL_CHECK(grad.shape() == target.shape() && grad.dtype() == target.dtype(), where_, ": the gradient of ",
+             from, " for input ", input, " is ", grad.dtype(), " ", grad.shape(), ", expected ",
+             target.dtype(), " ", target.shape());
+  const auto add_to = [&](Tensor& sum) {
+    if (!sum.defined()) {
+      sum = std::move(grad);
+    } else if (!create_graph_ && sole_owner(sum)) {
+      add_into(sum, grad);
+    } else {
+      sum = sum + grad;
+    }
+  };
+  if (target.node) return add_to(target.node->outputs[target.index].grad);
+  Tensor sum = Access::wrap(std::move(target.leaf->pending));
+  if (!sum.defined()) buffers_.leaves.push_back(target.leaf);
+  add_to(sum);
+  target.leaf->pending = Access::handle(sum);
+}
+
+void Walk::run(std::span<const Tensor> outputs, std::span<const Tensor> grads) {
+  const NoGrad recording(create_graph_);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    accumulate(edge_to(outputs[i]), grads[i], "the caller", static_cast<int>(i));
+  }
+  for (Node* node : buffers_.nodes) visit(*node);
+}
+
+void Walk::visit(Node& node) {
+  const bool arrived = std::any_of(node.outputs.begin(), node.outputs.end(),
+                                   [](const OutputSlot& slot) { return slot.grad.defined(); });
+  if (arrived) {
+    for (OutputSlot& slot : node.outputs) {
+      if (slot.hooks && slot.grad.defined()) slot.grad = slot.hooks->run(std::move(slot.grad));
+    }
+    if (node.wanted) {
+      for (std::size_t i = 0; i < wanted_.size(); ++i) {
+        if (wanted_[i].node.get() == &node) found_[i] = node.outputs[wanted_[i].index].grad;
+      }
+    }
+    if (node.needed) node.run_gradient(*this);
+    for (OutputSlot& slot : node.outputs) slot.grad = Tensor();
+  }
+  if (!retain_graph_) {
+    node.drop_saved();
+    node.freed = true;
+  }
+}
+
+void Walk::commit_to_leaves() {
+  const NoGrad recording(create_graph_);
+  // First everything that may throw; what is pending is then ready to be taken, or to be added in place.
+  for (const Ref<Record>& leaf : buffers_.leaves) {
+    Tensor grad = Access::wrap(std::move(leaf->pending));
+    if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));
+    const Tensor before = Access::wrap(leaf->grad);
+    if (before.defined() && (create_graph_ || Access::record(before).in_graph())) {
+      grad = before + grad;
+    } else if (!before.defined() && !create_graph_ && !sole_owner(grad)) {
+      grad = copy_of(grad);
+    }
+    leaf->pending = Access::handle(grad);
+  }
+  for (const Ref<Record>& leaf : buffers_.leaves) {
+    Tensor before = Access::wrap(leaf->grad);
+    if (before.defined() && !create_graph_ && !Access::record(before).in_graph()) {
+      add_into(before, Access::wrap(std::move(leaf->pending)));
+    } else {
+      leaf->grad = std::move(leaf->pending);
+    }
+  }
+}
+
+std::vector<Tensor> Walk::take_wanted() {
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    if (!wanted_[i].leaf) continue;
+    Tensor grad = Access::wrap(wanted_[i].leaf->pending);
+    if (grad.defined() && wanted_[i].leaf->hooks) grad = wanted_[i].leaf->hooks->run(std::move(grad));
+    found_[i] = std::move(grad);
+  }
+  return std::move(found_);
+}
+
+}  // namespace detail
+
+namespace {
+
+Tensor checked_seed(const char* where, const Tensor& output, const Tensor& grad_output) {
+  RILL_CHECK(grad_output.shape() == output.shape() && grad_output.dtype() == output.dtype(), where,
+             ": the gradient of the output is ", grad_output.dtype(), " ", grad_output.shape(),
+             ", expected the output's ", output.dtype(), " ", output.shape());
+  return grad_output;
+}
+
+Tensor scalar_seed(const char* where, const char* what, const Tensor& output) {
+  RILL_CHECK(output.numel() == 1, where, ": ", what, " must be a scalar, got ", output.shape(),
+             "; reduce it with mean() or sum()");
+  return ones(output.shape(), output.dtype());
+}
+
+void check_in_graph(const char* where, const char* what, const Tensor& output) {
+  RILL_CHECK(
+      output.requires_grad(), where, ": ", what, " ", output.shape(),
+      " requires no gradient; call requires_grad_() on a leaf that it is computed from, outside of NoGrad");
+}
+
+void backward_from(const Tensor& output, const Tensor& seed, BackwardOptions options) {
+  detail::Walk walk("backward", options.retain_graph, options.create_graph);
+  walk.collect({&output, 1});
+  walk.run({&output, 1}, {&seed, 1});
+  walk.commit_to_leaves();
+}
+
+}  // namespace
+
+void Tensor::backward(BackwardOptions options) const {
+  check_in_graph("backward", "loss", *this);
+  backward_from(*this, scalar_seed("backward", "loss", *this), options);
+}
+
+void Tensor::backward(const Tensor& grad_output, BackwardOptions options) const {
+  check_in_graph("backward", "the output", *this);
+  backward_from(*this, checked_seed("backward", *this, grad_output), options);
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs, GradOptions options) {
+  RILL_CHECK(!outputs.empty() && !inputs.empty(), "grad: ", outputs.size(), " outputs and ", inputs.size(),
+             " inputs, expected at least one of each");
+  RILL_CHECK(grad_outputs.empty() || grad_outputs.size() == outputs.size(), "grad: ", grad_outputs.size(),
+             " gradients for ", outputs.size(), " outputs, expected one each or none");
+  std::vector<Tensor> seeds;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    check_in_graph("grad", "an output", outputs[i]);
+    const bool given = !grad_outputs.empty() && grad_outputs[i].defined();
+    seeds.push_back(given ? checked_seed("grad", outputs[i], grad_outputs[i])
+                          : scalar_seed("grad", "an output", outputs[i]));
+  }
+  detail::Walk walk("grad", options.retain_graph, options.create_graph);
+  walk.want(inputs);
+  walk.collect(outputs);
+  walk.run(outputs, seeds);
+  std::vector<Tensor> grads = walk.take_wanted();
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    RILL_CHECK(grads[i].defined() || options.allow_unused, "grad: no output depends on input ", i, " ",
+               inputs[i].shape(), "; pass allow_unused to get an undefined gradient");
+  }
+  return grads;
+}
+
+}  // namespace rill

@@ -1,0 +1,57 @@
+// One walk over a graph: from outputs with their gradients to leaves, or to the tensors that grad() was asked about.
+#pragma once
+
+#include <vector>
+
+#include <rill/core/graph.hpp>
+
+namespace rill::detail {
+
+struct GradHooks {
+  std::vector<std::pair<std::uint64_t, GradHook>> hooks;
+  std::uint64_t next_id = 1;
+
+  /// The gradient after every hook has seen it. Throws Error if one returns another shape or dtype.
+  Tensor run(Tensor grad) const;
+};
+
+class Walk {
+ public:
+  explicit Walk(const char* where, bool retain_graph, bool create_graph);
+  ~Walk();
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  /// Restricts the walk to what these tensors need; without it every leaf wants its gradient.
+  void want(const std::vector<Tensor>& inputs);
+  /// Collects what is reachable from `outputs`. Throws Error if a node was freed by an earlier walk.
+  void collect(std::span<const Tensor> outputs);
+  /// Sends `grads` into the outputs and runs every needed gradient, newest node first.
+  void run(std::span<const Tensor> outputs, std::span<const Tensor> grads);
+  /// Moves or adds the gradients that arrived at leaves into their grad; nothing has changed if it throws.
+  void commit_to_leaves();
+  /// What arrived at the wanted tensors, in their order; undefined where nothing did.
+  std::vector<Tensor> take_wanted();
+
+ private:
+  friend void deliver(Walk& walk, const Node& from, int input, Tensor grad);
+  friend bool edge_needed(const Walk& walk, const Edge& edge);
+
+  void accumulate(const Edge& target, Tensor grad, std::string_view from, int input);
+  void visit(Node& node);
+
+  struct Buffers {
+    std::vector<Node*> nodes, stack;
+    std::vector<Ref<Record>> leaves;  // those that a gradient has arrived at
+  };
+  static Buffers& spare_buffers();
+
+  const char* where_;
+  bool retain_graph_, create_graph_;
+  bool every_leaf_ = true;
+  std::vector<Edge> wanted_;
+  std::vector<Tensor> found_;  // per wanted edge that is no leaf
+  Buffers buffers_;
+};
+
+}  // namespace rill::detail
