@@ -1,0 +1,43 @@
+// Safetensors: 8 bytes of header length (little-endian), a JSON header, then the tensors' bytes, little-endian and
+// row-major. Source: github.com/huggingface/safetensors, README.md ("Format").
+//
+// Invariants: what is accepted is a subset of what the reference accepts. Every rule is checked before memory is taken
+// for a tensor: header length at most 16 MiB, `{` first and only spaces behind `}`, UTF-8, no key twice at any level,
+// no unknown field, sizes and offsets that are plain integers, at most 8 dimensions, byte counts that follow from
+// shape and dtype, offsets contiguous from 0 without holes or overlaps, and no byte behind the last tensor.
+// Threads: functions are pure, but for the files that they read and write.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <rill/core/tensor.hpp>
+
+namespace rill::io {
+
+inline constexpr std::uint64_t max_safetensors_header = std::uint64_t{16} << 20;
+inline constexpr std::uint64_t max_safetensors_bytes = std::uint64_t{16} << 30;  ///< of a whole file
+
+struct Safetensors {
+  std::vector<std::pair<std::string, Tensor>> tensors;  ///< f32, f64 or i64, of any shape
+  std::map<std::string, std::string> metadata;
+};
+
+/// The tensors of the file at `path`, in the order of their data, as leaves that require no gradient. Throws Error if
+/// the file is missing, above max_safetensors_bytes, breaks a rule above, or holds another dtype than F32, F64, I64.
+Safetensors load_safetensors(const std::string& path);
+
+/// The same for a file's content at hand; errors start with `where`.
+Safetensors parse_safetensors(std::span<const std::byte> content, const std::string& where);
+
+/// Writes `file` to `path` as write_file_atomically() does: tensors of 8-byte types first, then by name, their data
+/// aligned to 8. Throws Error before the file is touched for a tensor that is undefined, has no name or one that is
+/// taken ("__metadata__" too), for text that is not UTF-8, and for a header above max_safetensors_header.
+void save_safetensors(const std::string& path, const Safetensors& file);
+
+}  // namespace rill::io

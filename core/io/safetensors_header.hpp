@@ -1,0 +1,51 @@
+// The JSON header of a safetensors file, and the words that its errors share with the rest of the format.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rill/core/dtype.hpp>
+
+namespace rill::io::safetensors {
+
+inline constexpr std::string_view metadata_key = "__metadata__";
+
+/// The format's spelling of a dtype: rill's in capitals.
+std::string format_name(DType dtype);
+
+/// `text` in quotes, on one line and of bounded length, for messages. Bytes above 127 stay only if it is UTF-8.
+std::string in_quotes(std::string_view text, bool utf8 = true);
+
+/// How an error about the tensor `name` starts.
+std::string about(const std::string& where, const std::string& name);
+
+/// What the header says of one tensor.
+struct Entry {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::uint64_t> shape;
+  std::vector<std::uint64_t> offsets;
+  std::set<std::string> seen;  // fields that the header gives
+
+  std::string describe() const {  // f32 [2, 10]
+    std::string sizes;
+    for (const std::uint64_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+    return rill::detail::concat(dtype, " [", sizes, "]");
+  }
+};
+
+struct Header {
+  std::vector<Entry> entries;  // in the order of the header
+  std::map<std::string, std::string> metadata;
+};
+
+/// Reads the header's text, `{` to `}`. Throws Error, starting with `where`, for everything that is not exactly what
+/// the format allows: nesting, values of another kind, unknown fields, a key twice, an unsupported dtype.
+Header parse_header(std::string_view text, const std::string& where);
+
+}  // namespace rill::io::safetensors
