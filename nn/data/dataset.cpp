@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include <rill/core/error.hpp>
+#include <rill/core/parallel.hpp>
+#include <rill/nn/data/dataset.hpp>
+
+namespace rill::nn::data {
+namespace {
+
+void check_labels(const char* where, std::span<const std::int64_t> labels, std::int64_t classes) {
+  RILL_CHECK(classes >= 1, where, ": classes is ", classes, ", expected at least 1");
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    RILL_CHECK(labels[i] >= 0 && labels[i] < classes, where, ": label ", i, " is ", labels[i],
+               ", expected 0 to ", classes - 1);
+  }
+}
+
+// Elements that are worth a thread. A batch of 128 x 784 takes 40 us on one thread, and 2 ms on two while other
+// programs run: threads come in only for batches some ten times as large.
+constexpr std::int64_t gather_grain = 8 * rill::detail::parallel_grain;
+
+// Calls copy(row, index, next) for every sample of a batch; `next` is the index that follows, for a prefetch.
+template <class Copy>
+void for_each_sample(std::span<const std::int64_t> indices, std::int64_t sample_size, const Copy& copy) {
+  const std::int64_t grain = std::max<std::int64_t>(1, gather_grain / sample_size);
+  const std::int64_t* const index = indices.data();
+  parallel_for(
+      std::ssize(indices),
+      [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) copy(i, index[i], index[i + 1 < end ? i + 1 : i]);
+      },
+      grain);
+}
+
+// Dividing rounds pixel / 255 correctly, which a product with 1 / 255 would not, and takes no longer: the sample comes
+// from far memory. Samples of a shuffled batch stand anywhere, so each asks for the next one while it is converted:
+// 0.33 instead of 0.61 us a sample of 784 pixels, against 1.1 us with a table of 256 values.
+void convert(const std::uint8_t* from, const std::uint8_t* next, std::int64_t size, float offset,
+             float divisor, float* to) {
+  constexpr std::int64_t line = 64, most = 64 * line;
+  for (std::int64_t k = 0; k < std::min(size, most); k += line) __builtin_prefetch(next + k);
+  for (std::int64_t k = 0; k < size; ++k) to[k] = (static_cast<float>(from[k]) - offset) / divisor;
+}
+
+}  // namespace
+
+Shape Dataset::batch_shape(std::int64_t batch) const {
+  const Shape sample = sample_shape();
+  std::array<std::int64_t, Shape::max_rank + 1> sizes{batch};
+  std::copy(sample.begin(), sample.end(), sizes.begin() + 1);
+  return Shape(std::span<const std::int64_t>(sizes).first(static_cast<std::size_t>(sample.rank()) + 1));
+}
+
+void Dataset::check_gather(const char* where, std::span<const std::int64_t> indices, const Tensor& x,
+                           const Tensor& y) const {
+  const Shape expected = batch_shape(std::ssize(indices));
+  RILL_CHECK(x.dtype() == DType::f32 && x.shape() == expected, where, ": x is ", x.dtype(), " ", x.shape(),
+             ", expected f32 ", expected);
+  RILL_CHECK(y.dtype() == DType::i64 && y.shape() == Shape({std::ssize(indices)}), where, ": y is ",
+             y.dtype(), " ", y.shape(), ", expected i64 [", indices.size(), "]");
+  const std::int64_t count = size();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    RILL_CHECK(indices[i] >= 0 && indices[i] < count, where, ": index ", i, " is ", indices[i],
+               ", expected 0 to ", count - 1);
+  }
+}
+
+ImageDataset::ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels,
+                           std::int64_t rows, std::int64_t cols, std::int64_t classes, ImageOptions options)
+    : pixels_(std::move(pixels)),
+      labels_(std::move(labels)),
+      rows_(rows),
+      cols_(cols),
+      classes_(classes),
+      options_(options) {
+  RILL_CHECK(!labels_.empty(), "image_dataset: there are 0 images, expected at least 1");
+  RILL_CHECK(rows >= 1 && cols >= 1, "image_dataset: images are ", rows, " x ", cols,
+             ", expected at least 1 x 1");
+  const Shape shape{size(), rows, cols};
+  RILL_CHECK(std::ssize(pixels_) == shape.numel(), "image_dataset: there are ", pixels_.size(),
+             " pixels, expected ", shape.numel(), " for ", shape);
+  check_labels("image_dataset", labels_, classes);
+  const auto [scale, mean, std] = options;
+  RILL_CHECK(std::isfinite(scale) && scale != 0, "image_dataset: scale is ", scale,
+             ", expected a number other than 0");
+  RILL_CHECK(std::isfinite(mean), "image_dataset: mean is ", mean, ", expected a finite number");
+  RILL_CHECK(std::isfinite(std) && std > 0, "image_dataset: std is ", std, ", expected a number above 0");
+  offset_ = static_cast<float>(mean / scale);
+  divisor_ = static_cast<float>(std / scale);
+  RILL_CHECK(std::isfinite(offset_) && std::isnormal(divisor_), "image_dataset: scale ", scale, ", mean ",
+             mean, " and std ", std,
+             " leave the range of f32, expected mean / scale and std / scale inside it");
+}
+
+void ImageDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const {
+  check_gather("image_dataset", indices, x, y);
+  const std::int64_t size = rows_ * cols_;
+  float* const out = x.mutable_data<float>().data();
+  std::int64_t* const labels = y.mutable_data<std::int64_t>().data();
+  for_each_sample(indices, size, [&](std::int64_t row, std::int64_t index, std::int64_t next) {
+    convert(pixels_.data() + index * size, pixels_.data() + next * size, size, offset_, divisor_,
+            out + row * size);
+    labels[row] = labels_[static_cast<std::size_t>(index)];
+  });
+}
+
+std::span<const std::uint8_t> ImageDataset::image(std::int64_t index) const {
+  RILL_CHECK(index >= 0 && index < size(), "image_dataset: index is ", index, ", expected 0 to ", size() - 1);
+  const auto numel = static_cast<std::size_t>(rows_ * cols_);
+  return pixels().subspan(static_cast<std::size_t>(index) * numel, numel);
+}
+
+TensorDataset::TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> classes)
+    : x_(std::move(x)), y_(std::move(y)), classes_(0) {
+  const Shape& shape = x_.shape();
+  RILL_CHECK(x_.dtype() == DType::f32 && shape.rank() >= 1, "tensor_dataset: x is ", x_.dtype(), " ", shape,
+             ", expected f32 with the samples along dimension 0");
+  RILL_CHECK(shape.numel() > 0, "tensor_dataset: x is ", shape,
+             ", expected at least 1 sample with 1 element");
+  RILL_CHECK(y_.dtype() == DType::i64 && y_.shape() == Shape({shape[0]}), "tensor_dataset: y is ", y_.dtype(),
+             " ", y_.shape(), ", expected i64 [", shape[0], "] for x ", shape);
+  const auto labels = y_.data<std::int64_t>();
+  classes_ =
+      classes ? *classes : std::max<std::int64_t>(0, *std::max_element(labels.begin(), labels.end())) + 1;
+  check_labels("tensor_dataset", labels, classes_);
+}
+
+void TensorDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const {
+  check_gather("tensor_dataset", indices, x, y);
+  const std::int64_t size = x_.numel() / this->size();
+  const float* const rows = x_.data<float>().data();
+  const std::int64_t* const from = y_.data<std::int64_t>().data();
+  float* const out = x.mutable_data<float>().data();
+  std::int64_t* const labels = y.mutable_data<std::int64_t>().data();
+  for_each_sample(indices, size, [=](std::int64_t row, std::int64_t index, std::int64_t) {
+    std::copy_n(rows + index * size, size, out + row * size);
+    labels[row] = from[index];
+  });
+}
+
+}  // namespace rill::nn::data

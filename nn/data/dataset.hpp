@@ -1,0 +1,95 @@
+// Datasets: labelled samples that are read by number, a batch at a time.
+//
+// Every function is const and may be called from several threads at once, as long as each call fills tensors of its
+// own. What gather writes never depends on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <rill/core/shape.hpp>
+#include <rill/core/tensor.hpp>
+
+namespace rill::nn::data {
+
+class Dataset {
+ public:
+  Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+  virtual ~Dataset() = default;
+
+  virtual std::int64_t size() const = 0;     ///< samples, at least 1
+  virtual Shape sample_shape() const = 0;    ///< of one sample, without the batch
+  virtual std::int64_t classes() const = 0;  ///< labels lie in [0, classes)
+
+  /// Copies the samples `indices` into x, f32 [batch, sample_shape...], and their labels into y, i64 [batch]. Throws
+  /// Error for an index outside [0, size), and for tensors of another shape or dtype; nothing is written then.
+  virtual void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const = 0;
+
+  /// [batch, sample_shape...]. Throws Error for a negative batch.
+  Shape batch_shape(std::int64_t batch) const;
+
+ protected:
+  /// Throws the errors that gather promises, in the name of `where`.
+  void check_gather(const char* where, std::span<const std::int64_t> indices, const Tensor& x,
+                    const Tensor& y) const;
+};
+
+/// How a pixel becomes a number: x = (pixel * scale - mean) / std. MNIST's usual mean and std are 0.1307 and 0.3081.
+struct ImageOptions {
+  double scale = 1.0 / 255;
+  double mean = 0;
+  double std = 1;
+};
+
+/// Grey images of one size, kept as bytes.
+class ImageDataset final : public Dataset {
+ public:
+  /// Takes the pixels of labels.size() images, row-major [images, rows, cols]. Throws Error for an empty set, sizes
+  /// below 1, a pixel count that does not fit, a label outside [0, classes), and options that are not finite, have
+  /// std <= 0 or scale = 0, or leave the range of f32.
+  ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels, std::int64_t rows,
+               std::int64_t cols, std::int64_t classes, ImageOptions options = {});
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
+  Shape sample_shape() const override { return {rows_, cols_}; }
+  std::int64_t classes() const override { return classes_; }
+  void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const override;
+
+  std::span<const std::uint8_t> pixels() const { return pixels_; }  ///< [size, rows, cols]
+  std::span<const std::int64_t> labels() const { return labels_; }
+  const ImageOptions& options() const { return options_; }
+
+  /// The pixels of one image, [rows, cols]. Throws Error for an index outside [0, size).
+  std::span<const std::uint8_t> image(std::int64_t index) const;
+
+ private:
+  std::vector<std::uint8_t> pixels_;
+  std::vector<std::int64_t> labels_;
+  std::int64_t rows_, cols_, classes_;
+  ImageOptions options_;
+  float offset_ = 0, divisor_ = 1;  // x = (pixel - offset_) / divisor_
+};
+
+/// The rows of a tensor with one label each.
+class TensorDataset final : public Dataset {
+ public:
+  /// x is f32 [n, ...], y is i64 [n]; both are shared, not copied, and must not be overwritten later. Without `classes`
+  /// there is one more than the largest label. Throws Error for other shapes or dtypes, n = 0, samples without
+  /// elements, and a label outside [0, classes).
+  TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> classes = std::nullopt);
+
+  std::int64_t size() const override { return y_.numel(); }
+  Shape sample_shape() const override { return Shape(x_.shape().sizes().subspan(1)); }
+  std::int64_t classes() const override { return classes_; }
+  void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const override;
+
+ private:
+  Tensor x_, y_;
+  std::int64_t classes_;
+};
+
+}  // namespace rill::nn::data

@@ -1,0 +1,86 @@
+#include <cmath>
+
+#include <rill/core/ops/linear.hpp>
+#include <rill/nn/layers.hpp>
+
+namespace rill::nn {
+namespace {
+
+double checked_slope(const char* layer, const char* key, double value) {
+  RILL_CHECK(std::isfinite(value) && value >= 0, layer, ": ", key, " is ", value,
+             ", expected a finite number, 0 or more");
+  return value;
+}
+
+void check_floating(const char* layer, DType dtype) {
+  RILL_CHECK(is_floating(dtype), layer, ": dtype is ", dtype, ", expected f32 or f64");
+}
+
+Shape weight_shape(std::int64_t in, std::int64_t out, DType dtype) {
+  check_floating("Dense", dtype);
+  RILL_CHECK(in >= 1 && out >= 1, "Dense: in is ", in, " and out is ", out, ", expected 1 or more");
+  return {out, in};
+}
+
+}  // namespace
+
+Dense::Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options)
+    : weight(empty(weight_shape(in, out, options.dtype), options.dtype)) {
+  options.init(weight, generator);
+  weight.requires_grad_();
+  if (options.bias) bias = zeros({out}, options.dtype).requires_grad_();
+}
+
+Tensor Dense::forward(const Tensor& x) { return linear(x, weight, bias); }
+
+void Dense::visit(Visitor& visitor) {
+  visitor.parameter("weight", weight);
+  if (bias.defined()) visitor.parameter("bias", bias);
+}
+
+LeakyReLU::LeakyReLU(double negative_slope)
+    : negative_slope_(checked_slope("LeakyReLU", "negative_slope", negative_slope)) {}
+
+ELU::ELU(double alpha) : alpha_(checked_slope("ELU", "alpha", alpha)) {}
+
+PReLU::PReLU(std::int64_t num_parameters, double initial_slope, DType dtype) {
+  check_floating("PReLU", dtype);
+  RILL_CHECK(num_parameters >= 1, "PReLU: num_parameters is ", num_parameters, ", expected 1 or more");
+  RILL_CHECK(std::isfinite(initial_slope), "PReLU: initial_slope is ", initial_slope,
+             ", expected a finite number");
+  weight = full({num_parameters}, initial_slope, dtype).requires_grad_();
+}
+
+Tensor Flatten::forward(const Tensor& x) {
+  RILL_CHECK(x.dim() >= 1, "Flatten: x is a scalar, expected [n, ...]");
+  if (x.dim() == 2) return x;
+  std::int64_t features = 1;
+  for (int i = 1; i < x.dim(); ++i) features *= x.shape()[i];
+  return x.reshape(Shape{x.shape()[0], features});
+}
+
+Sequential& Sequential::add(std::unique_ptr<Module> module) {
+  RILL_CHECK(module, "Sequential: the module is null, expected one");
+  modules_.push_back(std::move(module));
+  return *this;
+}
+
+Tensor Sequential::forward(const Tensor& x) {
+  Tensor y = x;
+  for (const auto& module : modules_) y = module->forward(y);
+  return y;
+}
+
+void Sequential::visit(Visitor& visitor) {
+  for (std::size_t i = 0; i < modules_.size(); ++i) visitor.child(std::to_string(i), *modules_[i]);
+}
+
+Module& Sequential::operator[](std::size_t index) {
+  RILL_CHECK(!modules_.empty(), "Sequential: there is no module ", index,
+             ", expected a model with at least one");
+  RILL_CHECK(index < modules_.size(), "Sequential: there is no module ", index, ", expected 0 to ",
+             modules_.size() - 1);
+  return *modules_[index];
+}
+
+}  // namespace rill::nn

@@ -1,0 +1,130 @@
+// The layers, and the one list of them: configs, summaries and round-trip tests iterate over LayerList.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <tuple>
+
+#include <rill/nn/init.hpp>
+#include <rill/nn/module.hpp>
+
+namespace rill::nn {
+
+struct DenseOptions {
+  bool bias = true;
+  Init init = init::kaiming_normal();  ///< of the weight; the bias starts at 0
+  DType dtype = DType::f32;
+};
+
+/// y = x weightᵀ + bias: x [..., in], y [..., out]; parameters weight [out, in] and bias [out] (PyTorch's Linear).
+class Dense final : public Module {
+ public:
+  static constexpr std::string_view type_name = "dense";
+  /// Throws Error unless both sizes are at least 1.
+  Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options = {});
+  Tensor forward(const Tensor& x) override;
+  void visit(Visitor& visitor) override;
+  std::string_view type() const override { return type_name; }
+
+  Tensor weight;
+  Tensor bias;  ///< undefined without a bias
+};
+
+/// max(0, x), elementwise.
+class ReLU final : public Module {
+ public:
+  static constexpr std::string_view type_name = "relu";
+  Tensor forward(const Tensor& x) override { return x.relu(); }
+  std::string_view type() const override { return type_name; }
+};
+
+/// x where x > 0, else negative_slope · x. The default 0.3 is that of tf.keras.layers.LeakyReLU; the function
+/// leaky_relu() has PyTorch's 0.01.
+class LeakyReLU final : public Module {
+ public:
+  static constexpr std::string_view type_name = "leaky_relu";
+  /// Throws Error for a negative, NaN or infinite slope.
+  explicit LeakyReLU(double negative_slope = 0.3);
+  Tensor forward(const Tensor& x) override { return x.leaky_relu(negative_slope_); }
+  std::string_view type() const override { return type_name; }
+  double negative_slope() const { return negative_slope_; }
+
+ private:
+  double negative_slope_;
+};
+
+/// x where x > 0, else alpha · (exp(x) - 1).
+class ELU final : public Module {
+ public:
+  static constexpr std::string_view type_name = "elu";
+  /// Throws Error for a negative, NaN or infinite alpha.
+  explicit ELU(double alpha = 1.0);
+  Tensor forward(const Tensor& x) override { return x.elu(alpha_); }
+  std::string_view type() const override { return type_name; }
+  double alpha() const { return alpha_; }
+
+ private:
+  double alpha_;
+};
+
+/// x where x > 0, else weight · x; parameter weight [1], or [channels] for x [n, channels, ...]. Optimizers that are
+/// given the module do not decay it (He et al., arXiv 1502.01852).
+class PReLU final : public Module {
+ public:
+  static constexpr std::string_view type_name = "prelu";
+  /// Throws Error unless there is at least one parameter and the initial slope is finite.
+  explicit PReLU(std::int64_t num_parameters = 1, double initial_slope = 0.25, DType dtype = DType::f32);
+  Tensor forward(const Tensor& x) override { return x.prelu(weight); }
+  void visit(Visitor& visitor) override { visitor.parameter("weight", weight); }
+  std::string_view type() const override { return type_name; }
+
+  Tensor weight;
+};
+
+/// x [n, ...] as [n, features]; shares the block.
+class Flatten final : public Module {
+ public:
+  static constexpr std::string_view type_name = "flatten";
+  /// Throws Error for a scalar.
+  Tensor forward(const Tensor& x) override;
+  std::string_view type() const override { return type_name; }
+};
+
+/// Modules one after the other, named "0", "1", … as in PyTorch. Owns them; movable, not copyable.
+///
+/// Write `nn::Sequential model{nn::Dense(…, generator), …}` with braces: they make C++ build the layers from the first to
+/// the last, so that all compilers draw the same weights from one generator. In parentheses the order is open.
+class Sequential final : public Module {
+ public:
+  static constexpr std::string_view type_name = "sequential";
+  Sequential() = default;
+  template <class... Modules>
+  requires(sizeof...(Modules) > 0 && (std::derived_from<Modules, Module> && ...) &&
+           !(sizeof...(Modules) == 1 &&
+             (std::same_as<Modules, Sequential> && ...))) explicit Sequential(Modules... modules) {
+    modules_.reserve(sizeof...(Modules));
+    (add(std::move(modules)), ...);
+  }
+
+  /// Appends a module.
+  template <std::derived_from<Module> M>
+  Sequential& add(M module) {
+    return add(std::unique_ptr<Module>(std::make_unique<M>(std::move(module))));
+  }
+  Sequential& add(std::unique_ptr<Module> module);
+
+  Tensor forward(const Tensor& x) override;
+  void visit(Visitor& visitor) override;
+  std::string_view type() const override { return type_name; }
+
+  std::size_t size() const { return modules_.size(); }
+  /// Throws Error if there is no module `index`.
+  Module& operator[](std::size_t index);
+
+ private:
+  std::vector<std::unique_ptr<Module>> modules_;
+};
+
+using LayerList = std::tuple<Dense, ReLU, LeakyReLU, ELU, PReLU, Flatten, Sequential>;
+
+}  // namespace rill::nn
