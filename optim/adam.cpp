@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <cmath>
+
+#include <rill/core/elementwise.hpp>
+#include <rill/optim/adam.hpp>
+
+namespace rill::optim {
+
+Adam::Adam(const char* name, std::vector<Group> groups, const AdamOptions& options, bool decoupled)
+    : Optimizer(name, std::move(groups), options.lr, options.weight_decay),
+      name_(name),
+      options_(options),
+      decoupled_(decoupled) {
+  detail::check_range(name, "beta1", options.beta1, 0, 1);
+  detail::check_range(name, "beta2", options.beta2, 0, 1);
+  detail::check_range(name, "eps", options.eps, 0, INFINITY);
+}
+
+void Adam::set_momentum(double beta1) {
+  detail::check_range(name_, "beta1", beta1, 0, 1);
+  options_.beta1 = beta1;
+}
+
+void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
+  prepare_state(slot, options_.amsgrad ? 3 : 2);
+  const auto t = static_cast<double>(slot.steps);
+  const double step_size = lr / (1 - std::pow(options_.beta1, t));
+  const double root_correction = std::sqrt(1 - std::pow(options_.beta2, t));
+  dispatch_floating(slot.param.dtype(), "Adam", [&]<class T>(T) {
+    T* p = slot.param.mutable_data<T>().data();
+    T *m = slot.state[0].mutable_data<T>().data(), *v = slot.state[1].mutable_data<T>().data();
+    T* top = options_.amsgrad ? slot.state[2].mutable_data<T>().data() : nullptr;
+    const T* g = grad.data<T>().data();
+    const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1 - options_.beta1);
+    const T beta2 = static_cast<T>(options_.beta2), rest2 = static_cast<T>(1 - options_.beta2);
+    const T eps = static_cast<T>(options_.eps), rate = static_cast<T>(step_size);
+    const T correction = static_cast<T>(1 / root_correction);
+    const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
+    const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
+    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      // One parameter: new moments, and the step that they make.
+      const auto move = [=](std::int64_t i) {
+        const T before = keep * p[i];
+        const T d = g[i] + decay * before;
+        m[i] = beta1 * m[i] + rest1 * d;
+        v[i] = beta2 * v[i] + rest2 * d * d;
+        return before;
+      };
+      if (top) {
+        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+          const T before = move(i);
+          top[i] = std::max(top[i], v[i]);
+          p[i] = before - rate * m[i] / (std::sqrt(top[i]) * correction + eps);
+        });
+      } else {
+        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+          const T before = move(i);
+          p[i] = before - rate * m[i] / (std::sqrt(v[i]) * correction + eps);
+        });
+      }
+    });
+  });
+}
+
+}  // namespace rill::optim

@@ -1,0 +1,57 @@
+#include <cmath>
+
+#include <rill/core/elementwise.hpp>
+#include <rill/optim/sgd.hpp>
+
+namespace rill::optim {
+
+SGD::SGD(std::vector<Group> groups, const SGDOptions& options)
+    : Optimizer("SGD", std::move(groups), options.lr, options.weight_decay), options_(options) {
+  detail::check_range("SGD", "momentum", options.momentum, 0, INFINITY);
+  detail::check_range("SGD", "dampening", options.dampening, 0, INFINITY);
+  RILL_CHECK(!options.nesterov || (options.momentum > 0 && options.dampening == 0),
+             "SGD: nesterov with momentum ", options.momentum, " and dampening ", options.dampening,
+             ", expected a momentum and no dampening");
+}
+
+std::optional<double> SGD::momentum() const {
+  return options_.momentum > 0 ? std::optional(options_.momentum) : std::nullopt;
+}
+
+void SGD::set_momentum(double momentum) {
+  RILL_CHECK(options_.momentum > 0, "SGD: there is no momentum to set, expected one above 0 from the start");
+  detail::check_range("SGD", "momentum", momentum, 0, INFINITY);
+  options_.momentum = momentum;
+}
+
+void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
+  const bool with_momentum = options_.momentum != 0 || !slot.state.empty();
+  if (with_momentum) prepare_state(slot, 1);
+  dispatch_floating(slot.param.dtype(), "SGD", [&]<class T>(T) {
+    T* p = slot.param.mutable_data<T>().data();
+    const T* g = grad.data<T>().data();
+    const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
+    if (!with_momentum) {
+      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+        rill::detail::independent_loop(begin, end,
+                                       [=](std::int64_t i) { p[i] -= rate * (g[i] + decay * p[i]); });
+      });
+      return;
+    }
+    T* b = slot.state[0].mutable_data<T>().data();
+    const bool first = slot.steps == 1, nesterov = options_.nesterov;
+    const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
+    const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
+    const T ahead = static_cast<T>(options_.momentum);
+    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+        const T d = g[i] + decay * p[i];
+        const T moved = momentum * b[i] + fresh * d;
+        b[i] = moved;
+        p[i] -= rate * (nesterov ? d + ahead * moved : moved);
+      });
+    });
+  });
+}
+
+}  // namespace rill::optim
