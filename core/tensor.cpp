@@ -7,6 +7,16 @@
 namespace rill {
 namespace {
 
+// `value` as an element; refuses what an i64 cannot hold.
+template <class T>
+T checked_element(const char* where, double value) {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    RILL_CHECK(value >= -0x1p63 && value < 0x1p63, where, ": value ", value,
+               " for i64, expected -2^63 to 2^63 - 1");
+  }
+  return static_cast<T>(value);
+}
+
 template <class T>
 Tensor from_span(std::span<const T> values, const Shape& shape) {
   RILL_CHECK(static_cast<std::int64_t>(values.size()) == shape.numel(), "tensor: ", values.size(),
@@ -89,8 +99,12 @@ Tensor zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }
 Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
 Tensor full(const Shape& shape, double value, DType dtype) {
-  Tensor result = empty(shape, dtype);
-  dispatch(dtype, [&]<class T>(T) { std::ranges::fill(result.mutable_data<T>(), static_cast<T>(value)); });
+  Tensor result;
+  dispatch(dtype, [&]<class T>(T) {
+    const T element = checked_element<T>("full", value);
+    result = empty(shape, dtype);
+    std::ranges::fill(result.mutable_data<T>(), element);
+  });
   return result;
 }
 
@@ -133,7 +147,7 @@ Tensor tensor(const NestedList& list, DType dtype) {
   Tensor result = empty(list.shape(), dtype);
   dispatch(dtype, [&]<class T>(T) {
     std::ranges::transform(list.values(), result.mutable_data<T>().begin(),
-                           [](double value) { return static_cast<T>(value); });
+                           [](double value) { return checked_element<T>("tensor", value); });
   });
   return result;
 }

@@ -68,13 +68,12 @@ void Walk::want(const std::vector<Tensor>& inputs) {
 }
 
 void Walk::collect(std::span<const Tensor> outputs) {
-  const std::uint64_t stamp = walk_count.fetch_add(1, std::memory_order_relaxed) + 1;
-  auto& [nodes, stack, leaves] = buffers_;
-  const auto push = [&, stamp](Node* node) {
-    if (!node || node->last_walk == stamp) return;
-    RILL_CHECK(!node->freed, where_, ": the graph of ", node->name(), " ", node->outputs[0].shape,
-               " was freed by an earlier walk; pass retain_graph to the first one to walk it again");
-    node->last_walk = stamp;
+  stamp_ = walk_count.fetch_add(1, std::memory_order_relaxed) + 1;
+  auto& nodes = buffers_.nodes;
+  auto& stack = buffers_.stack;
+  const auto push = [this, &stack](Node* node) {
+    if (!node || node->last_walk == stamp_) return;
+    node->last_walk = stamp_;
     stack.push_back(node);
   };
   for (const Tensor& output : outputs) push(Access::record(output).node.get());
@@ -86,18 +85,33 @@ void Walk::collect(std::span<const Tensor> outputs) {
   }
   const auto newer = [](const Node* a, const Node* b) { return a->number > b->number; };
   if (!std::is_sorted(nodes.begin(), nodes.end(), newer)) std::sort(nodes.begin(), nodes.end(), newer);
-  if (every_leaf_) return;
+  if (!every_leaf_) mark_needed();
+  for (const Node* node : nodes) {
+    RILL_CHECK(!node->needed || !node->freed, where_, ": the graph of ", node->name(), " ",
+               node->outputs[0].shape,
+               " was freed by an earlier walk; pass retain_graph to the first one to walk it again");
+  }
+}
 
+void Walk::mark_needed() {
   for (const Edge& edge : wanted_) {
     if (edge.node) edge.node->wanted = true;
   }
-  // Oldest first: a node is needed if it is wanted itself or has an edge to something needed.
-  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+  // Oldest first: a node is needed if one of its inputs is wanted or belongs to a node that is needed.
+  for (auto it = buffers_.nodes.rbegin(); it != buffers_.nodes.rend(); ++it) {
     Node& node = **it;
-    node.needed = std::any_of(node.edges.begin(), node.edges.end(), [this](const Edge& edge) {
-      return edge_needed(*this, edge) || (edge.node && edge.node->wanted);
-    });
+    node.needed = std::any_of(node.edges.begin(), node.edges.end(),
+                              [this](const Edge& edge) { return edge_needed(*this, edge); });
   }
+}
+
+bool Walk::reaches(std::size_t index) const {
+  const Edge& wanted = wanted_[index];
+  if (wanted.node) return wanted.node->last_walk == stamp_;
+  return std::any_of(buffers_.nodes.begin(), buffers_.nodes.end(), [&](const Node* node) {
+    return std::any_of(node->edges.begin(), node->edges.end(),
+                       [&](const Edge& edge) { return edge.leaf.get() == wanted.leaf.get(); });
+  });
 }
 
 bool edge_needed(const Walk& walk, const Edge& edge) {
@@ -157,7 +171,8 @@ void Walk::visit(Node& node) {
     if (node.needed) node.run_gradient(*this);
     for (OutputSlot& slot : node.outputs) slot.grad = Tensor();
   }
-  if (!retain_graph_) {
+  // What did not run keeps its values: its own walk may come later.
+  if (!retain_graph_ && node.needed) {
     node.drop_saved();
     node.freed = true;
   }
@@ -255,11 +270,18 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   detail::Walk walk("grad", options.retain_graph, options.create_graph);
   walk.want(inputs);
   walk.collect(outputs);
+  for (std::size_t i = 0; i < inputs.size() && !options.allow_unused; ++i) {
+    const bool itself = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& output) {
+      return detail::Access::handle(output).get() == detail::Access::handle(inputs[i]).get();
+    });
+    RILL_CHECK(itself || walk.reaches(i), "grad: no output depends on input ", i, " ", inputs[i].shape(),
+               "; pass allow_unused to get an undefined gradient");
+  }
   walk.run(outputs, seeds);
   std::vector<Tensor> grads = walk.take_wanted();
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    RILL_CHECK(grads[i].defined() || options.allow_unused, "grad: no output depends on input ", i, " ",
-               inputs[i].shape(), "; pass allow_unused to get an undefined gradient");
+  for (std::size_t i = 0; i < grads.size() && !options.allow_unused; ++i) {
+    // An op on the way has passed no gradient on.
+    if (!grads[i].defined()) grads[i] = zeros(inputs[i].shape(), inputs[i].dtype());
   }
   return grads;
 }

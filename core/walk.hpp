@@ -24,12 +24,14 @@ class Walk {
 
   /// Restricts the walk to what these tensors need; without it every leaf wants its gradient.
   void want(const std::vector<Tensor>& inputs);
-  /// Collects what is reachable from `outputs`. Throws Error if a node was freed by an earlier walk.
+  /// Collects what is reachable from `outputs`. Throws Error if a node that has to run was freed by an earlier walk.
   void collect(std::span<const Tensor> outputs);
   /// Sends `grads` into the outputs and runs every needed gradient, newest node first.
   void run(std::span<const Tensor> outputs, std::span<const Tensor> grads);
   /// Moves or adds the gradients that arrived at leaves into their grad; nothing has changed if it throws.
   void commit_to_leaves();
+  /// Whether some output depends on wanted tensor `index`; after collect().
+  bool reaches(std::size_t index) const;
   /// What arrived at the wanted tensors, in their order; undefined where nothing did.
   std::vector<Tensor> take_wanted();
 
@@ -38,6 +40,7 @@ class Walk {
   friend bool edge_needed(const Walk& walk, const Edge& edge);
 
   void accumulate(const Edge& target, Tensor grad, std::string_view from, int input);
+  void mark_needed();
   void visit(Node& node);
 
   struct Buffers {
@@ -48,6 +51,7 @@ class Walk {
 
   const char* where_;
   bool retain_graph_, create_graph_;
+  std::uint64_t stamp_ = 0;
   bool every_leaf_ = true;
   std::vector<Edge> wanted_;
   std::vector<Tensor> found_;  // per wanted edge that is no leaf

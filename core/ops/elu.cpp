@@ -1,3 +1,5 @@
+#include <cfloat>
+
 #include <rill/core/ops/elu.hpp>
 
 namespace rill {
@@ -8,7 +10,7 @@ template struct ops::Slope<ops::Elu, false>;
 template struct ops::Slope<ops::Elu, true>;
 
 void ops::Elu::check() const {
-  RILL_CHECK(std::isfinite(alpha) && alpha >= 0, "elu: alpha is ", alpha,
+  RILL_CHECK(alpha >= 0 && alpha <= FLT_MAX, "elu: alpha is ", alpha,
              ", expected a finite number, 0 or more");
 }
 

@@ -1,4 +1,4 @@
-#include <cmath>
+#include <cfloat>
 
 #include <rill/core/ops/leaky_relu.hpp>
 
@@ -8,7 +8,7 @@ template struct ops::Elementwise<ops::LeakyRelu>;
 template struct ops::Slope<ops::LeakyRelu, true>;
 
 void ops::LeakyRelu::check() const {
-  RILL_CHECK(std::isfinite(negative_slope) && negative_slope >= 0, "leaky_relu: negative_slope is ",
+  RILL_CHECK(negative_slope >= 0 && negative_slope <= FLT_MAX, "leaky_relu: negative_slope is ",
              negative_slope, ", expected a finite number, 0 or more");
 }
 

@@ -12,7 +12,9 @@ Meta Linear::infer(const Tensor& x, const Tensor& w, const Tensor& b) const {
              x.dtype(), ", weight ", w.dtype(), b.defined() ? detail::concat(", bias ", b.dtype()) : "",
              ", expected equal ones; convert with to()");
   RILL_CHECK(is_floating(x.dtype()), name, ": dtype is ", x.dtype(), ", expected f32 or f64");
-  RILL_CHECK(x.dim() == 2 && x.shape()[1] == w.shape()[1], name, ": x has ", x.dim() == 0 ? 1 : x.size(-1),
+  RILL_CHECK(x.dim() > 0, name, ": x is a scalar, expected [..., ", w.shape()[1], "] (weight ", w.shape(),
+             ")");
+  RILL_CHECK(x.dim() == 2 && x.shape()[1] == w.shape()[1], name, ": x has ", x.size(-1),
              " features, weight expects ", w.shape()[1], " (x ", x.shape(), ", weight ", w.shape(), ")");
   RILL_CHECK(!b.defined() || b.shape() == Shape{w.shape()[0]}, name, ": bias is ",
              b.defined() ? b.shape() : Shape(), ", expected [", w.shape()[0], "] (weight ", w.shape(), ")");
