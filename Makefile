@@ -89,7 +89,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint asan tsan trust-long,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan tsan trust-long,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
 endif
 
@@ -139,7 +139,7 @@ bench := $(BUILD)/bin/rill_bench
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready bench lint format asan tsan trust-long install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan tsan trust-long install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -216,6 +216,12 @@ mnist: mnist-ready
 own_data := $(RILL_DATA)$(filter --data --data=% --help -h,$(ARGS))
 mnist-ready: $(BUILD)/examples/mnist_mlp
 	$(if $(own_data),@:,@tools/fetch_mnist.sh data/mnist)
+
+RUN ?= runs/mnist_mlp
+##   picture      draw a run of mnist as training.svg and training.png: make picture RUN=runs/mnist_mlp
+picture:
+	@tools/setup.sh plot
+	$(Q)gnuplot -c examples/mnist_mlp.gp $(RUN)
 
 ##   bench        build and run the benchmarks
 bench:

@@ -155,7 +155,8 @@ printf '%s\n' "${files[@]}" | awk \
         if (starts(name, "rill/")) check_rill(substr(name, 6))
         else check_foreign(name)
       } else if (text ~ /^[ \t]*#[ \t]*include[ \t]*"/) {
-        if (!starts(file, "tests/")) offence("rill includes its headers as <rill/...>; only tests have helpers in quotes")
+        if (!starts(file, "tests/") && !starts(file, "examples/"))
+          offence("rill includes its headers as <rill/...>; only tests and examples have helpers in quotes")
       } else if (text ~ /#[ \t]*pragma[ \t]+omp|_Pragma[ \t]*\([ \t]*"omp/) {
         if (!starts_with_one_of(file, omp_pragmas)) offence("OpenMP pragmas belong to " omp_pragmas)
       }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [base|lint|tsan|bench|fetch]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|lint|tsan|bench|plot|fetch]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
@@ -133,6 +133,8 @@ probe_bench() {
   fi
 }
 
+probe_plot() { have gnuplot || need gnuplot-nox; }
+
 probe_fetch() {
   have curl || need curl
   have gzip || need gzip
@@ -176,6 +178,7 @@ libfmt-dev         fmt-devel              fmt            fmt-dev
 libcli11-dev       cli11-devel            cli11          cli11-dev
 zlib1g-dev         zlib-devel             zlib           zlib-dev
 libbenchmark-dev   google-benchmark-devel benchmark      benchmark-dev
+gnuplot-nox        gnuplot-minimal        gnuplot        gnuplot
 '
 
 translate() { # column, packages
@@ -245,13 +248,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | bench | tsan | lint | fetch) ;;
+  base | bench | tsan | lint | plot | fetch) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, lint, tsan, bench or fetch\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, lint, tsan, bench, plot or fetch\n' "$group" >&2
     exit 2
     ;;
 esac

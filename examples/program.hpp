@@ -1,0 +1,79 @@
+// What every example shares: --help, --seed, --threads and --quick, and the exit codes
+// 0 done, 1 the work failed, 2 wrong usage, 3 training diverged.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <string>
+
+#include <rill/rill.hpp>
+
+namespace example {
+
+/// Thrown by an example whose loss is no longer a finite number.
+class Diverged : public rill::Error {
+ public:
+  using rill::Error::Error;
+};
+
+/// For numeric options: refuses what is not above (or, with `or_equal`, not at least) 0, NaN and infinity too.
+inline CLI::Validator above_zero(bool or_equal = false) {
+  return CLI::Validator(
+      [or_equal](const std::string& text) -> std::string {
+        double value = 0;
+        const bool fits = CLI::detail::lexical_cast(text, value) && std::isfinite(value) &&
+                          (value > 0 || (or_equal && value == 0));
+        return fits ? "" : "is " + text + ", expected a number " + (or_equal ? "not below 0" : "above 0");
+      },
+      or_equal ? ">= 0" : "> 0");
+}
+
+class Program {
+ public:
+  CLI::App app;
+  std::uint64_t seed = 42;
+  int threads = 0;
+  bool quick = false;
+
+  explicit Program(const std::string& description) : app(description) {
+    app.add_option("--seed", seed, "seed of everything random")->capture_default_str();
+    app.add_option("--threads", threads, "threads to compute with (default: all cores)")
+        ->check(CLI::Range(1, 1024));
+    app.add_flag("--quick", quick, "a run of seconds, to see that all works");
+  }
+
+  /// Parses the command line, runs `body`, and returns the exit status; errors go to stderr, one line each.
+  template <class Body>
+  int run(int argc, char** argv, Body&& body) {
+    try {
+      app.parse(argc, argv);
+      if (threads > 0) rill::set_num_threads(threads);
+      body();
+      std::cout.flush();
+      return 0;
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? 0 : 2;
+    } catch (const Diverged& error) {
+      return report(error.what(), 3);
+    } catch (const rill::Error& error) {
+      return report(error.what(), 1);
+    } catch (const std::bad_alloc&) {
+      return report("out of memory", 1);
+    } catch (const std::exception& error) {
+      return report(error.what(), 1);
+    }
+  }
+
+ private:
+  static int report(const char* what, int status) {
+    std::cout.flush();
+    std::cerr << "error: " << what << '\n';
+    return status;
+  }
+};
+
+}  // namespace example
