@@ -13,7 +13,7 @@ namespace {
 
 // Keeps OpenBLAS on one thread while it lives. The OpenMP build takes its count from the calling thread's own
 // OpenMP setting; the pthread build has one process-wide count, so the first guard in and the last one out
-// change it.
+// change it. The build without threads may not be entered by two threads at all.
 class SerialBlas {
  public:
   SerialBlas() {
@@ -26,6 +26,8 @@ class SerialBlas {
         process_saved_ = openblas_get_num_threads();
         if (process_saved_ != 1) openblas_set_num_threads(1);
       }
+    } else {
+      mutex_.lock();
     }
   }
   ~SerialBlas() {
@@ -37,8 +39,13 @@ class SerialBlas {
       if (--users_ == 0 && process_saved_ != 1 && openblas_get_num_threads() == 1) {
         openblas_set_num_threads(process_saved_);
       }
+    } else {
+      mutex_.unlock();
     }
   }
+
+  /// Whether several threads may call OpenBLAS under this guard.
+  static bool reentrant() { return parallel_ == openmp_build || parallel_ == pthread_build; }
   SerialBlas(const SerialBlas&) = delete;
   SerialBlas& operator=(const SerialBlas&) = delete;
 
@@ -95,7 +102,8 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   if (m == 0 || n == 0) return;
   const Grid grid = grid_for(m, n, k);
   const SerialBlas serial;
-  parallel_tasks(grid.rows * grid.columns, [&](std::int64_t tile) {
+  const std::int64_t tiles = grid.rows * grid.columns;
+  const auto compute = [&](std::int64_t tile) {
     const std::int64_t i = tile / grid.columns * grid.tile_rows, j = tile % grid.columns * grid.tile_columns;
     const std::int64_t rows = std::min(grid.tile_rows, m - i), columns = std::min(grid.tile_columns, n - j);
     T* corner = c + i * n + j;
@@ -112,7 +120,9 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t s = 0; s < columns; ++s) corner[r * n + s] += bias[j + s];
     }
-  });
+  };
+  if (SerialBlas::reentrant()) return parallel_tasks(tiles, compute);
+  for (std::int64_t tile = 0; tile < tiles; ++tile) compute(tile);
 }
 
 template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, const float*,

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <ostream>
 #include <string_view>
 #include <type_traits>
@@ -40,6 +41,11 @@ constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return DType::f32;
   if constexpr (std::is_same_v<T, double>) return DType::f64;
   return DType::i64;
+}
+
+/// The largest finite number of a floating dtype.
+constexpr double largest_finite(DType dtype) {
+  return dtype == DType::f32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
 }
 
 /// Calls `body(T{})` with T = float or double; throws for i64, naming `where`.

@@ -12,7 +12,7 @@
 //
 // The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
 // exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
-// second-order gradient is zero. Optional `void check() const` throws Error for bad attributes.
+// second-order gradient is zero. Optional `void check(DType) const` throws Error for attributes that are bad for x.
 #pragma once
 
 #include <rill/core/graph.hpp>
@@ -27,11 +27,16 @@ namespace detail {
 template <class Body>
 inline void independent_loop(std::int64_t begin, std::int64_t end, Body body) {
 #if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"  // some bodies call a function that has no vector form
 #pragma clang loop vectorize(assume_safety)
 #elif defined(__GNUC__)
 #pragma GCC ivdep
 #endif
   for (std::int64_t i = begin; i < end; ++i) body(i);
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 }
 
 template <class F>
@@ -139,7 +144,7 @@ struct Elementwise {
   F f;
 
   Meta infer(const Tensor& x) const {
-    if constexpr (requires { f.check(); }) f.check();
+    if constexpr (requires { f.check(x.dtype()); }) f.check(x.dtype());
     RILL_CHECK(is_floating(x.dtype()), name, ": x is ", x.dtype(), ", expected f32 or f64");
     return {x.shape(), x.dtype()};
   }

@@ -68,6 +68,7 @@ class Node {
   bool needed = true;           // in the current walk: some wanted gradient lies behind this node
   bool wanted = false;          // in the current walk: the caller asks for an output's own gradient
   bool freed = false;
+  bool active = false;  // collected by a walk that has not ended
   Node* next_dead = nullptr;
   std::span<Edge> edges;
   std::span<OutputSlot> outputs;

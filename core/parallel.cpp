@@ -54,20 +54,22 @@ int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 namespace detail {
 
 void run_tasks(std::int64_t count, TaskFunction function, void* context) {
-  const int threads = static_cast<int>(count < num_threads() ? count : num_threads());
-  if (threads <= 1 || omp_in_parallel()) {
-    for (std::int64_t i = 0; i < count; ++i) function(context, i);
-    return;
-  }
   std::exception_ptr first;
   std::atomic_flag failed = ATOMIC_FLAG_INIT;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-  for (std::int64_t i = 0; i < count; ++i) {
+  const auto run = [&](std::int64_t i) {
     try {
       function(context, i);
     } catch (...) {
       if (!failed.test_and_set()) first = std::current_exception();
     }
+  };
+  // The team has one size, whatever there is to do: libgomp allocates when it changes.
+  const int threads = num_threads();
+  if (count <= 1 || threads == 1 || omp_in_parallel()) {
+    for (std::int64_t i = 0; i < count; ++i) run(i);
+  } else {
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (std::int64_t i = 0; i < count; ++i) run(i);
   }
   if (first) std::rethrow_exception(first);
 }

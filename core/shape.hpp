@@ -15,7 +15,7 @@ class Shape {
 
   Shape() = default;  ///< a scalar: rank 0, one element
 
-  /// Throws Error for a negative size, more than 8 dimensions, or more than 2^63 - 1 elements.
+  /// Throws Error for a negative size, more than 8 dimensions, or 2^60 elements and more.
   Shape(std::initializer_list<std::int64_t> sizes);
   explicit Shape(std::span<const std::int64_t> sizes);
 

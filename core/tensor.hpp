@@ -74,7 +74,8 @@ struct Record {
   std::byte* data = nullptr;
   NodeRef node;
   Ref<Record> grad;
-  Ref<Record> pending;  // of a leaf, while a walk goes on: the gradient that it will have
+  std::uint64_t arrival_walk = 0;  // of a leaf: the last walk in which a gradient arrived here,
+  std::size_t arrival = 0;         // and its place among that walk's arrivals
   std::shared_ptr<GradHooks> hooks;
 
   static Ref<Record> create(const Shape& shape, DType dtype, Ref<Block> block, std::byte* data);

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include <rill/core/ops/binary.hpp>
-#include <rill/core/ops/cast.hpp>
 #include <rill/core/walk.hpp>
 
 namespace rill {
@@ -9,12 +8,11 @@ namespace detail {
 namespace {
 
 std::atomic<std::uint64_t> walk_count{0};
+thread_local std::uint64_t walks_on_thread = 0;
 
 bool sole_owner(const Tensor& tensor) {
   return Access::handle(tensor).unique() && Access::record(tensor).block.unique();
 }
-
-Tensor copy_of(const Tensor& tensor) { return tensor.clone(); }
 
 }  // namespace
 
@@ -39,7 +37,11 @@ Walk::Buffers& Walk::spare_buffers() {
 }
 
 Walk::Walk(const char* where, bool retain_graph, bool create_graph)
-    : where_(where), retain_graph_(retain_graph || create_graph), create_graph_(create_graph) {
+    : where_(where),
+      retain_graph_(retain_graph || create_graph),
+      create_graph_(create_graph),
+      stamp_(walk_count.fetch_add(1, std::memory_order_relaxed) + 1),
+      number_on_thread_(++walks_on_thread) {
   std::swap(buffers_, spare_buffers());
 }
 
@@ -47,12 +49,14 @@ Walk::~Walk() {
   for (Node* node : buffers_.nodes) {
     for (OutputSlot& slot : node->outputs) slot.grad = Tensor();
     node->needed = true;
-    node->wanted = false;
+    node->active = false;
   }
-  for (const Ref<Record>& leaf : buffers_.leaves) leaf->pending.reset();
+  for (const Edge& edge : wanted_) {
+    if (edge.node) edge.node->wanted = false;
+  }
   buffers_.nodes.clear();
   buffers_.stack.clear();
-  buffers_.leaves.clear();
+  buffers_.arrivals.clear();
   std::swap(buffers_, spare_buffers());
 }
 
@@ -68,7 +72,6 @@ void Walk::want(const std::vector<Tensor>& inputs) {
 }
 
 void Walk::collect(std::span<const Tensor> outputs) {
-  stamp_ = walk_count.fetch_add(1, std::memory_order_relaxed) + 1;
   auto& nodes = buffers_.nodes;
   auto& stack = buffers_.stack;
   const auto push = [this, &stack](Node* node) {
@@ -79,8 +82,11 @@ void Walk::collect(std::span<const Tensor> outputs) {
   for (const Tensor& output : outputs) push(Access::record(output).node.get());
   while (!stack.empty()) {
     Node* node = stack.back();
+    RILL_CHECK(!node->active, where_, ": the graph of ", node->name(), " ", node->outputs[0].shape,
+               " is being walked already, expected another graph inside a hook");
     stack.pop_back();
     nodes.push_back(node);
+    node->active = true;
     for (const Edge& edge : node->edges) push(edge.node.get());
   }
   const auto newer = [](const Node* a, const Node* b) { return a->number > b->number; };
@@ -142,10 +148,21 @@ void Walk::accumulate(const Edge& target, Tensor grad, std::string_view from, in
     }
   };
   if (target.node) return add_to(target.node->outputs[target.index].grad);
-  Tensor sum = Access::wrap(std::move(target.leaf->pending));
-  if (!sum.defined()) buffers_.leaves.push_back(target.leaf);
-  add_to(sum);
-  target.leaf->pending = Access::handle(sum);
+  add_to(sum_at(target.leaf));
+}
+
+Tensor& Walk::sum_at(const Ref<Record>& leaf) {
+  std::vector<Arrival>& arrivals = buffers_.arrivals;
+  if (leaf->arrival_walk == stamp_) return arrivals[leaf->arrival].grad;
+  // A walk inside a hook may have noted its own arrival over ours.
+  if (walks_on_thread != number_on_thread_) {
+    const auto known = std::find_if(arrivals.begin(), arrivals.end(),
+                                    [&](const Arrival& arrival) { return arrival.leaf.get() == leaf.get(); });
+    if (known != arrivals.end()) return known->grad;
+  }
+  leaf->arrival_walk = stamp_;
+  leaf->arrival = arrivals.size();
+  return arrivals.emplace_back(Arrival{leaf, Tensor()}).grad;
 }
 
 void Walk::run(std::span<const Tensor> outputs, std::span<const Tensor> grads) {
@@ -180,34 +197,35 @@ void Walk::visit(Node& node) {
 
 void Walk::commit_to_leaves() {
   const NoGrad recording(create_graph_);
-  // First everything that may throw; what is pending is then ready to be taken, or to be added in place.
-  for (const Ref<Record>& leaf : buffers_.leaves) {
-    Tensor grad = Access::wrap(std::move(leaf->pending));
+  // First everything that may throw; what has arrived is then ready to be taken, or to be added in place.
+  for (auto& [leaf, grad] : buffers_.arrivals) {
     if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));
     const Tensor before = Access::wrap(leaf->grad);
     if (before.defined() && (create_graph_ || Access::record(before).in_graph())) {
       grad = before + grad;
-    } else if (!before.defined() && !create_graph_ && !sole_owner(grad)) {
-      grad = copy_of(grad);
+    } else if (!before.defined() && (create_graph_ || !sole_owner(grad))) {
+      grad = grad.clone();
     }
-    leaf->pending = Access::handle(grad);
   }
-  for (const Ref<Record>& leaf : buffers_.leaves) {
+  for (auto& [leaf, grad] : buffers_.arrivals) {
     Tensor before = Access::wrap(leaf->grad);
     if (before.defined() && !create_graph_ && !Access::record(before).in_graph()) {
-      add_into(before, Access::wrap(std::move(leaf->pending)));
+      add_into(before, grad);
     } else {
-      leaf->grad = std::move(leaf->pending);
+      leaf->grad = Access::handle(grad);
     }
   }
 }
 
 std::vector<Tensor> Walk::take_wanted() {
-  for (std::size_t i = 0; i < wanted_.size(); ++i) {
-    if (!wanted_[i].leaf) continue;
-    Tensor grad = Access::wrap(wanted_[i].leaf->pending);
-    if (grad.defined() && wanted_[i].leaf->hooks) grad = wanted_[i].leaf->hooks->run(std::move(grad));
-    found_[i] = std::move(grad);
+  const NoGrad recording(create_graph_);
+  for (auto& [leaf, grad] : buffers_.arrivals) {
+    const auto asked = [&leaf = leaf](const Edge& wanted) { return wanted.leaf.get() == leaf.get(); };
+    if (std::none_of(wanted_.begin(), wanted_.end(), asked)) continue;
+    if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+      if (asked(wanted_[i])) found_[i] = grad;
+    }
   }
   return std::move(found_);
 }

@@ -43,15 +43,23 @@ class Walk {
   void mark_needed();
   void visit(Node& node);
 
+  // A leaf, and the sum of what has arrived there.
+  struct Arrival {
+    Ref<Record> leaf;
+    Tensor grad;
+  };
   struct Buffers {
     std::vector<Node*> nodes, stack;
-    std::vector<Ref<Record>> leaves;  // those that a gradient has arrived at
+    std::vector<Arrival> arrivals;
   };
+  /// Where the gradient of `leaf` is summed.
+  Tensor& sum_at(const Ref<Record>& leaf);
   static Buffers& spare_buffers();
 
   const char* where_;
   bool retain_graph_, create_graph_;
-  std::uint64_t stamp_ = 0;
+  std::uint64_t stamp_;
+  std::uint64_t number_on_thread_;
   bool every_leaf_ = true;
   std::vector<Edge> wanted_;
   std::vector<Tensor> found_;  // per wanted edge that is no leaf

@@ -40,6 +40,7 @@ class Program {
   bool quick = false;
 
   explicit Program(const std::string& description) : app(description) {
+    app.option_defaults()->take_last();
     app.add_option("--seed", seed, "seed of everything random")->capture_default_str();
     app.add_option("--threads", threads, "threads to compute with (default: all cores)")
         ->check(CLI::Range(1, 1024));

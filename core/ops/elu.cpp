@@ -1,5 +1,3 @@
-#include <cfloat>
-
 #include <rill/core/ops/elu.hpp>
 
 namespace rill {
@@ -9,8 +7,8 @@ template struct ops::Elementwise<ops::Elu, true>;
 template struct ops::Slope<ops::Elu, false>;
 template struct ops::Slope<ops::Elu, true>;
 
-void ops::Elu::check() const {
-  RILL_CHECK(alpha >= 0 && alpha <= FLT_MAX, "elu: alpha is ", alpha,
+void ops::Elu::check(DType dtype) const {
+  RILL_CHECK(alpha >= 0 && alpha <= largest_finite(dtype), "elu: alpha is ", alpha,
              ", expected a finite number, 0 or more");
 }
 

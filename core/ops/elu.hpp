@@ -14,8 +14,8 @@ struct Elu {
   static constexpr std::string_view name = "elu";
   double alpha = 1.0;
 
-  /// Throws Error unless alpha is finite and not negative; y then has the sign of x.
-  void check() const;
+  /// Throws Error unless alpha is finite as x's dtype and not negative; y then has the sign of x.
+  void check(DType dtype) const;
 
   template <class T>
   T value(T x) const {

@@ -1,5 +1,3 @@
-#include <cfloat>
-
 #include <rill/core/ops/leaky_relu.hpp>
 
 namespace rill {
@@ -7,8 +5,8 @@ namespace rill {
 template struct ops::Elementwise<ops::LeakyRelu>;
 template struct ops::Slope<ops::LeakyRelu, true>;
 
-void ops::LeakyRelu::check() const {
-  RILL_CHECK(negative_slope >= 0 && negative_slope <= FLT_MAX, "leaky_relu: negative_slope is ",
+void ops::LeakyRelu::check(DType dtype) const {
+  RILL_CHECK(negative_slope >= 0 && negative_slope <= largest_finite(dtype), "leaky_relu: negative_slope is ",
              negative_slope, ", expected a finite number, 0 or more");
 }
 

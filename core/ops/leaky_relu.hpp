@@ -13,9 +13,9 @@ struct LeakyRelu {
   static constexpr std::string_view name = "leaky_relu";
   double negative_slope = 0.01;
 
-  /// Throws Error unless negative_slope is finite and not negative; y then has the sign of x, so the slope can be
+  /// Throws Error unless negative_slope is finite as x's dtype and not negative; y then has the sign of x, so the slope can be
   /// read from the result.
-  void check() const;
+  void check(DType dtype) const;
 
   template <class T>
   T value(T x) const {
