@@ -125,6 +125,10 @@ example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 test_sources := $(sort $(wildcard tests/*.cpp))
+ifeq ($(MODE),tsan)
+  # Only the files with test cases that run there.
+  test_sources := tests/main.cpp $(sort $(shell grep -l 'TEST_CASE("threads:' $(wildcard tests/*.cpp)))
+endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
 all_objects := $(call objects,$(library_sources) $(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
@@ -159,7 +163,7 @@ $(BUILD)/setup.mk: FORCE
 
 # Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
 # anew. The first also keeps the symlink right, after the folder was moved too.
-flags_text = $(COMPILE) $(COMPILER_VERSION) $(LINK) $(LIBS)
+flags_text = $(COMPILE) $(FAST_BUILD) $(COMPILER_VERSION) $(LINK) $(LIBS)
 quote = '$(subst ','\'',$(1))'
 
 $(BUILD)/flags: FORCE
@@ -171,10 +175,17 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(all_objects) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# Tests and, under sanitizers, examples take longer to compile than to run.
+FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
+$(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+ifneq ($(MODE),release)
+  $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
+endif
+
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)
 

@@ -18,9 +18,9 @@ thread_local bool draining = false;
 
 }  // namespace
 
-void retain_node(Node* node) noexcept { node->refs.fetch_add(1, std::memory_order_relaxed); }
+void retain(Node* node) noexcept { node->refs.fetch_add(1, std::memory_order_relaxed); }
 
-void release_node(Node* node) noexcept {
+void release(Node* node) noexcept {
   if (node->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   node->next_dead = std::exchange(dead_nodes, node);
   if (draining) return;
@@ -38,13 +38,14 @@ Ref<Record> Record::create(const Shape& shape, DType dtype, Ref<Block> block, st
   return Ref<Record>::adopt(record);
 }
 
-void Record::destroy(Record* record) noexcept {
-  record->set_graph(false, NodeRef(), 0);
+void release(Record* record) noexcept {
+  if (record->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  record->set_graph(false, Ref<Node>(), 0);
   record->~Record();
   memory::release(record, sizeof(Record));
 }
 
-void Record::set_graph(bool leaf_requires_grad, NodeRef new_node, std::uint32_t index) noexcept {
+void Record::set_graph(bool leaf_requires_grad, Ref<Node> new_node, std::uint32_t index) noexcept {
   const bool before = in_graph();
   requires_grad = leaf_requires_grad;
   node = std::move(new_node);
@@ -81,7 +82,7 @@ void Node::connect(std::span<const Tensor* const> inputs, std::span<Tensor> resu
     Record& record = Access::record(results[i]);
     outputs[i].shape = record.shape;
     outputs[i].dtype = record.dtype;
-    record.set_graph(false, NodeRef(this), static_cast<std::uint32_t>(i));
+    record.set_graph(false, Ref<Node>::share(this), static_cast<std::uint32_t>(i));
   }
 }
 
@@ -120,7 +121,7 @@ Tensor read_saved(const Node& node, int index, const SavedOutput& saved) {
   check_version(node, "output", index, slot.shape, *saved.block, saved.version);
   Ref<Record> record = Record::create(slot.shape, slot.dtype, saved.block, saved.data);
   if (rill::grad_enabled()) {
-    record->set_graph(false, NodeRef(const_cast<Node*>(&node)), static_cast<std::uint32_t>(index));
+    record->set_graph(false, Ref<Node>::share(const_cast<Node*>(&node)), static_cast<std::uint32_t>(index));
   }
   return Access::wrap(std::move(record));
 }

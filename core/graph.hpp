@@ -39,7 +39,7 @@ namespace detail {
 
 /// Where a gradient goes: an output of an older node, or a leaf; neither where none is required.
 struct Edge {
-  NodeRef node;
+  Ref<Node> node;
   Ref<Record> leaf;
   std::uint32_t index = 0;
 
@@ -258,7 +258,7 @@ void record(const Op& op, const std::array<const Tensor*, inputs>& from,
   for (const Tensor* input : from) required |= input->defined() && input->requires_grad();
   if (!required || !is_floating(results[0].dtype())) return;
   // The node is owned by the results from here on; connect() gives each of them a reference.
-  NodeRef::adopt(new NodeOf<Op, inputs>(op, from, results));
+  Ref<Node>::adopt(new NodeOf<Op, inputs>(op, from, results));
 }
 
 /// Checks that `tensor` may be overwritten by `op`. Throws Error.

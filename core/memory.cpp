@@ -204,7 +204,8 @@ Ref<Block> Block::create(std::size_t bytes) {
   return Ref<Block>::adopt(block);
 }
 
-void Block::destroy(Block* block) noexcept {
+void release(Block* block) noexcept {
+  if (block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::size_t bytes = memory::alignment + block->bytes;
   block->~Block();
   memory::release(block, bytes);

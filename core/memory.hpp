@@ -34,7 +34,8 @@ Stats stats() noexcept;
 
 namespace rill::detail {
 
-/// Intrusive pointer: T has `std::atomic<std::uint32_t> refs` that starts at 1, and `static void destroy(T*) noexcept`.
+/// Intrusive pointer. T counts its owners in `std::atomic<std::uint32_t> refs`, which starts at 1; retain(T*) and
+/// release(T*), found beside T, change the count, so a Ref needs to know T by name only.
 template <class T>
 class Ref {
  public:
@@ -45,7 +46,7 @@ class Ref {
     return ref;
   }
   static Ref share(T* ptr) noexcept {
-    if (ptr) ptr->refs.fetch_add(1, std::memory_order_relaxed);
+    if (ptr) retain(ptr);
     return adopt(ptr);
   }
   Ref(const Ref& other) noexcept : Ref(share(other.ptr_)) {}
@@ -57,8 +58,7 @@ class Ref {
   ~Ref() { reset(); }
 
   void reset() noexcept {
-    T* ptr = std::exchange(ptr_, nullptr);
-    if (ptr && ptr->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) T::destroy(ptr);
+    if (T* ptr = std::exchange(ptr_, nullptr)) release(ptr);
   }
   T* get() const noexcept { return ptr_; }
   T* operator->() const noexcept { return ptr_; }
@@ -79,10 +79,12 @@ struct Block {
   std::size_t bytes = 0;
 
   static Ref<Block> create(std::size_t bytes);
-  static void destroy(Block* block) noexcept;
   std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + memory::alignment; }
 };
 
 static_assert(sizeof(Block) <= memory::alignment);
+
+inline void retain(Block* block) noexcept { block->refs.fetch_add(1, std::memory_order_relaxed); }
+void release(Block* block) noexcept;
 
 }  // namespace rill::detail

@@ -48,7 +48,7 @@ Tensor& Tensor::requires_grad_(bool required) {
              ", expected f32 or f64");
   RILL_CHECK(!own.node, "requires_grad_: the tensor ", own.shape,
              " was computed by an op, expected a leaf; use detach() first");
-  own.set_graph(required, detail::NodeRef(), 0);
+  own.set_graph(required, detail::Ref<detail::Node>(), 0);
   return *this;
 }
 

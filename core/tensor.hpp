@@ -26,39 +26,8 @@ namespace detail {
 
 class Node;
 
-void retain_node(Node* node) noexcept;
-void release_node(Node* node) noexcept;
-
-/// Owning handle on a graph node, usable where Node is incomplete.
-class NodeRef {
- public:
-  NodeRef() = default;
-  static NodeRef adopt(Node* fresh) noexcept {
-    NodeRef ref;
-    ref.node_ = fresh;
-    return ref;
-  }
-  explicit NodeRef(Node* node) noexcept : node_(node) {
-    if (node_) retain_node(node_);
-  }
-  NodeRef(const NodeRef& other) noexcept : NodeRef(other.node_) {}
-  NodeRef(NodeRef&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  NodeRef& operator=(NodeRef other) noexcept {
-    std::swap(node_, other.node_);
-    return *this;
-  }
-  ~NodeRef() { reset(); }
-  void reset() noexcept {
-    if (Node* node = std::exchange(node_, nullptr)) release_node(node);
-  }
-  Node* get() const noexcept { return node_; }
-  Node* operator->() const noexcept { return node_; }
-  Node& operator*() const noexcept { return *node_; }
-  explicit operator bool() const noexcept { return node_ != nullptr; }
-
- private:
-  Node* node_ = nullptr;
-};
+void retain(Node* node) noexcept;
+void release(Node* node) noexcept;
 
 /// Functions called with a gradient, each of which may replace it.
 using GradHook = std::function<Tensor(const Tensor& grad)>;
@@ -72,19 +41,21 @@ struct Record {
   Shape shape;
   Ref<Block> block;
   std::byte* data = nullptr;
-  NodeRef node;
+  Ref<Node> node;
   Ref<Record> grad;
   std::uint64_t arrival_walk = 0;  // of a leaf: the last walk in which a gradient arrived here,
   std::size_t arrival = 0;         // and its place among that walk's arrivals
   std::shared_ptr<GradHooks> hooks;
 
   static Ref<Record> create(const Shape& shape, DType dtype, Ref<Block> block, std::byte* data);
-  static void destroy(Record* record) noexcept;
 
-  bool in_graph() const noexcept { return requires_grad || node; }
+  bool in_graph() const noexcept { return requires_grad || node.get() != nullptr; }
   /// The only way to change what in_graph() tells: keeps the block's count of graph handles.
-  void set_graph(bool leaf_requires_grad, NodeRef new_node, std::uint32_t index) noexcept;
+  void set_graph(bool leaf_requires_grad, Ref<Node> new_node, std::uint32_t index) noexcept;
 };
+
+inline void retain(Record* record) noexcept { record->refs.fetch_add(1, std::memory_order_relaxed); }
+void release(Record* record) noexcept;
 
 /// Access to the record for the graph and the kernels.
 struct Access;

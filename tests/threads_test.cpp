@@ -28,18 +28,12 @@
 #include <rill/optim/sgd.hpp>
 
 #include "subprocess.hpp"
+#include "thread_count.hpp"
 
 namespace {
 
 using namespace rill;
-
-struct ThreadCount {
-  int before = num_threads();
-  explicit ThreadCount(int n) { set_num_threads(n); }
-  ~ThreadCount() { set_num_threads(before); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-};
+using rill::test::ThreadCount;
 
 using Weights = std::vector<float>;
 

@@ -37,7 +37,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 layers='
 error
 dtype shape
-random sample
+random sample sum
 memory
 parallel
 blas broadcast

@@ -2,6 +2,7 @@
 
 #include <rill/core/elementwise.hpp>
 #include <rill/core/ops/prelu.hpp>
+#include <rill/core/sum.hpp>
 
 namespace rill {
 namespace ops {
@@ -71,13 +72,16 @@ void sum_by_channel(const Layout& layout, T* sums, Body body) {
     blocks.visit(
         block,
         [=](std::int64_t c, std::int64_t begin, std::int64_t end) {
-          double lanes[8] = {};
-          std::int64_t i = begin;
-          for (; i + 8 <= end; i += 8) {
-            for (int lane = 0; lane < 8; ++lane) lanes[lane] += static_cast<double>(body(i + lane, c));
+          // What the body returns goes through a small buffer: one loop that computes and one that sums are both
+          // vectorised, the two in one are not.
+          constexpr std::int64_t chunk = 512;
+          T terms[chunk];
+          for (std::int64_t first = begin; first < end; first += chunk) {
+            const std::int64_t count = std::min(chunk, end - first);
+            T* const to = terms;
+            detail::independent_loop(0, count, [=](std::int64_t i) { to[i] = body(first + i, c); });
+            into[c] += detail::sum_run(terms, count);
           }
-          for (int lane = 0; i < end; ++i, ++lane) lanes[lane] += static_cast<double>(body(i, c));
-          for (const double lane : lanes) into[c] += lane;
         },
         [=](std::int64_t begin) {
           detail::independent_loop(

@@ -3,6 +3,7 @@
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/parallel.hpp>
+#include <rill/core/sum.hpp>
 
 namespace rill {
 namespace ops {
@@ -10,18 +11,6 @@ namespace {
 
 // Sums run over fixed blocks, whose partial sums are added in order: the result does not depend on the threads.
 constexpr std::int64_t block_elements = 16384;
-
-// Σ of contiguous elements, in 8 interleaved lanes.
-template <class T>
-double sum_run(const T* x, std::int64_t count) {
-  double lanes[8] = {};
-  std::int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    for (int lane = 0; lane < 8; ++lane) lanes[lane] += static_cast<double>(x[i + lane]);
-  }
-  for (int lane = 0; i < count; ++i, ++lane) lanes[lane] += static_cast<double>(x[i]);
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
 
 // y[o] = Σ_r x[o, r] · scale.
 template <class T>
@@ -33,7 +22,7 @@ void sum_inner(const T* x, T* y, std::int64_t outer, std::int64_t reduced, doubl
         outer,
         [=](std::int64_t begin, std::int64_t end) {
           for (std::int64_t o = begin; o < end; ++o)
-            y[o] = static_cast<T>(sum_run(x + o * reduced, reduced) * scale);
+            y[o] = static_cast<T>(detail::sum_run(x + o * reduced, reduced) * scale);
         },
         grain);
     return;
@@ -44,9 +33,9 @@ void sum_inner(const T* x, T* y, std::int64_t outer, std::int64_t reduced, doubl
   for (std::int64_t o = 0; o < outer; ++o) {
     parallel_tasks(blocks, [=](std::int64_t block) {
       const std::int64_t begin = block * block_elements, end = std::min(begin + block_elements, reduced);
-      sums[block] = sum_run(x + o * reduced + begin, end - begin);
+      sums[block] = detail::sum_run(x + o * reduced + begin, end - begin);
     });
-    y[o] = static_cast<T>(sum_run(sums, blocks) * scale);
+    y[o] = static_cast<T>(detail::sum_run(sums, blocks) * scale);
   }
 }
 
