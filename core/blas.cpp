@@ -74,6 +74,11 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 
 }  // namespace
 
+void check_sizes(std::string_view where, std::int64_t m, std::int64_t n, std::int64_t k) {
+  RILL_CHECK(std::max({m, n, k}) <= INT_MAX, where, ": sizes ", m, ", ", n, ", ", k, ", expected at most ",
+             INT_MAX);
+}
+
 // Strips, each of which packs its own copy of the operand that all of them read. Measured: two strips cost one thread
 // 0-7 %, four 4-8 %, eight 8-15 %, and 2-D tiles more; so there are few, and only where a strip is worth the start of a
 // thread.
@@ -97,8 +102,7 @@ Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k) {
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
           const T* b, T* c, const T* bias, bool accumulate) {
-  RILL_CHECK(std::max({m, n, k}) <= INT_MAX, "gemm: sizes ", m, ", ", n, ", ", k, ", expected at most ",
-             INT_MAX);
+  check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0) return;
   const Grid grid = grid_for(m, n, k);
   const SerialBlas serial;

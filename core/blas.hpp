@@ -6,12 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace rill::blas {
 
 /// c[m, n] = op(a) op(b) (+ bias[n] on every row, + c when accumulate), row-major and contiguous.
 /// op(a) is [m, k]: a is stored [k, m] if transpose_a; op(b) is [k, n]: b is stored [n, k] if transpose_b.
-/// c must not overlap a or b. Any size may be 0; k = 0 gives zeros (plus bias). Throws Error for sizes over 2^31 - 1.
+/// c must not overlap a or b. Any size may be 0; k = 0 gives zeros (plus bias). Throws what check_sizes throws.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
           const T* b, T* c, const T* bias = nullptr, bool accumulate = false);
@@ -20,6 +21,9 @@ extern template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::in
                                  const float*, float*, const float*, bool);
 extern template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*,
                                   const double*, double*, const double*, bool);
+
+/// Throws Error naming `where` unless OpenBLAS can take the sizes, at most 2^31 - 1 each.
+void check_sizes(std::string_view where, std::int64_t m, std::int64_t n, std::int64_t k);
 
 /// The grid for an [m, n] product over k: `rows` by `columns` tiles of at most tile_rows by tile_columns.
 struct Grid {

@@ -126,6 +126,10 @@ Tensor read_saved(const Node& node, int index, const SavedOutput& saved) {
   return Access::wrap(std::move(record));
 }
 
+void refuse_undefined(std::string_view op, int input) {
+  fail(concat(op, ": input ", input, " is undefined, expected a tensor with elements"));
+}
+
 void refuse_gradient(std::string_view op) {
   fail(concat("backward: ", op, " has no gradient; activations are differentiable twice, not three times"));
 }

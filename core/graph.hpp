@@ -2,7 +2,8 @@
 //
 // A tensor that an op computed holds its node; a node holds edges to the nodes (or leaf records) of its inputs and
 // what its gradient reads. Edges point to older nodes only, so falling creation numbers are a valid order for the
-// walk, and there are no cycles: a saved output is kept as a bare block and meets its node again when it is read.
+// walk. A saved output is kept as a bare block and meets its node again when it is read, so a graph owns no cycle of its
+// own; backward(create_graph) makes one, from a leaf to its grad and back, until the grad is cleared.
 //
 // An op is a copyable struct:
 //
@@ -63,10 +64,10 @@ class Walk;
 class Node {
  public:
   std::atomic<std::uint32_t> refs{1};
-  std::uint64_t number = 0;     // larger than that of every node it has an edge to
-  std::uint64_t last_walk = 0;  // the last walk that collected this node
-  bool needed = true;           // in the current walk: some wanted gradient lies behind this node
-  bool wanted = false;          // in the current walk: the caller asks for an output's own gradient
+  std::uint64_t number = 0;       // larger than that of every node it has an edge to
+  std::uint64_t last_walk = 0;    // the last walk that collected this node
+  bool needed = true;             // in the current walk: some wanted gradient lies behind this node
+  std::uint64_t wanted_walk = 0;  // the last walk whose caller asked for an output's own gradient
   bool freed = false;
   bool active = false;  // collected by a walk that has not ended
   Node* next_dead = nullptr;
@@ -261,6 +262,29 @@ void record(const Op& op, const std::array<const Tensor*, inputs>& from,
   Ref<Node>::adopt(new NodeOf<Op, inputs>(op, from, results));
 }
 
+[[noreturn]] void refuse_undefined(std::string_view op, int input);
+
+/// The inputs that an op can do without, a bit each: `static constexpr unsigned optional = 0b100` for the third.
+template <class Op>
+constexpr unsigned optional_of() {
+  if constexpr (requires { Op::optional; }) {
+    return Op::optional;
+  } else {
+    return 0;
+  }
+}
+
+template <class Op, class... Inputs>
+void check_inputs(const Inputs&... inputs) {
+  int index = 0;
+  const auto check = [&](const Tensor& input) {
+    if (!input.defined() && !(optional_of<Op>() >> index & 1)) [[unlikely]]
+      refuse_undefined(Op::name, index);
+    ++index;
+  };
+  (check(inputs), ...);
+}
+
 /// Checks that `tensor` may be overwritten by `op`. Throws Error.
 void check_inplace(std::string_view op, const Tensor& tensor);
 
@@ -271,6 +295,7 @@ void check_inplace(std::string_view op, const Tensor& tensor);
 template <class Op, std::same_as<Tensor>... Inputs>
 auto apply(const Op& op, const Inputs&... inputs) {
   constexpr int count = detail::outputs_of<Op>();
+  detail::check_inputs<Op>(inputs...);
   std::array<Tensor, count> results;
   if constexpr (requires { op.view(inputs...); }) {
     op.infer(inputs...);
@@ -296,6 +321,7 @@ auto apply(const Op& op, const Inputs&... inputs) {
 /// must not read its input. Throws what op.infer() throws, and Error where tensor may not be overwritten.
 template <class Op>
 Tensor& apply_inplace(const Op& op, Tensor& tensor) {
+  detail::check_inputs<Op>(tensor);
   op.infer(tensor);
   detail::check_inplace(op.name, tensor);
   op.forward(tensor.detach(), tensor);

@@ -1,7 +1,7 @@
 // Recycled memory: one pool behind tensors' blocks, their records and the nodes of the graph.
 //
 // Freed pieces go to a cache of the freeing thread and, when that is full, to a shared one, so a warm training
-// step calls the system's allocator not once. All functions may be called from any thread, also from destructors
+// step calls the system's allocator not once; what is cached stays until trim(). All functions may be called from any thread, also from destructors
 // of static objects after main. Under AddressSanitizer, cached pieces are poisoned.
 #pragma once
 
@@ -11,6 +11,8 @@
 #include <utility>
 
 namespace rill::memory {
+
+static_assert(sizeof(void*) == 8, "rill counts bytes in 64 bits");
 
 constexpr std::size_t alignment = 64;
 

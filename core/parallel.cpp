@@ -4,7 +4,6 @@
 #include <cstring>
 #include <exception>
 #include <omp.h>
-#include <sched.h>
 
 #include <rill/core/error.hpp>
 #include <rill/core/parallel.hpp>
@@ -25,16 +24,10 @@ int count_from_environment(const char* variable) {
   return valid ? count : 0;
 }
 
-int available_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-  return 1;
-}
-
 int default_count() {
   if (const int count = count_from_environment("RILL_NUM_THREADS")) return count;
   if (const int count = count_from_environment("OMP_NUM_THREADS")) return count;
-  return available_cores();
+  return omp_get_num_procs();  // those that this process may run on
 }
 
 std::atomic<int>& thread_count() {

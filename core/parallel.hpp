@@ -37,22 +37,32 @@ void parallel_tasks(std::int64_t count, Task&& task) {
       const_cast<void*>(static_cast<const void*>(&task)));
 }
 
-/// Calls `body(begin, end)` on disjoint ranges that cover [0, count). `grain` is the least work, in elements,
-/// that is worth a thread.
+/// Calls `body(begin, end)` on disjoint ranges that cover [0, count), of at least `grain` and a multiple of `unit`.
 template <class Body>
-void parallel_for(std::int64_t count, Body&& body, std::int64_t grain = detail::parallel_grain) {
+void parallel_ranges(std::int64_t count, std::int64_t grain, std::int64_t unit, Body&& body) {
   const std::int64_t most = count / grain;
   const std::int64_t parts = most < num_threads() ? most : num_threads();
   if (parts <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
-  // Whole cache lines, so that two threads never write to the same one.
-  const std::int64_t step = ((count + parts - 1) / parts + 15) / 16 * 16;
+  const std::int64_t step = ((count + parts - 1) / parts + unit - 1) / unit * unit;
   parallel_tasks(parts, [&](std::int64_t part) {
     const std::int64_t begin = part * step, end = begin + step < count ? begin + step : count;
     if (begin < end) body(begin, end);
   });
+}
+
+/// For loops over elements: ranges are whole cache lines, so that two threads never write to the same one.
+template <class Body>
+void parallel_for(std::int64_t count, Body&& body) {
+  parallel_ranges(count, detail::parallel_grain, 16, body);
+}
+
+/// For loops over rows or blocks, of which `grain` are worth a thread.
+template <class Body>
+void parallel_for(std::int64_t count, Body&& body, std::int64_t grain) {
+  parallel_ranges(count, grain, 1, body);
 }
 
 }  // namespace rill

@@ -29,7 +29,7 @@ Stream::Stream(std::uint64_t seed, Purpose purpose, std::uint32_t epoch, std::ui
 std::uint32_t Stream::next() {
   if (used_ == 4) {
     block_ = philox4x32(counter_, key_);
-    // 2^34 numbers a stream; beyond that the counter would run into the next index.
+    // A stream repeats after 2^34 numbers.
     ++counter_[0];
     used_ = 0;
   }

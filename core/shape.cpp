@@ -27,6 +27,11 @@ void Shape::assign(std::span<const std::int64_t> sizes) {
   numel_ = empty ? 0 : product;
 }
 
+void Shape::refuse(int axis) const {
+  detail::fail(detail::concat("shape: axis ", axis, " of ", *this, ", expected 0 or more and less than ",
+                              rank_, "; at() counts from the end, too"));
+}
+
 std::int64_t Shape::at(int axis) const {
   return sizes_[static_cast<std::size_t>(normalize_axis(axis, *this, "shape"))];
 }

@@ -22,8 +22,12 @@ class Shape {
   int rank() const { return rank_; }
   std::int64_t numel() const { return numel_; }
 
-  /// Size of dimension `axis`, which must lie in [0, rank).
-  std::int64_t operator[](int axis) const { return sizes_[static_cast<std::size_t>(axis)]; }
+  /// Size of dimension `axis` in [0, rank); throws Error otherwise.
+  std::int64_t operator[](int axis) const {
+    if (axis < 0 || axis >= rank_) [[unlikely]]
+      refuse(axis);
+    return sizes_[static_cast<std::size_t>(axis)];
+  }
 
   /// Size of dimension `axis` in [-rank, rank); throws Error otherwise.
   std::int64_t at(int axis) const;
@@ -38,6 +42,7 @@ class Shape {
 
  private:
   void assign(std::span<const std::int64_t> sizes);
+  [[noreturn]] void refuse(int axis) const;
 
   std::array<std::int64_t, max_rank> sizes_{};  // entries beyond rank_ stay 0
   std::int64_t numel_ = 1;

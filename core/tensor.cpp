@@ -11,8 +11,8 @@ namespace {
 template <class T>
 T checked_element(const char* where, double value) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
-    RILL_CHECK(value >= -0x1p63 && value < 0x1p63, where, ": value ", value,
-               " for i64, expected -2^63 to 2^63 - 1");
+    RILL_CHECK(value >= -0x1p63 && value < 0x1p63 && value == std::trunc(value), where, ": value ", value,
+               " for i64, expected an integer from -2^63 to 2^63 - 1");
   }
   return static_cast<T>(value);
 }
@@ -60,6 +60,8 @@ void Tensor::set_grad(const Tensor& grad) {
     RILL_CHECK(grad.shape() == own.shape && grad.dtype() == own.dtype, "set_grad: the gradient is ",
                grad.dtype(), " ", grad.shape(), ", expected the tensor's ", own.dtype, " ", own.shape);
   }
+  RILL_CHECK(grad.record_.get() != record_.get(),
+             "set_grad: the gradient is the tensor itself, expected another; use clone()");
   own.grad = grad.record_;
 }
 
@@ -70,21 +72,26 @@ Tensor Tensor::detach() const {
 
 HookHandle Tensor::register_hook(std::function<Tensor(const Tensor& grad)> hook) {
   detail::Record& own = record();
+  RILL_CHECK(hook, "register_hook: the hook is empty, expected a function");
   RILL_CHECK(own.in_graph(), "register_hook: the tensor ", own.shape,
              " requires no gradient, expected one that does");
   auto& hooks = own.node ? own.node->outputs[own.output_index].hooks : own.hooks;
   if (!hooks) hooks = std::make_shared<detail::GradHooks>();
+  hooks->entries.push_back(
+      std::make_shared<detail::GradHooks::Entry>(detail::GradHooks::Entry{std::move(hook)}));
   HookHandle handle;
   handle.hooks_ = hooks;
-  handle.id_ = hooks->next_id++;
-  hooks->hooks.emplace_back(handle.id_, std::move(hook));
+  handle.entry_ = hooks->entries.back().get();
   return handle;
 }
 
 void HookHandle::remove() {
   const auto hooks = hooks_.lock();
   if (!hooks) return;
-  std::erase_if(hooks->hooks, [this](const auto& entry) { return entry.first == id_; });
+  std::erase_if(hooks->entries, [this](const auto& entry) {
+    if (entry.get() == entry_) entry->removed = true;
+    return entry->removed;
+  });
   hooks_.reset();
 }
 

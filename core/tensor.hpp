@@ -71,12 +71,14 @@ class HookHandle {
  private:
   friend class Tensor;
   std::weak_ptr<detail::GradHooks> hooks_;
-  std::uint64_t id_ = 0;
+  const void* entry_ = nullptr;
 };
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep saved values, so that the same graph can be walked again
-  bool create_graph = false;  ///< record the gradients' own graph (implies retain_graph)
+  /// Record the gradients' own graph (implies retain_graph). A leaf then owns its gradient and that the leaf: clear the
+  /// grad when done, or use grad(), or both stay in memory.
+  bool create_graph = false;
 };
 
 class Tensor {
@@ -91,7 +93,8 @@ class Tensor {
   std::int64_t size(int axis) const { return shape().at(axis); }
   std::int64_t numel() const { return shape().numel(); }
 
-  /// The elements, row-major. Throws Error if T is not the dtype.
+  /// The elements, row-major; valid while a tensor on the block lives, so not beyond a temporary. Throws Error if T is
+  /// not the dtype.
   template <Element T>
   std::span<const T> data() const {
     check_element(dtype_of<T>());
@@ -118,13 +121,15 @@ class Tensor {
 
   /// The gradient that backward() left here; undefined if none has.
   Tensor grad() const;
-  /// Replaces the gradient; undefined clears it. Throws Error if shape or dtype differ from the tensor's.
+  /// Replaces the gradient; undefined clears it. Throws Error if shape or dtype differ from the tensor's, or if it is
+  /// the tensor itself.
   void set_grad(const Tensor& grad);
   void zero_grad() { set_grad(Tensor()); }
 
   /// Accumulates d(this)/d(leaf) into the grad of every leaf that requires one. This tensor must be a scalar.
   /// Throws Error if it is not, if nothing requires a gradient, if the graph was freed by an earlier walk, or if a
-  /// value that a gradient reads was overwritten in place; no leaf's grad has changed then.
+  /// value that a gradient reads was overwritten in place; no leaf's grad has changed then. A walk that an overwritten
+  /// value or a hook stops half way has used its graph up.
   void backward(BackwardOptions options = {}) const;
   /// The same for any shape, with the gradient of the result given (same shape and dtype).
   void backward(const Tensor& grad_output, BackwardOptions options = {}) const;
@@ -199,7 +204,7 @@ class NestedList {
  public:
   template <class T>
   requires std::is_arithmetic_v<T> NestedList(T value)
-      : values_{static_cast<double>(value)} {}  // NOLINT(google-explicit-constructor)
+      : values_{exact(value)} {}  // NOLINT(google-explicit-constructor)
   /// Throws Error if the parts differ in shape.
   NestedList(std::initializer_list<NestedList> parts);
 
@@ -207,6 +212,16 @@ class NestedList {
   std::span<const double> values() const { return values_; }
 
  private:
+  template <class T>
+  static double exact(T value) {
+    if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+      constexpr T limit = T(1) << 53;
+      RILL_CHECK(value <= limit && (std::is_unsigned_v<T> || value >= T(0) - limit), "tensor: the number ",
+                 value, " is beyond 2^53, expected a smaller one; pass a span of std::int64_t");
+    }
+    return static_cast<double>(value);
+  }
+
   Shape shape_;
   std::vector<double> values_;
 };
@@ -232,16 +247,22 @@ extern thread_local constinit bool grad_enabled;
 /// Whether ops on this thread record a graph.
 inline bool grad_enabled() noexcept { return detail::grad_enabled; }
 
-/// While it lives, ops on this thread record nothing (or, given true, record again).
-class [[nodiscard]] NoGrad {
+/// While it lives, ops on this thread record a graph, or do not. Other threads keep their own mode.
+class [[nodiscard]] GradMode {
  public:
-  explicit NoGrad(bool record = false) noexcept : before_(std::exchange(detail::grad_enabled, record)) {}
-  ~NoGrad() { detail::grad_enabled = before_; }
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
+  explicit GradMode(bool record) noexcept : before_(std::exchange(detail::grad_enabled, record)) {}
+  ~GradMode() { detail::grad_enabled = before_; }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
 
  private:
   bool before_;
+};
+
+/// While it lives, ops on this thread record nothing.
+class [[nodiscard]] NoGrad : public GradMode {
+ public:
+  NoGrad() noexcept : GradMode(false) {}
 };
 
 struct GradOptions {

@@ -17,9 +17,10 @@ bool sole_owner(const Tensor& tensor) {
 }  // namespace
 
 Tensor GradHooks::run(Tensor grad) const {
-  const std::vector<std::pair<std::uint64_t, GradHook>> current = hooks;  // a hook may remove itself
-  for (const auto& [id, hook] : current) {
-    Tensor replaced = hook(grad);
+  const std::vector<std::shared_ptr<Entry>> current = entries;  // a hook may add and remove hooks
+  for (const auto& entry : current) {
+    if (entry->removed) continue;
+    Tensor replaced = entry->hook(grad);
     if (!replaced.defined()) continue;
     RILL_CHECK(replaced.shape() == grad.shape() && replaced.dtype() == grad.dtype(),
                "register_hook: the hook returned ", replaced.dtype(), " ", replaced.shape(),
@@ -51,12 +52,10 @@ Walk::~Walk() {
     node->needed = true;
     node->active = false;
   }
-  for (const Edge& edge : wanted_) {
-    if (edge.node) edge.node->wanted = false;
-  }
   buffers_.nodes.clear();
   buffers_.stack.clear();
   buffers_.arrivals.clear();
+  buffers_.roots.clear();
   std::swap(buffers_, spare_buffers());
 }
 
@@ -79,7 +78,11 @@ void Walk::collect(std::span<const Tensor> outputs) {
     node->last_walk = stamp_;
     stack.push_back(node);
   };
-  for (const Tensor& output : outputs) push(Access::record(output).node.get());
+  for (const Tensor& output : outputs) {
+    const Ref<Node>& root = Access::record(output).node;
+    if (root) buffers_.roots.push_back(root);
+    push(root.get());
+  }
   while (!stack.empty()) {
     Node* node = stack.back();
     RILL_CHECK(!node->active, where_, ": the graph of ", node->name(), " ", node->outputs[0].shape,
@@ -101,7 +104,7 @@ void Walk::collect(std::span<const Tensor> outputs) {
 
 void Walk::mark_needed() {
   for (const Edge& edge : wanted_) {
-    if (edge.node) edge.node->wanted = true;
+    if (edge.node && edge.node->last_walk == stamp_) edge.node->wanted_walk = stamp_;
   }
   // Oldest first: a node is needed if one of its inputs is wanted or belongs to a node that is needed.
   for (auto it = buffers_.nodes.rbegin(); it != buffers_.nodes.rend(); ++it) {
@@ -121,7 +124,7 @@ bool Walk::reaches(std::size_t index) const {
 }
 
 bool edge_needed(const Walk& walk, const Edge& edge) {
-  if (edge.node) return edge.node->needed || edge.node->wanted;
+  if (edge.node) return edge.node->needed || edge.node->wanted_walk == walk.stamp_;
   if (!edge.leaf) return false;
   return walk.every_leaf_ || std::any_of(walk.wanted_.begin(), walk.wanted_.end(), [&](const Edge& wanted) {
            return wanted.leaf.get() == edge.leaf.get();
@@ -166,7 +169,7 @@ Tensor& Walk::sum_at(const Ref<Record>& leaf) {
 }
 
 void Walk::run(std::span<const Tensor> outputs, std::span<const Tensor> grads) {
-  const NoGrad recording(create_graph_);
+  const GradMode recording(create_graph_);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     accumulate(edge_to(outputs[i]), grads[i], "the caller", static_cast<int>(i));
   }
@@ -180,7 +183,7 @@ void Walk::visit(Node& node) {
     for (OutputSlot& slot : node.outputs) {
       if (slot.hooks && slot.grad.defined()) slot.grad = slot.hooks->run(std::move(slot.grad));
     }
-    if (node.wanted) {
+    if (node.wanted_walk == stamp_) {
       for (std::size_t i = 0; i < wanted_.size(); ++i) {
         if (wanted_[i].node.get() == &node) found_[i] = node.outputs[wanted_[i].index].grad;
       }
@@ -196,21 +199,27 @@ void Walk::visit(Node& node) {
 }
 
 void Walk::commit_to_leaves() {
-  const NoGrad recording(create_graph_);
-  // First everything that may throw; what has arrived is then ready to be taken, or to be added in place.
+  const GradMode recording(create_graph_);
   for (auto& [leaf, grad] : buffers_.arrivals) {
     if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));
-    const Tensor before = Access::wrap(leaf->grad);
-    if (before.defined() && (create_graph_ || Access::record(before).in_graph())) {
-      grad = before + grad;
-    } else if (!before.defined() && (create_graph_ || !sole_owner(grad))) {
+  }
+  // A gradient that the leaf alone owns is added to in place; everything that may throw comes before that.
+  const auto in_place = [this](const Record& leaf) {
+    return leaf.grad && !create_graph_ && !leaf.grad->in_graph() && leaf.grad.unique() &&
+           leaf.grad->block.unique();
+  };
+  for (auto& [leaf, grad] : buffers_.arrivals) {
+    if (in_place(*leaf)) continue;
+    if (leaf->grad) {
+      grad = Access::wrap(leaf->grad) + grad;
+    } else if (create_graph_ || !sole_owner(grad)) {
       grad = grad.clone();
     }
   }
   for (auto& [leaf, grad] : buffers_.arrivals) {
-    Tensor before = Access::wrap(leaf->grad);
-    if (before.defined() && !create_graph_ && !Access::record(before).in_graph()) {
-      add_into(before, grad);
+    if (in_place(*leaf)) {
+      Tensor sum = Access::wrap(leaf->grad);
+      add_into(sum, grad);
     } else {
       leaf->grad = Access::handle(grad);
     }
@@ -218,7 +227,7 @@ void Walk::commit_to_leaves() {
 }
 
 std::vector<Tensor> Walk::take_wanted() {
-  const NoGrad recording(create_graph_);
+  const GradMode recording(create_graph_);
   for (auto& [leaf, grad] : buffers_.arrivals) {
     const auto asked = [&leaf = leaf](const Edge& wanted) { return wanted.leaf.get() == leaf.get(); };
     if (std::none_of(wanted_.begin(), wanted_.end(), asked)) continue;
@@ -226,6 +235,11 @@ std::vector<Tensor> Walk::take_wanted() {
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
       if (asked(wanted_[i])) found_[i] = grad;
     }
+    grad = Tensor();
+  }
+  // What the caller may overwrite is the caller's alone.
+  for (Tensor& grad : found_) {
+    if (grad.defined() && !sole_owner(grad)) grad = grad.clone();
   }
   return std::move(found_);
 }

@@ -8,8 +8,11 @@
 namespace rill::detail {
 
 struct GradHooks {
-  std::vector<std::pair<std::uint64_t, GradHook>> hooks;
-  std::uint64_t next_id = 1;
+  struct Entry {
+    GradHook hook;
+    bool removed = false;
+  };
+  std::vector<std::shared_ptr<Entry>> entries;
 
   /// The gradient after every hook has seen it. Throws Error if one returns another shape or dtype.
   Tensor run(Tensor grad) const;
@@ -49,6 +52,7 @@ class Walk {
     Tensor grad;
   };
   struct Buffers {
+    std::vector<Ref<Node>> roots;  // keep the whole walk alive, whatever hooks drop
     std::vector<Node*> nodes, stack;
     std::vector<Arrival> arrivals;
   };

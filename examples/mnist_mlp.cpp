@@ -141,7 +141,7 @@ void report_units(nn::Sequential& model, const nn::data::Dataset& probe) {
   for (const auto& layer : nn::dead_units(model, probe, 10000)) {
     fmt::print("  layer {} ({}): {} of {} ({:.1f} %){}\n", layer.name, layer.type, layer.never_on,
                layer.units, 100.0 * static_cast<double>(layer.never_on) / static_cast<double>(layer.units),
-               layer.dead_means_no_gradient() ? ", dead" : "");
+               layer.blocks_gradient ? ", dead" : "");
   }
 }
 

@@ -42,7 +42,8 @@ class Program {
   explicit Program(const std::string& description) : app(description) {
     app.option_defaults()->take_last();
     app.add_option("--seed", seed, "seed of everything random")->capture_default_str();
-    app.add_option("--threads", threads, "threads to compute with (default: all cores)")
+    app.add_option("--threads", threads,
+                   "threads to compute with (default: RILL_NUM_THREADS, OMP_NUM_THREADS, or all cores)")
         ->check(CLI::Range(1, 1024));
     app.add_flag("--quick", quick, "a run of seconds, to see that all works");
   }

@@ -26,6 +26,7 @@ Shape weight_shape(std::int64_t in, std::int64_t out, DType dtype) {
 
 Dense::Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options)
     : weight(empty(weight_shape(in, out, options.dtype), options.dtype)) {
+  RILL_CHECK(options.init, "Dense: init is empty, expected an initialiser");
   options.init(weight, generator);
   weight.requires_grad_();
   if (options.bias) bias = zeros({out}, options.dtype).requires_grad_();

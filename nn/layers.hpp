@@ -20,7 +20,7 @@ struct DenseOptions {
 class Dense final : public Module {
  public:
   static constexpr std::string_view type_name = "dense";
-  /// Throws Error unless both sizes are at least 1.
+  /// Throws Error unless both sizes are at least 1 and there is an initialiser.
   Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options = {});
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override;
@@ -31,22 +31,24 @@ class Dense final : public Module {
 };
 
 /// max(0, x), elementwise.
-class ReLU final : public Module {
+class ReLU final : public Activation {
  public:
   static constexpr std::string_view type_name = "relu";
   Tensor forward(const Tensor& x) override { return x.relu(); }
+  bool blocks_gradient() const override { return true; }
   std::string_view type() const override { return type_name; }
 };
 
 /// x where x > 0, else negative_slope · x. The default 0.3 is that of tf.keras.layers.LeakyReLU; the function
 /// leaky_relu() has PyTorch's 0.01.
-class LeakyReLU final : public Module {
+class LeakyReLU final : public Activation {
  public:
   static constexpr std::string_view type_name = "leaky_relu";
   /// Throws Error for a negative, NaN or infinite slope.
   explicit LeakyReLU(double negative_slope = 0.3);
   Tensor forward(const Tensor& x) override { return x.leaky_relu(negative_slope_); }
   std::string_view type() const override { return type_name; }
+  bool blocks_gradient() const override { return negative_slope_ == 0; }
   double negative_slope() const { return negative_slope_; }
 
  private:
@@ -54,13 +56,14 @@ class LeakyReLU final : public Module {
 };
 
 /// x where x > 0, else alpha · (exp(x) - 1).
-class ELU final : public Module {
+class ELU final : public Activation {
  public:
   static constexpr std::string_view type_name = "elu";
   /// Throws Error for a negative, NaN or infinite alpha.
   explicit ELU(double alpha = 1.0);
   Tensor forward(const Tensor& x) override { return x.elu(alpha_); }
   std::string_view type() const override { return type_name; }
+  bool blocks_gradient() const override { return alpha_ == 0; }
   double alpha() const { return alpha_; }
 
  private:
@@ -69,7 +72,7 @@ class ELU final : public Module {
 
 /// x where x > 0, else weight · x; parameter weight [1], or [channels] for x [n, channels, ...]. Optimizers that are
 /// given the module do not decay it (He et al., arXiv 1502.01852).
-class PReLU final : public Module {
+class PReLU final : public Activation {
  public:
   static constexpr std::string_view type_name = "prelu";
   /// Throws Error unless there is at least one parameter and the initial slope is finite.

@@ -29,8 +29,8 @@ class Module;
 class Visitor {
  public:
   virtual ~Visitor() = default;
-  virtual void parameter(std::string_view name, Tensor& value) = 0;
-  virtual void child(std::string_view name, Module& module) = 0;
+  virtual void parameter(std::string_view, Tensor&) {}
+  virtual void child(std::string_view, Module&) {}
 };
 
 struct NamedTensor {
@@ -61,10 +61,16 @@ class Module {
 
  protected:
   Module() = default;
-  Module(const Module&) = default;
+  // A copy would share its parameters with the original.
   Module(Module&&) = default;
-  Module& operator=(const Module&) = default;
   Module& operator=(Module&&) = default;
+};
+
+/// A module that cuts or bends what passes through it, unit by unit.
+class Activation : public Module {
+ public:
+  /// Whether the gradient is 0 wherever the input is not positive, so that a unit which is never on is dead.
+  virtual bool blocks_gradient() const { return false; }
 };
 
 /// Calls `body(path, module)` for a module and everything below it, parents first; the root's path is "".
@@ -74,7 +80,6 @@ void for_each_module(Module& root, Body&& body) {
     Body& body;
     std::string path;
     explicit Walker(Body& with) : body(with) {}
-    void parameter(std::string_view, Tensor&) override {}
     void child(std::string_view name, Module& module) override {
       const std::size_t length = path.size();
       if (length > 0) path += '.';

@@ -1,6 +1,8 @@
 // The one-cycle schedule: up to a large learning rate, then down to a very small one.
 #pragma once
 
+#include <limits>
+
 #include <rill/optim/optimizer.hpp>
 
 namespace rill::optim {
@@ -8,9 +10,9 @@ namespace rill::optim {
 enum class Anneal { cosine, linear };
 
 struct OneCycleOptions {
-  double max_lr;
-  std::int64_t total_steps;
-  double pct_start = 0.3;  ///< the share of the steps that go up, in (0, 1)
+  double max_lr = std::numeric_limits<double>::quiet_NaN();  ///< has to be given
+  std::int64_t total_steps = 0;                              ///< has to be given
+  double pct_start = 0.3;                                    ///< the share of the steps that go up, in (0, 1)
   Anneal anneal = Anneal::cosine;
   double div_factor = 25;         ///< the first learning rate is max_lr / div_factor
   double final_div_factor = 1e4;  ///< the last one is the first / final_div_factor

@@ -20,8 +20,9 @@ std::vector<Group> one_group(std::vector<Tensor> params) { return {Group{std::mo
 std::vector<Group> decay_groups(nn::Module& model) {
   Group decayed, plain;
   plain.weight_decay = 0;
-  for (Tensor& param : model.parameters())
-    (param.dim() >= 2 ? decayed : plain).params.push_back(std::move(param));
+  for (Tensor& param : model.parameters()) {
+    if (param.requires_grad()) (param.dim() >= 2 ? decayed : plain).params.push_back(std::move(param));
+  }
   std::vector<Group> groups;
   if (!decayed.params.empty()) groups.push_back(std::move(decayed));
   if (!plain.params.empty()) groups.push_back(std::move(plain));

@@ -19,13 +19,15 @@ struct Group {
   std::optional<double> weight_decay;
 };
 
-/// The parameters of a model as two groups: what a weight decay is meant for (tensors of two or more dimensions), and
+/// The parameters of a model that require a gradient, as two groups: what a weight decay is meant for (tensors of two or more dimensions), and
 /// biases, PReLU slopes and other vectors, whose weight decay is 0.
 std::vector<Group> decay_groups(nn::Module& model);
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
   /// Updates every parameter that has a gradient.
   void step();

@@ -6,7 +6,9 @@
 namespace rill::optim {
 
 SGD::SGD(std::vector<Group> groups, const SGDOptions& options)
-    : Optimizer("SGD", std::move(groups), options.lr, options.weight_decay), options_(options) {
+    : Optimizer("SGD", std::move(groups), options.lr, options.weight_decay),
+      options_(options),
+      has_momentum_(options.momentum > 0) {
   detail::check_range("SGD", "momentum", options.momentum, 0, INFINITY);
   detail::check_range("SGD", "dampening", options.dampening, 0, INFINITY);
   RILL_CHECK(!options.nesterov || (options.momentum > 0 && options.dampening == 0),
@@ -15,23 +17,22 @@ SGD::SGD(std::vector<Group> groups, const SGDOptions& options)
 }
 
 std::optional<double> SGD::momentum() const {
-  return options_.momentum > 0 ? std::optional(options_.momentum) : std::nullopt;
+  return has_momentum_ ? std::optional(options_.momentum) : std::nullopt;
 }
 
 void SGD::set_momentum(double momentum) {
-  RILL_CHECK(options_.momentum > 0, "SGD: there is no momentum to set, expected one above 0 from the start");
+  RILL_CHECK(has_momentum_, "SGD: there is no momentum to set, expected one above 0 from the start");
   detail::check_range("SGD", "momentum", momentum, 0, INFINITY);
   options_.momentum = momentum;
 }
 
 void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
-  const bool with_momentum = options_.momentum != 0 || !slot.state.empty();
-  if (with_momentum) prepare_state(slot, 1);
+  if (has_momentum_) prepare_state(slot, 1);
   dispatch_floating(slot.param.dtype(), "SGD", [&]<class T>(T) {
     T* p = slot.param.mutable_data<T>().data();
     const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
-    if (!with_momentum) {
+    if (!has_momentum_) {
       parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
         rill::detail::independent_loop(begin, end,
                                        [=](std::int64_t i) { p[i] -= rate * (g[i] + decay * p[i]); });

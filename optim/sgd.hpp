@@ -1,12 +1,14 @@
 // SGD with momentum.
 #pragma once
 
+#include <limits>
+
 #include <rill/optim/optimizer.hpp>
 
 namespace rill::optim {
 
 struct SGDOptions {
-  double lr;
+  double lr = std::numeric_limits<double>::quiet_NaN();  ///< has to be given
   double momentum = 0;
   double dampening = 0;
   double weight_decay = 0;
@@ -30,6 +32,7 @@ class SGD final : public Optimizer {
  private:
   void update(Slot& slot, const Tensor& grad, double lr, double weight_decay) override;
   SGDOptions options_;
+  bool has_momentum_;
 };
 
 }  // namespace rill::optim

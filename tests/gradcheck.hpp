@@ -229,7 +229,7 @@ inline GradientCheck check_second_order(const Function& function, const Tensors&
   std::vector<bool> required;
   for (const Tensor& input : inputs) required.push_back(input.defined() && input.requires_grad());
   const Function gradients = [&](const Tensors& arguments) {
-    const NoGrad recording(true);
+    const GradMode recording(true);
     Tensors at(arguments.begin(), arguments.begin() + std::ssize(inputs));
     const Tensors cotangents(arguments.begin() + std::ssize(inputs), arguments.end());
     Tensors wanted;

@@ -85,6 +85,7 @@ template <class Op, class Result, class Owner, class... Reads>
 struct Planted<Op, Result (Owner::*)(const Incoming&, Reads...) const> {
   static constexpr std::string_view name = Op::name;
   static constexpr int outputs = rill::detail::outputs_of<Op>();
+  static constexpr unsigned optional = rill::detail::optional_of<Op>();
   Op op;
 
   auto infer(const std::same_as<Tensor> auto&... inputs) const { return op.infer(inputs...); }

@@ -435,7 +435,7 @@ TEST_CASE("graph: a retained graph can be walked again after a walk that failed 
 TEST_CASE("graph: a hook may walk another graph") {
   Tensor x = leaf({1, 2}), h = x * 2.0, other = leaf({3});
   h.register_hook([&](const Tensor& g) {
-    const NoGrad recording(true);
+    const GradMode recording(true);
     (other * other).sum().backward();
     return g * other.grad();
   });
@@ -447,7 +447,7 @@ TEST_CASE("graph: a hook may walk another graph") {
 TEST_CASE("graph: a hook's own backward adds to a leaf that both graphs share") {
   Tensor x = leaf({1, 2}), h = x * 2.0;
   h.register_hook([&](const Tensor&) {
-    const NoGrad recording(true);
+    const GradMode recording(true);
     (x * 5.0).sum().backward();
     return Tensor();
   });
@@ -461,7 +461,7 @@ TEST_CASE("graph: a hook's own grad() counts nothing of the walk around it") {
   Tensor x = leaf({1, 2}), h = x * 2.0;
   Values inner;
   h.register_hook([&](const Tensor&) {
-    const NoGrad recording(true);
+    const GradMode recording(true);
     inner = values(grad({(x * 5.0).sum()}, {x})[0]);
     return Tensor();
   });
@@ -488,7 +488,7 @@ TEST_CASE("graph: NoGrad nests, and may switch recording on again") {
     { const NoGrad inner; }
     CHECK_FALSE(grad_enabled());
     {
-      const NoGrad on(true);
+      const GradMode on(true);
       CHECK((x * 2.0).requires_grad());
     }
     CHECK_FALSE(grad_enabled());

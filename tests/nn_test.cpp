@@ -241,5 +241,5 @@ TEST_CASE("nn: dead_units counts the units that no sample switches on") {
   CHECK(layers[0].units == 4);
   CHECK(layers[0].never_on == 2);
   CHECK(layers[0].samples == 3);
-  CHECK(layers[0].dead_means_no_gradient());
+  CHECK(layers[0].blocks_gradient);
 }

@@ -21,6 +21,7 @@ namespace ops {
 /// are not ignored. All as in PyTorch.
 struct CrossEntropy {
   static constexpr std::string_view name = "cross_entropy";
+  static constexpr unsigned optional = 0b100;
   CrossEntropyOptions options;
   Meta infer(const Tensor& x, const Tensor& target, const Tensor& weight) const;
   void forward(const Tensor& x, const Tensor& target, const Tensor& weight, Tensor& y) const;
@@ -31,6 +32,7 @@ struct CrossEntropy {
 /// dx = g · scale · (p Σ q - q) for each row, where scale is 1, or 1 / Σ w_t for `mean`.
 struct CrossEntropyBackward {
   static constexpr std::string_view name = "cross_entropy_backward";
+  static constexpr unsigned optional = 0b1000;
   CrossEntropyOptions options;
   Meta infer(const Tensor&, const Tensor& x, const Tensor&, const Tensor&) const {
     return {x.shape(), x.dtype()};

@@ -44,6 +44,8 @@ Tensor expand(const Tensor& x, const Shape& shape) { return apply(ops::Expand{sh
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
+  RILL_CHECK(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(), "sum_to: x is ", x.shape(),
+             ", expected a shape that ", shape, " broadcasts to");
   ops::Axes axes;
   const int added = x.dim() - shape.rank();
   for (int i = 0; i < x.dim(); ++i) {

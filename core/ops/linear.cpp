@@ -18,6 +18,7 @@ Meta Linear::infer(const Tensor& x, const Tensor& w, const Tensor& b) const {
              " features, weight expects ", w.shape()[1], " (x ", x.shape(), ", weight ", w.shape(), ")");
   RILL_CHECK(!b.defined() || b.shape() == Shape{w.shape()[0]}, name, ": bias is ",
              b.defined() ? b.shape() : Shape(), ", expected [", w.shape()[0], "] (weight ", w.shape(), ")");
+  blas::check_sizes(name, x.shape()[0], w.shape()[0], x.shape()[1]);
   return {{x.shape()[0], w.shape()[0]}, x.dtype()};
 }
 

@@ -10,6 +10,7 @@ namespace ops {
 /// y = x wᵀ + b; x [n, in], w [out, in], b [out] or absent.
 struct Linear {
   static constexpr std::string_view name = "linear";
+  static constexpr unsigned optional = 0b100;
   Meta infer(const Tensor& x, const Tensor& w, const Tensor& b) const;
   void forward(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y) const;
   std::array<Tensor, 3> gradient(const Incoming& g, Input<0> x, Input<1> w) const;

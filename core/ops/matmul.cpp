@@ -20,7 +20,9 @@ Meta Matmul::infer(const Tensor& a, const Tensor& b) const {
   const std::int64_t columns = a.shape()[transpose_a ? 0 : 1], rows = b.shape()[transpose_b ? 1 : 0];
   RILL_CHECK(columns == rows, name, ": ", described("a", a, transpose_a), " has ", columns, " columns, ",
              described("b", b, transpose_b), " has ", rows, " rows, expected as many");
-  return {{a.shape()[transpose_a ? 1 : 0], b.shape()[transpose_b ? 0 : 1]}, a.dtype()};
+  const std::int64_t m = a.shape()[transpose_a ? 1 : 0], n = b.shape()[transpose_b ? 0 : 1];
+  blas::check_sizes(name, m, n, columns);
+  return {{m, n}, a.dtype()};
 }
 
 void Matmul::forward(const Tensor& a, const Tensor& b, Tensor& y) const {

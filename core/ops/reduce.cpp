@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/reduce.hpp>
@@ -13,8 +14,8 @@ namespace {
 constexpr std::int64_t block_elements = 16384;
 
 // y[o] = Σ_r x[o, r] · scale.
-template <class T>
-void sum_inner(const T* x, T* y, std::int64_t outer, std::int64_t reduced, double scale) {
+template <class In, class Out>
+void sum_inner(const In* x, Out* y, std::int64_t outer, std::int64_t reduced, double scale) {
   if (outer >= 64 || reduced <= block_elements) {
     const std::int64_t grain =
         std::max<std::int64_t>(detail::parallel_grain / std::max<std::int64_t>(reduced, 1), 1);
@@ -22,7 +23,7 @@ void sum_inner(const T* x, T* y, std::int64_t outer, std::int64_t reduced, doubl
         outer,
         [=](std::int64_t begin, std::int64_t end) {
           for (std::int64_t o = begin; o < end; ++o)
-            y[o] = static_cast<T>(detail::sum_run(x + o * reduced, reduced) * scale);
+            y[o] = static_cast<Out>(detail::sum_run(x + o * reduced, reduced) * scale);
         },
         grain);
     return;
@@ -35,13 +36,13 @@ void sum_inner(const T* x, T* y, std::int64_t outer, std::int64_t reduced, doubl
       const std::int64_t begin = block * block_elements, end = std::min(begin + block_elements, reduced);
       sums[block] = detail::sum_run(x + o * reduced + begin, end - begin);
     });
-    y[o] = static_cast<T>(detail::sum_run(sums, blocks) * scale);
+    y[o] = static_cast<Out>(detail::sum_run(sums, blocks) * scale);
   }
 }
 
 // y[o, i] = Σ_r x[o, r, i] · scale, a strip of columns at a time.
-template <class T>
-void sum_middle(const T* x, T* y, std::int64_t outer, std::int64_t reduced, std::int64_t inner,
+template <class In, class Out>
+void sum_middle(const In* x, Out* y, std::int64_t outer, std::int64_t reduced, std::int64_t inner,
                 double scale) {
   constexpr std::int64_t strip = 64;
   const std::int64_t strips = (inner + strip - 1) / strip;
@@ -55,41 +56,56 @@ void sum_middle(const T* x, T* y, std::int64_t outer, std::int64_t reduced, std:
                              width = std::min(strip, inner - begin);
           double sums[strip] = {};
           for (std::int64_t r = 0; r < reduced; ++r) {
-            const T* row = x + (o * reduced + r) * inner + begin;
+            const In* row = x + (o * reduced + r) * inner + begin;
             for (std::int64_t i = 0; i < width; ++i) sums[i] += static_cast<double>(row[i]);
           }
-          for (std::int64_t i = 0; i < width; ++i) y[o * inner + begin + i] = static_cast<T>(sums[i] * scale);
+          for (std::int64_t i = 0; i < width; ++i)
+            y[o * inner + begin + i] = static_cast<Out>(sums[i] * scale);
         }
       },
       grain);
 }
 
-// One run of neighbouring axes at a time, from the last to the first; only the last step scales.
+// Neighbouring axes [first, last] that are summed over.
+struct Run {
+  int first, last;
+  unsigned mask() const { return (2u << last) - (1u << first); }
+};
+
+Run last_run(unsigned mask) {
+  Run run{0, static_cast<int>(std::bit_width(mask)) - 1};
+  for (run.first = run.last; run.first > 0 && (mask >> (run.first - 1) & 1);) --run.first;
+  return run;
+}
+
+template <class In, class Out>
+void sum_run_of_axes(const Tensor& x, Run run, double scale, Tensor& y) {
+  std::int64_t outer = 1, reduced = 1, inner = 1;
+  for (int i = 0; i < x.dim(); ++i) (i < run.first ? outer : i > run.last ? inner : reduced) *= x.shape()[i];
+  const In* in = x.data<In>().data();
+  Out* out = y.mutable_data<Out>().data();
+  if (inner == 1) {
+    sum_inner(in, out, outer, reduced, scale);
+  } else {
+    sum_middle(in, out, outer, reduced, inner, scale);
+  }
+}
+
+// One run of neighbouring axes at a time, from the last to the first. What lies between is f64; the last step scales.
 template <class T>
 void reduce(const Tensor& x, const Axes& axes, double scale, Tensor& y) {
-  Tensor from = x.detach();
+  if (axes.mask == 0) return sum_run_of_axes<T, T>(x, {0, -1}, scale, y);  // a scalar
   unsigned mask = axes.mask;
-  for (;;) {
-    int last = from.dim() - 1;
-    while (last >= 0 && !(mask >> last & 1)) --last;
-    int first = last;
-    while (first > 0 && (mask >> (first - 1) & 1)) --first;
-    std::int64_t outer = 1, reduced = 1, inner = 1;
-    for (int i = 0; i < from.dim(); ++i) (i < first ? outer : i > last ? inner : reduced) *= from.shape()[i];
-    for (int i = std::max(first, 0); i <= last; ++i) mask &= ~(1u << i);
-    Axes step;
-    for (int i = std::max(first, 0); i <= last; ++i) step.mask |= 1u << i;
-    Tensor to = mask ? empty(step.reduced(from.shape(), true), from.dtype()) : y;
-    const double factor = mask ? 1.0 : scale;
-    const T* in = from.data<T>().data();
-    T* out = to.mutable_data<T>().data();
-    if (inner == 1) {
-      sum_inner(in, out, outer, reduced, factor);
-    } else {
-      sum_middle(in, out, outer, reduced, inner, factor);
-    }
-    if (!mask) return;
-    from = to;
+  Run run = last_run(mask);
+  if (run.mask() == mask) return sum_run_of_axes<T, T>(x, run, scale, y);
+  Tensor between = empty(Axes{run.mask()}.reduced(x.shape(), true), DType::f64);
+  sum_run_of_axes<T, double>(x, run, 1, between);
+  for (mask &= ~run.mask();; mask &= ~run.mask()) {
+    run = last_run(mask);
+    if (run.mask() == mask) return sum_run_of_axes<double, T>(between, run, scale, y);
+    Tensor next = empty(Axes{run.mask()}.reduced(between.shape(), true), DType::f64);
+    sum_run_of_axes<double, double>(between, run, 1, next);
+    between = next;
   }
 }
 

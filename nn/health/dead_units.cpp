@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include <rill/nn/health/dead_units.hpp>
@@ -6,20 +7,38 @@
 namespace rill::nn {
 namespace {
 
-bool is_activation(std::string_view type) {
-  return type == ReLU::type_name || type == LeakyReLU::type_name || type == ELU::type_name ||
-         type == PReLU::type_name;
-}
+struct Seen {
+  std::vector<char> on, non_finite;  // a unit each
+};
 
-// Marks the units whose input is positive somewhere in x [n, units].
-void mark_on(const Tensor& x, std::vector<char>& on) {
-  const std::size_t units = on.size();
+// Marks the units whose input x [n, ...] is positive, or not finite, somewhere.
+void mark(const Tensor& x, Seen& seen) {
+  const auto units = static_cast<std::size_t>(x.numel() / x.shape()[0]);
+  seen.on.resize(units);
+  seen.non_finite.resize(units);
   dispatch_floating(x.dtype(), "dead_units", [&]<class T>(T) {
     const auto values = x.data<T>();
     for (std::size_t i = 0; i < values.size(); i += units) {
-      for (std::size_t unit = 0; unit < units; ++unit) on[unit] |= values[i + unit] > T(0);
+      for (std::size_t unit = 0; unit < units; ++unit) {
+        seen.on[unit] |= values[i + unit] > T(0);
+        seen.non_finite[unit] |= !std::isfinite(values[i + unit]);
+      }
     }
   });
+}
+
+LayerActivity summary(std::size_t index, const Activation& layer, const Seen& seen, std::int64_t samples) {
+  LayerActivity activity;
+  activity.name = std::to_string(index);
+  activity.type = layer.type();
+  activity.units = static_cast<std::int64_t>(seen.on.size());
+  activity.samples = samples;
+  activity.blocks_gradient = layer.blocks_gradient();
+  for (std::size_t unit = 0; unit < seen.on.size(); ++unit) {
+    activity.non_finite += seen.non_finite[unit];
+    activity.never_on += !seen.on[unit] && !seen.non_finite[unit];
+  }
+  return activity;
 }
 
 }  // namespace
@@ -29,7 +48,7 @@ std::vector<LayerActivity> dead_units(Sequential& model, const data::Dataset& pr
   const NoGrad no_grad;
   const std::int64_t count = std::min(samples, probe.size());
   constexpr std::int64_t chunk = 500;
-  std::vector<std::vector<char>> on(model.size());
+  std::vector<Seen> seen(model.size());
   std::vector<std::int64_t> indices;
   for (std::int64_t begin = 0; begin < count; begin += chunk) {
     indices.resize(static_cast<std::size_t>(std::min(chunk, count - begin)));
@@ -38,19 +57,18 @@ std::vector<LayerActivity> dead_units(Sequential& model, const data::Dataset& pr
     Tensor y = empty(probe.batch_shape(batch)), labels = empty({batch}, DType::i64);
     probe.gather(indices, y, labels);
     for (std::size_t i = 0; i < model.size(); ++i) {
-      if (is_activation(model[i].type())) {
-        on[i].resize(static_cast<std::size_t>(y.numel() / y.shape()[0]));
-        mark_on(y, on[i]);
+      if (dynamic_cast<Activation*>(&model[i])) {
+        RILL_CHECK(y.dim() >= 1 && y.shape()[0] == batch, "dead_units: the input of layer ", i, " (",
+                   model[i].type(), ") is ", y.shape(), ", expected [", batch, ", ...]");
+        mark(y, seen[i]);
       }
       y = model[i](y);
     }
   }
   std::vector<LayerActivity> found;
   for (std::size_t i = 0; i < model.size(); ++i) {
-    if (on[i].empty()) continue;
-    const auto off = std::count(on[i].begin(), on[i].end(), char{0});
-    found.push_back({std::to_string(i), std::string(model[i].type()), static_cast<std::int64_t>(on[i].size()),
-                     off, count});
+    const auto* layer = dynamic_cast<const Activation*>(&model[i]);
+    if (layer) found.push_back(summary(i, *layer, seen[i], count));
   }
   return found;
 }
