@@ -127,7 +127,7 @@ bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 test_sources := $(sort $(wildcard tests/*.cpp))
 ifeq ($(MODE),tsan)
   # Only the files with test cases that run there.
-  test_sources := tests/main.cpp $(sort $(shell grep -l 'TEST_CASE("threads:' $(wildcard tests/*.cpp)))
+  test_sources := tests/main.cpp $(sort $(shell grep -l '^TEST_CASE."threads:' $(wildcard tests/*.cpp)))
 endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
