@@ -45,7 +45,7 @@ template <class Op, std::size_t... I>
 void run_op(State& state, const Sample<Op>& sample, bool with_gradient, std::index_sequence<I...>) {
   Generator generator(1);
   std::array<Tensor, sizeof...(I)> inputs{draw(sample.inputs[I], generator)...};
-  const NoGrad recording(with_gradient);
+  const GradMode recording(with_gradient);
   const Tensor first = apply(sample.op, inputs[I]...);
   const Tensor g = ones(first.shape(), first.dtype());
   for ([[maybe_unused]] auto _ : state) {
@@ -81,7 +81,7 @@ void run_activation(State& state, Activation activation, bool with_gradient) {
   Generator generator(1);
   Tensor x = randn({side, side}, generator).requires_grad_();
   const Tensor g = randn({side, side}, generator);
-  const NoGrad recording(with_gradient);
+  const GradMode recording(with_gradient);
   for ([[maybe_unused]] auto _ : state) {
     const Tensor y = activation(x);
     if (!with_gradient) continue;
