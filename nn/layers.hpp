@@ -1,4 +1,4 @@
-// The layers, and the one list of them: configs, summaries and round-trip tests iterate over LayerList.
+// The layers, and LayerList, the one list of them, which the tests iterate over.
 #pragma once
 
 #include <concepts>

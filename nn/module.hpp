@@ -73,27 +73,6 @@ class Activation : public Module {
   virtual bool blocks_gradient() const { return false; }
 };
 
-/// Calls `body(path, module)` for a module and everything below it, parents first; the root's path is "".
-template <class Body>
-void for_each_module(Module& root, Body&& body) {
-  struct Walker final : Visitor {
-    Body& body;
-    std::string path;
-    explicit Walker(Body& with) : body(with) {}
-    void child(std::string_view name, Module& module) override {
-      const std::size_t length = path.size();
-      if (length > 0) path += '.';
-      path += name;
-      body(path, module);
-      module.visit(*this);
-      path.resize(length);
-    }
-  };
-  Walker walker(body);
-  body(std::string(), root);
-  root.visit(walker);
-}
-
 /// Writes every parameter to a safetensors file under its name; the file is replaced in one step or not at all.
 /// Throws Error if it cannot be written.
 void save_weights(Module& model, const std::string& path);
