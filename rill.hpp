@@ -1,8 +1,8 @@
 // rill: train dense networks inside a C++ program. Everything that a user needs, in one header.
 #pragma once
 
+#include <rill/core/create.hpp>
 #include <rill/core/op_list.hpp>
-#include <rill/core/tensor.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/data/mnist.hpp>

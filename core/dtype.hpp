@@ -1,6 +1,7 @@
 // Element types of a Tensor: f32 and f64 for values, i64 for labels.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -47,6 +48,20 @@ constexpr DType dtype_of() {
 constexpr double largest_finite(DType dtype) {
   return dtype == DType::f32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
 }
+
+namespace detail {
+
+/// `value` as an element. Throws Error, naming `where`, for what an i64 cannot hold.
+template <class T>
+T checked_element(std::string_view where, double value) {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    RILL_CHECK(value >= -0x1p63 && value < 0x1p63 && value == std::trunc(value), where, ": value ", value,
+               " for i64, expected an integer from -2^63 to 2^63 - 1");
+  }
+  return static_cast<T>(value);
+}
+
+}  // namespace detail
 
 /// Calls `body(T{})` with T = float or double; throws for i64, naming `where`.
 template <class Body>

@@ -4,8 +4,6 @@
 
 namespace rill {
 
-thread_local constinit bool detail::grad_enabled = true;
-
 namespace detail {
 namespace {
 
@@ -78,6 +76,7 @@ void Node::connect(std::span<const Tensor* const> inputs, std::span<Tensor> resu
     if (edges[i].node) newest = std::max(newest, edges[i].node->number);
   }
   number = last_number = newest + 1;
+  module = thread_mode.module;
   for (std::size_t i = 0; i < results.size(); ++i) {
     Record& record = Access::record(results[i]);
     outputs[i].shape = record.shape;
@@ -132,6 +131,11 @@ void refuse_undefined(std::string_view op, int input) {
 
 void refuse_gradient(std::string_view op) {
   fail(concat("backward: ", op, " has no gradient; activations are differentiable twice, not three times"));
+}
+
+void refuse_gradients(std::string_view op, std::size_t got, std::size_t expected) {
+  fail(
+      concat("backward: ", op, " returned ", got, " gradients for ", expected, " inputs, expected one each"));
 }
 
 void check_inplace(std::string_view op, const Tensor& tensor) {

@@ -17,15 +17,19 @@
 // What gradient() takes after the incoming gradients is what gets saved: Input<i> and Output<i> are called to get the
 // tensor. An op with `view(inputs...)` instead of forward() returns a tensor that shares a block. An op with several
 // results sets `static constexpr int outputs` and returns an array from infer(). Without gradient(), a walk that
-// reaches the op is refused.
+// reaches the op is refused. An op on any number of inputs takes them as std::span<const Tensor>, saves none of them,
+// and returns a TensorList from gradient().
 //
 // A graph belongs to one thread at a time.
 #pragma once
 
 #include <array>
+#include <span>
 #include <string_view>
 #include <tuple>
 
+#include <rill/core/create.hpp>
+#include <rill/core/observe.hpp>
 #include <rill/core/tensor.hpp>
 
 namespace rill {
@@ -35,6 +39,9 @@ struct Meta {
   Shape shape;
   DType dtype;
 };
+
+/// Any number of tensors, in memory of the pool.
+using TensorList = std::vector<Tensor, memory::Allocator<Tensor>>;
 
 namespace detail {
 
@@ -71,6 +78,7 @@ class Node {
   bool freed = false;
   bool active = false;  // collected by a walk that has not ended
   Node* next_dead = nullptr;
+  const void* module = nullptr;  // which it was recorded for; an address to compare, never followed
   std::span<Edge> edges;
   std::span<OutputSlot> outputs;
 
@@ -200,11 +208,13 @@ struct GradientReads<Result (Op::*)(const Incoming&, Reads...) const> {
 };
 
 [[noreturn]] void refuse_gradient(std::string_view op);
+[[noreturn]] void refuse_gradients(std::string_view op, std::size_t got, std::size_t expected);
 
 template <class Op, std::size_t inputs>
 class NodeOf final : public Node {
  public:
   NodeOf(const Op& op, std::span<const Tensor* const> from, std::span<Tensor> results) : op_(op) {
+    if constexpr (inputs == std::dynamic_extent) edge_storage_.resize(from.size());
     edges = edge_storage_;
     outputs = slot_storage_;
     connect(from, results);
@@ -220,9 +230,14 @@ class NodeOf final : public Node {
         static_assert(inputs == 1, "gradient() must return one tensor for each input");
         deliver(walk, *this, 0, std::move(grads));
       } else {
-        static_assert(std::tuple_size_v<decltype(grads)> == inputs,
-                      "gradient() must return one tensor for each input");
-        for (std::size_t i = 0; i < inputs; ++i)
+        if constexpr (inputs == std::dynamic_extent) {
+          if (grads.size() != edges.size()) [[unlikely]]
+            refuse_gradients(op_.name, grads.size(), edges.size());
+        } else {
+          static_assert(std::tuple_size_v<decltype(grads)> == inputs,
+                        "gradient() must return one tensor for each input");
+        }
+        for (std::size_t i = 0; i < grads.size(); ++i)
           deliver(walk, *this, static_cast<int>(i), std::move(grads[i]));
       }
     } else {
@@ -247,14 +262,15 @@ class NodeOf final : public Node {
   using Reads = typename ReadsOf<Op>::type;
 
   Op op_;
-  std::array<Edge, inputs> edge_storage_;
+  std::conditional_t<inputs == std::dynamic_extent, std::vector<Edge, memory::Allocator<Edge>>,
+                     std::array<Edge, inputs == std::dynamic_extent ? 1 : inputs>>
+      edge_storage_;
   std::array<OutputSlot, outputs_of<Op>()> slot_storage_;
   typename Reads::Saved saved_{};
 };
 
 template <class Op, std::size_t inputs, std::size_t outputs>
-void record(const Op& op, const std::array<const Tensor*, inputs>& from,
-            std::array<Tensor, outputs>& results) {
+void record(const Op& op, std::span<const Tensor* const, inputs> from, std::array<Tensor, outputs>& results) {
   bool required = false;
   for (const Tensor* input : from) required |= input->defined() && input->requires_grad();
   if (!required || !is_floating(results[0].dtype())) return;
@@ -274,15 +290,12 @@ constexpr unsigned optional_of() {
   }
 }
 
-template <class Op, class... Inputs>
-void check_inputs(const Inputs&... inputs) {
-  int index = 0;
-  const auto check = [&](const Tensor& input) {
-    if (!input.defined() && !(optional_of<Op>() >> index & 1)) [[unlikely]]
-      refuse_undefined(Op::name, index);
-    ++index;
-  };
-  (check(inputs), ...);
+template <class Op>
+void check_inputs(std::span<const Tensor* const> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]->defined() && !(i < 32 && optional_of<Op>() >> i & 1)) [[unlikely]]
+      refuse_undefined(Op::name, static_cast<int>(i));
+  }
 }
 
 /// Checks that `tensor` may be overwritten by `op`. Throws Error.
@@ -295,7 +308,9 @@ void check_inplace(std::string_view op, const Tensor& tensor);
 template <class Op, std::same_as<Tensor>... Inputs>
 auto apply(const Op& op, const Inputs&... inputs) {
   constexpr int count = detail::outputs_of<Op>();
-  detail::check_inputs<Op>(inputs...);
+  const std::array<const Tensor*, sizeof...(Inputs)> from{&inputs...};
+  detail::Observed observed(Op::name);
+  detail::check_inputs<Op>(from);
   std::array<Tensor, count> results;
   if constexpr (requires { op.view(inputs...); }) {
     op.infer(inputs...);
@@ -309,7 +324,8 @@ auto apply(const Op& op, const Inputs&... inputs) {
     for (std::size_t i = 0; i < count; ++i) results[i] = empty(metas[i].shape, metas[i].dtype);
     std::apply([&](auto&... outputs) { op.forward(inputs..., outputs...); }, results);
   }
-  if (grad_enabled()) detail::record(op, std::array<const Tensor*, sizeof...(Inputs)>{&inputs...}, results);
+  if (grad_enabled()) detail::record(op, std::span(from), results);
+  observed.done(from, results);
   if constexpr (count == 1) {
     return std::move(results[0]);
   } else {
@@ -317,18 +333,37 @@ auto apply(const Op& op, const Inputs&... inputs) {
   }
 }
 
+/// The same for an op on any number of inputs, with one result.
+template <class Op>
+Tensor apply(const Op& op, std::span<const Tensor> inputs) {
+  std::vector<const Tensor*, memory::Allocator<const Tensor*>> from;
+  from.reserve(inputs.size());
+  for (const Tensor& input : inputs) from.push_back(&input);
+  detail::Observed observed(Op::name);
+  detail::check_inputs<Op>(from);
+  const Meta meta = op.infer(inputs);
+  std::array<Tensor, 1> results{empty(meta.shape, meta.dtype)};
+  op.forward(inputs, results[0]);
+  if (grad_enabled()) detail::record(op, std::span<const Tensor* const>(from), results);
+  observed.done(from, results);
+  return std::move(results[0]);
+}
+
 /// Runs an op with one input and one result of the same shape on the block of `tensor` itself; the op's gradient
 /// must not read its input. Throws what op.infer() throws, and Error where tensor may not be overwritten.
 template <class Op>
 Tensor& apply_inplace(const Op& op, Tensor& tensor) {
-  detail::check_inputs<Op>(tensor);
+  const std::array<const Tensor*, 1> from{&tensor};
+  detail::Observed observed(Op::name);
+  detail::check_inputs<Op>(from);
   op.infer(tensor);
   detail::check_inplace(op.name, tensor);
   op.forward(tensor.detach(), tensor);
   if (grad_enabled() && tensor.requires_grad()) {
     std::array<Tensor, 1> results{tensor};
-    detail::record(op, std::array<const Tensor*, 1>{&tensor}, results);
+    detail::record(op, std::span(from), results);
   }
+  observed.done(from, {&tensor, 1});
   return tensor;
 }
 

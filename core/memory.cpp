@@ -207,6 +207,7 @@ Ref<Block> Block::create(std::size_t bytes) {
 void release(Block* block) noexcept {
   if (block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::size_t bytes = memory::alignment + block->bytes;
+  if (block->drop_owned) block->drop_owned(*block);
   block->~Block();
   memory::release(block, bytes);
 }

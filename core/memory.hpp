@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
+#include <vector>
 
 namespace rill::memory {
 
@@ -31,6 +33,18 @@ struct Stats {
 };
 
 Stats stats() noexcept;
+
+/// The pool as an allocator of standard containers.
+template <class T>
+struct Allocator {
+  using value_type = T;
+  Allocator() = default;
+  template <class U>
+  Allocator(const Allocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): containers rebind
+  T* allocate(std::size_t count) { return static_cast<T*>(memory::allocate(count * sizeof(T))); }
+  void deallocate(T* pieces, std::size_t count) noexcept { memory::release(pieces, count * sizeof(T)); }
+  bool operator==(const Allocator&) const noexcept { return true; }
+};
 
 }  // namespace rill::memory
 
@@ -73,14 +87,25 @@ class Ref {
 };
 
 /// The bytes behind one or more tensors. `version` counts overwrites: a gradient that saved the value at an
-/// older version refuses to run. `graph_handles` counts the tensors on the block that take part in a graph.
+/// older version refuses to run. `graph_handles` counts the tensors on the block that take part in a graph. The bytes
+/// follow the block itself, or belong to a vector that does.
 struct Block {
   std::atomic<std::uint32_t> refs{1};
   std::atomic<std::uint32_t> version{0};
   std::atomic<std::uint32_t> graph_handles{0};
-  std::size_t bytes = 0;
+  std::size_t bytes = 0;                          // behind the block
+  void (*drop_owned)(Block&) noexcept = nullptr;  // destroys what lies there, if it is no plain bytes
 
   static Ref<Block> create(std::size_t bytes);
+  /// A block that owns `values`, which lie where they lay.
+  template <class T>
+  static Ref<Block> adopt(std::vector<T>&& values) {
+    using Owned = std::vector<T>;
+    Ref<Block> block = create(sizeof(Owned));
+    ::new (block->data()) Owned(std::move(values));
+    block->drop_owned = [](Block& own) noexcept { std::destroy_at(reinterpret_cast<Owned*>(own.data())); };
+    return block;
+  }
   std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + memory::alignment; }
 };
 

@@ -7,23 +7,20 @@
 namespace rill {
 namespace {
 
-// `value` as an element; refuses what an i64 cannot hold.
-template <class T>
-T checked_element(const char* where, double value) {
-  if constexpr (std::is_same_v<T, std::int64_t>) {
-    RILL_CHECK(value >= -0x1p63 && value < 0x1p63 && value == std::trunc(value), where, ": value ", value,
-               " for i64, expected an integer from -2^63 to 2^63 - 1");
+// The place of an element among all; an index may count from the end.
+std::size_t offset_of(const char* where, const Shape& shape, std::initializer_list<std::int64_t> index) {
+  RILL_CHECK(std::ssize(index) == shape.rank(), where, ": ", index.size(), " indices for the tensor ", shape,
+             ", expected one an axis");
+  std::int64_t offset = 0;
+  int axis = 0;
+  for (const std::int64_t i : index) {
+    const std::int64_t size = shape[axis];
+    RILL_CHECK(i >= -size && i < size, where, ": index ", i, " at axis ", axis, " of the tensor ", shape,
+               ", expected ", -size, " to ", size - 1);
+    offset = offset * size + (i < 0 ? i + size : i);
+    ++axis;
   }
-  return static_cast<T>(value);
-}
-
-template <class T>
-Tensor from_span(std::span<const T> values, const Shape& shape) {
-  RILL_CHECK(static_cast<std::int64_t>(values.size()) == shape.numel(), "tensor: ", values.size(),
-             " values for shape ", shape, ", expected ", shape.numel());
-  Tensor result = empty(shape, dtype_of<T>());
-  std::copy(values.begin(), values.end(), result.mutable_data<T>().begin());
-  return result;
+  return static_cast<std::size_t>(offset);
 }
 
 }  // namespace
@@ -40,6 +37,21 @@ double Tensor::item() const {
   double value = 0;
   dispatch(dtype(), [&]<class T>(T) { value = static_cast<double>(data<T>()[0]); });
   return value;
+}
+
+double Tensor::at(std::initializer_list<std::int64_t> index) const {
+  const std::size_t offset = offset_of("at", shape(), index);
+  double value = 0;
+  dispatch(dtype(), [&]<class T>(T) { value = static_cast<double>(data<T>()[offset]); });
+  return value;
+}
+
+void Tensor::set(std::initializer_list<std::int64_t> index, double value) {
+  const std::size_t offset = offset_of("set", shape(), index);
+  dispatch(dtype(), [&]<class T>(T) {
+    const T element = detail::checked_element<T>("set", value);
+    mutable_data<T>()[offset] = element;
+  });
 }
 
 Tensor& Tensor::requires_grad_(bool required) {
@@ -94,75 +106,5 @@ void HookHandle::remove() {
   });
   hooks_.reset();
 }
-
-Tensor empty(const Shape& shape, DType dtype) {
-  auto block = detail::Block::create(static_cast<std::size_t>(shape.numel()) * size_of(dtype));
-  std::byte* data = block->data();
-  return detail::Access::wrap(detail::Record::create(shape, dtype, std::move(block), data));
-}
-
-Tensor zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }
-
-Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
-
-Tensor full(const Shape& shape, double value, DType dtype) {
-  Tensor result;
-  dispatch(dtype, [&]<class T>(T) {
-    const T element = checked_element<T>("full", value);
-    result = empty(shape, dtype);
-    std::ranges::fill(result.mutable_data<T>(), element);
-  });
-  return result;
-}
-
-Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
-  Tensor result = empty(shape, dtype);
-  Stream stream = generator.stream(Purpose::user);
-  dispatch_floating(dtype, "rand", [&]<class T>(T) {
-    // Rounding to float may reach 1, which is outside of the range.
-    const T below_one = std::nextafter(T(1), T(0));
-    for (T& value : result.mutable_data<T>()) value = std::min(static_cast<T>(stream.uniform()), below_one);
-  });
-  return result;
-}
-
-Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
-  Tensor result = empty(shape, dtype);
-  Stream stream = generator.stream(Purpose::user);
-  dispatch_floating(dtype, "randn", [&]<class T>(T) {
-    for (T& value : result.mutable_data<T>()) value = static_cast<T>(stream.normal());
-  });
-  return result;
-}
-
-NestedList::NestedList(std::initializer_list<NestedList> parts) {
-  std::vector<std::int64_t> sizes{static_cast<std::int64_t>(parts.size())};
-  for (const NestedList& part : parts) {
-    const Shape& first = parts.begin()->shape_;
-    RILL_CHECK(part.shape_ == first, "tensor: the list is ragged, one part is ", first, " and another ",
-               part.shape_, ", expected equal shapes");
-    values_.insert(values_.end(), part.values_.begin(), part.values_.end());
-  }
-  if (parts.size() > 0) {
-    const Shape& inner = parts.begin()->shape_;
-    sizes.insert(sizes.end(), inner.begin(), inner.end());
-  }
-  shape_ = Shape(sizes);
-}
-
-Tensor tensor(const NestedList& list, DType dtype) {
-  Tensor result = empty(list.shape(), dtype);
-  dispatch(dtype, [&]<class T>(T) {
-    std::ranges::transform(list.values(), result.mutable_data<T>().begin(),
-                           [](double value) { return checked_element<T>("tensor", value); });
-  });
-  return result;
-}
-
-Tensor tensor(std::initializer_list<NestedList> list, DType dtype) { return tensor(NestedList(list), dtype); }
-
-Tensor tensor(std::span<const float> values, const Shape& shape) { return from_span(values, shape); }
-Tensor tensor(std::span<const double> values, const Shape& shape) { return from_span(values, shape); }
-Tensor tensor(std::span<const std::int64_t> values, const Shape& shape) { return from_span(values, shape); }
 
 }  // namespace rill

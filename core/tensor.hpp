@@ -15,7 +15,7 @@
 #include <rill/core/dtype.hpp>
 #include <rill/core/error.hpp>
 #include <rill/core/memory.hpp>
-#include <rill/core/random.hpp>
+#include <rill/core/observe.hpp>
 #include <rill/core/shape.hpp>
 
 namespace rill {
@@ -141,34 +141,95 @@ class Tensor {
   /// takes the gradient's place. Throws Error if no gradient is required.
   HookHandle register_hook(std::function<Tensor(const Tensor& grad)> hook);
 
-  // --- ops; each throws Error for shapes or dtypes that do not fit ----------------------------------------------
+  // --- elements; an index or axis may be negative and counts from the end then ---------------------------------------
+
+  /// The element at one index an axis: x.at({1, 2}). Throws Error for an index out of range.
+  double at(std::initializer_list<std::int64_t> index) const;
+  /// Overwrites the element at `index`; as mutable_data(). Throws Error for an index out of range.
+  void set(std::initializer_list<std::int64_t> index, double value);
+  /// x[i]: what lies at index i of the first axis, without that axis; shares the block. Throws Error for a scalar.
+  Tensor operator[](std::int64_t index) const { return select(0, index); }
+
+  // --- ops; each throws Error for shapes or dtypes that do not fit. What they do is said beside the function of the
+  // --- same name in core/ops ------------------------------------------------------------------------------------
 
   Tensor reshape(const Shape& shape) const;  ///< the same elements under another shape; shares the block
   Tensor reshape(std::initializer_list<std::int64_t> sizes) const;  ///< the same; one size may be -1
+  Tensor flatten(int first_axis = 0, int last_axis = -1) const;     ///< axes first to last as one
+  Tensor squeeze(int axis) const;                                   ///< without an axis of size 1
+  Tensor unsqueeze(int axis) const;                                 ///< with a new axis of size 1
   Tensor clone() const;          ///< a copy with a block of its own; differentiable
   Tensor to(DType dtype) const;  ///< converted; differentiable between f32 and f64
+  Tensor transpose(int axis_a, int axis_b) const;
+  Tensor t() const;  ///< a matrix transposed
+  Tensor permute(const std::vector<int>& axes) const;
+  Tensor expand(const Shape& shape) const;
+  Tensor select(int axis, std::int64_t index) const;
+  Tensor slice(int axis, std::int64_t start, std::int64_t stop) const;
+  Tensor gather(int axis, const Tensor& index) const;
+  Tensor index_select(int axis, const Tensor& index) const;
 
   Tensor add(const Tensor& other) const;
   Tensor sub(const Tensor& other) const;
   Tensor mul(const Tensor& other) const;
   Tensor div(const Tensor& other) const;
+  Tensor pow(const Tensor& exponent) const;
+  Tensor pow(double exponent) const;
+  Tensor maximum(const Tensor& other) const;
+  Tensor minimum(const Tensor& other) const;
   Tensor matmul(const Tensor& other) const;
   Tensor mm(const Tensor& other) const { return matmul(other); }
+
+  Tensor neg() const;
+  Tensor exp() const;
+  Tensor log() const;
+  Tensor sqrt() const;
+  Tensor rsqrt() const;
+  Tensor reciprocal() const;
+  Tensor abs() const;
+  Tensor sin() const;
+  Tensor cos() const;
+  Tensor square() const;
+  Tensor clamp(double min, double max) const;
+
+  // Over all axes, or over those that are named.
   Tensor sum() const;
   Tensor sum(const std::vector<int>& axes, bool keepdim = false) const;
   Tensor mean() const;
   Tensor mean(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor max() const;
+  Tensor max(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor min() const;
+  Tensor min(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor var() const;
+  Tensor var(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor logsumexp(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor argmax() const;
+  Tensor argmax(int axis, bool keepdim = false) const;
+  Tensor softmax(int axis = -1) const;
+  Tensor log_softmax(int axis = -1) const;
 
   Tensor relu() const;
   Tensor leaky_relu(double negative_slope = 0.01) const;
   Tensor elu(double alpha = 1.0) const;
   Tensor prelu(const Tensor& weight) const;
+  Tensor selu() const;
+  Tensor celu(double alpha = 1.0) const;
+  Tensor gelu() const;
+  Tensor silu() const;
+  Tensor softplus(double beta = 1.0) const;
+  Tensor tanh() const;
+  Tensor sigmoid() const;
 
   // In place: overwrite this tensor. Refused for a leaf that requires a gradient, and where another tensor of a
   // graph shares the block.
   Tensor& relu_();
   Tensor& leaky_relu_(double negative_slope = 0.01);
   Tensor& elu_(double alpha = 1.0);
+  Tensor& selu_();
+  Tensor& celu_(double alpha = 1.0);
+  Tensor& tanh_();
+  Tensor& sigmoid_();
 
  private:
   friend struct detail::Access;
@@ -190,68 +251,20 @@ struct detail::Access {
   static Tensor wrap(Ref<Record> record) { return Tensor(std::move(record)); }
 };
 
-// --- making tensors ------------------------------------------------------------------------------------------------
-
-Tensor empty(const Shape& shape, DType dtype = DType::f32);  ///< contents are not defined
-Tensor zeros(const Shape& shape, DType dtype = DType::f32);
-Tensor ones(const Shape& shape, DType dtype = DType::f32);
-Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-Tensor rand(const Shape& shape, Generator& generator, DType dtype = DType::f32);   ///< uniform in [0, 1)
-Tensor randn(const Shape& shape, Generator& generator, DType dtype = DType::f32);  ///< standard normal
-
-/// A number or a braced list of them, nested to any depth: what tensor({{1, 2}, {3, 4}}) is made from.
-class NestedList {
- public:
-  template <class T>
-  requires std::is_arithmetic_v<T> NestedList(T value)
-      : values_{exact(value)} {}  // NOLINT(google-explicit-constructor)
-  /// Throws Error if the parts differ in shape.
-  NestedList(std::initializer_list<NestedList> parts);
-
-  const Shape& shape() const { return shape_; }
-  std::span<const double> values() const { return values_; }
-
- private:
-  template <class T>
-  static double exact(T value) {
-    if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
-      constexpr T limit = T(1) << 53;
-      RILL_CHECK(value <= limit && (std::is_unsigned_v<T> || value >= T(0) - limit), "tensor: the number ",
-                 value, " is beyond 2^53, expected a smaller one; pass a span of std::int64_t");
-    }
-    return static_cast<double>(value);
-  }
-
-  Shape shape_;
-  std::vector<double> values_;
-};
-
-/// A tensor of the listed numbers, f32 unless asked otherwise: tensor({1, 2, 3}), tensor({{1, 2}, {3, 4}}).
-Tensor tensor(const NestedList& list, DType dtype = DType::f32);
-Tensor tensor(std::initializer_list<NestedList> list, DType dtype = DType::f32);
-
-/// A tensor with a copy of `values`, of their own type. Throws Error unless shape.numel() == values.size().
-Tensor tensor(std::span<const float> values, const Shape& shape);
-Tensor tensor(std::span<const double> values, const Shape& shape);
-Tensor tensor(std::span<const std::int64_t> values, const Shape& shape);
-
 /// PyTorch's form: `tensor([-0.0200,  1.0000])`.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 // --- recording -----------------------------------------------------------------------------------------------------
 
-namespace detail {
-extern thread_local constinit bool grad_enabled;
-}
-
 /// Whether ops on this thread record a graph.
-inline bool grad_enabled() noexcept { return detail::grad_enabled; }
+inline bool grad_enabled() noexcept { return detail::thread_mode.grad_enabled; }
 
 /// While it lives, ops on this thread record a graph, or do not. Other threads keep their own mode.
 class [[nodiscard]] GradMode {
  public:
-  explicit GradMode(bool record) noexcept : before_(std::exchange(detail::grad_enabled, record)) {}
-  ~GradMode() { detail::grad_enabled = before_; }
+  explicit GradMode(bool record) noexcept
+      : before_(std::exchange(detail::thread_mode.grad_enabled, record)) {}
+  ~GradMode() { detail::thread_mode.grad_enabled = before_; }
   GradMode(const GradMode&) = delete;
   GradMode& operator=(const GradMode&) = delete;
 
@@ -293,5 +306,20 @@ Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator/(double a, const Tensor& b);
 Tensor operator-(const Tensor& a);
+
+// Comparisons: 1 where it holds, else 0, in a floating dtype: that of floating operands, f32 for i64 ones. So
+// x * (x > 0) keeps what is positive, and (x == 0).mean() is the share of zeros.
+Tensor operator==(const Tensor& a, const Tensor& b);
+Tensor operator!=(const Tensor& a, const Tensor& b);
+Tensor operator<(const Tensor& a, const Tensor& b);
+Tensor operator<=(const Tensor& a, const Tensor& b);
+Tensor operator>(const Tensor& a, const Tensor& b);
+Tensor operator>=(const Tensor& a, const Tensor& b);
+Tensor operator==(const Tensor& a, double b);
+Tensor operator!=(const Tensor& a, double b);
+Tensor operator<(const Tensor& a, double b);
+Tensor operator<=(const Tensor& a, double b);
+Tensor operator>(const Tensor& a, double b);
+Tensor operator>=(const Tensor& a, double b);
 
 }  // namespace rill

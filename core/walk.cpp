@@ -10,6 +10,17 @@ namespace {
 std::atomic<std::uint64_t> walk_count{0};
 thread_local std::uint64_t walks_on_thread = 0;
 
+class Walking {
+ public:
+  Walking() : before_(std::exchange(thread_mode.walking, true)) {}
+  ~Walking() { thread_mode.walking = before_; }
+  Walking(const Walking&) = delete;
+  Walking& operator=(const Walking&) = delete;
+
+ private:
+  bool before_;
+};
+
 bool sole_owner(const Tensor& tensor) {
   return Access::handle(tensor).unique() && Access::record(tensor).block.unique();
 }
@@ -170,6 +181,7 @@ Tensor& Walk::sum_at(const Ref<Record>& leaf) {
 
 void Walk::run(std::span<const Tensor> outputs, std::span<const Tensor> grads) {
   const GradMode recording(create_graph_);
+  const Walking walking;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     accumulate(edge_to(outputs[i]), grads[i], "the caller", static_cast<int>(i));
   }
@@ -188,7 +200,10 @@ void Walk::visit(Node& node) {
         if (wanted_[i].node.get() == &node) found_[i] = node.outputs[wanted_[i].index].grad;
       }
     }
-    if (node.needed) node.run_gradient(*this);
+    if (node.needed) {
+      const ModuleScope scope(node.module);
+      node.run_gradient(*this);
+    }
     for (OutputSlot& slot : node.outputs) slot.grad = Tensor();
   }
   // What did not run keeps its values: its own walk may come later.

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string_view>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 
 namespace rill::nn {
 

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 
 namespace rill::nn {
 

@@ -13,10 +13,10 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/parallel.hpp>
-#include <rill/core/tensor.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/optim/adam.hpp>

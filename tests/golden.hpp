@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 
 namespace rill::test {
 

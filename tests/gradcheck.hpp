@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/create.hpp>
 #include <rill/core/sample.hpp>
-#include <rill/core/tensor.hpp>
 
 namespace rill::test {
 

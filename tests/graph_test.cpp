@@ -8,12 +8,12 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/elementwise.hpp>
 #include <rill/core/graph.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/relu.hpp>
-#include <rill/core/tensor.hpp>
 
 namespace {
 

@@ -6,10 +6,10 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/graph.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/linear.hpp>
-#include <rill/core/tensor.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/sgd.hpp>
 

@@ -11,8 +11,8 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/memory.hpp>
-#include <rill/core/tensor.hpp>
 
 #include "subprocess.hpp"
 

@@ -9,8 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/random.hpp>
-#include <rill/core/tensor.hpp>
 
 namespace {
 

@@ -20,9 +20,9 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/core/create.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/parallel.hpp>
-#include <rill/core/tensor.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/sgd.hpp>

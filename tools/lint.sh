@@ -40,8 +40,9 @@ dtype shape
 random sample sum
 memory
 parallel
-blas broadcast
+blas broadcast observe
 tensor
+create
 graph
 elementwise walk
 ops/

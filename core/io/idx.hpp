@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/create.hpp>
 #include <rill/core/dtype.hpp>
 #include <rill/core/shape.hpp>
-#include <rill/core/tensor.hpp>
 
 namespace rill::io {
 

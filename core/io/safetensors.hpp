@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 
 namespace rill::io {
 

@@ -86,7 +86,12 @@ std::array<Tensor, 2> Div::gradient(const Incoming& g, Input<1> b, Output<0> y) 
 
 namespace detail {
 
-void add_into(Tensor& sum, const Tensor& term) { ops::Add{}.forward(sum, term, sum); }
+void add_into(Tensor& sum, const Tensor& term) {
+  const std::array<const Tensor*, 2> from{&sum, &term};
+  Observed observed("add_");
+  ops::Add{}.forward(sum, term, sum);
+  observed.done(from, {&sum, 1});
+}
 
 }  // namespace detail
 

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
+#include <rill/core/create.hpp>
 #include <rill/core/shape.hpp>
-#include <rill/core/tensor.hpp>
 
 namespace rill::nn::data {
 

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 #include <rill/nn/data/dataset.hpp>
 
 namespace rill::nn::data {

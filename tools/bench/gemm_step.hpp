@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 #include <rill/tools/bench/rows.hpp>
 
 namespace rill::bench {

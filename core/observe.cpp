@@ -1,0 +1,40 @@
+#include <rill/core/observe.hpp>
+#include <rill/core/tensor.hpp>
+
+namespace rill::detail {
+
+thread_local constinit ThreadMode thread_mode;
+
+// An observer is not watched itself: what its own code computes goes unseen.
+namespace {
+class Unwatched {
+ public:
+  Unwatched() : observer_(std::exchange(thread_mode.observer, nullptr)) {}
+  ~Unwatched() { thread_mode.observer = observer_; }
+  Observer* observer() const { return observer_; }
+
+ private:
+  Observer* observer_;
+};
+}  // namespace
+
+void tell_before(std::string_view op) {
+  const Unwatched unwatched;
+  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
+    observer->before(op);
+}
+
+void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std::span<const Tensor> results) {
+  const Unwatched unwatched;
+  const OpRun run{op, thread_mode.module, thread_mode.walking, inputs, results};
+  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
+    observer->after(run);
+}
+
+void tell_failed(std::string_view op) noexcept {
+  const Unwatched unwatched;
+  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
+    observer->failed(op);
+}
+
+}  // namespace rill::detail

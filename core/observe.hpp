@@ -1,0 +1,104 @@
+// What a thread does while ops run: whether they are recorded, who watches them, and for which module they run.
+//
+// apply() and apply_inplace() tell an Observer of every op, forward and backward: profilers and traps for NaN are
+// observers, and a thread without one pays one comparison an op. All of it belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace rill {
+
+class Observer;
+class Tensor;
+
+namespace detail {
+
+struct ThreadMode {
+  bool grad_enabled = true;
+  Observer* observer = nullptr;  // the innermost one
+  const void* module = nullptr;  // the innermost module that runs, or whose gradients do
+  bool walking = false;          // a backward walk is under way
+};
+extern thread_local constinit ThreadMode thread_mode;
+
+}  // namespace detail
+
+/// One op that has run. The pointers are valid during the call only.
+struct OpRun {
+  std::string_view name;                  ///< "relu", "relu_backward", …
+  const void* module;                     ///< address of the nn::Module that it ran for; null outside of any
+  bool backward;                          ///< whether a walk called it
+  std::span<const Tensor* const> inputs;  ///< some may be undefined
+  std::span<const Tensor> results;
+};
+
+/// Sees every op of the thread that made it, from construction to destruction. Observers nest: each one sees what runs
+/// while it lives, also the ops of those made later.
+class Observer {
+ public:
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  virtual ~Observer() { detail::thread_mode.observer = outer_; }
+
+  /// Before an op is checked, and after it is done; an op that throws is told to failed() instead. Both may throw.
+  virtual void before(std::string_view) {}
+  virtual void after(const OpRun& run) = 0;
+  /// The op that before() announced has thrown.
+  virtual void failed(std::string_view) noexcept {}
+
+  Observer* outer() const { return outer_; }
+
+ protected:
+  Observer() : outer_(std::exchange(detail::thread_mode.observer, this)) {}
+
+ private:
+  Observer* outer_;
+};
+
+namespace detail {
+
+/// While it lives, ops of this thread run for `module`.
+class [[nodiscard]] ModuleScope {
+ public:
+  explicit ModuleScope(const void* module) noexcept : before_(std::exchange(thread_mode.module, module)) {}
+  ~ModuleScope() { thread_mode.module = before_; }
+  ModuleScope(const ModuleScope&) = delete;
+  ModuleScope& operator=(const ModuleScope&) = delete;
+
+ private:
+  const void* before_;
+};
+
+void tell_before(std::string_view op);
+void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std::span<const Tensor> results);
+void tell_failed(std::string_view op) noexcept;
+
+/// One op that is about to run, as observers are told of it.
+class [[nodiscard]] Observed {
+ public:
+  explicit Observed(std::string_view op) : op_(op), watched_(thread_mode.observer != nullptr) {
+    if (watched_) [[unlikely]]
+      tell_before(op_);
+  }
+  ~Observed() {
+    if (watched_) [[unlikely]]
+      tell_failed(op_);
+  }
+  Observed(const Observed&) = delete;
+  Observed& operator=(const Observed&) = delete;
+
+  void done(std::span<const Tensor* const> inputs, std::span<const Tensor> results) {
+    if (std::exchange(watched_, false)) [[unlikely]]
+      tell_after(op_, inputs, results);
+  }
+
+ private:
+  std::string_view op_;
+  bool watched_;
+};
+
+}  // namespace detail
+}  // namespace rill
