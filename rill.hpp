@@ -2,6 +2,7 @@
 #pragma once
 
 #include <rill/core/create.hpp>
+#include <rill/core/gradcheck.hpp>
 #include <rill/core/op_list.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/loader.hpp>

@@ -18,7 +18,7 @@
 // tensor. An op with `view(inputs...)` instead of forward() returns a tensor that shares a block. An op with several
 // results sets `static constexpr int outputs` and returns an array from infer(). Without gradient(), a walk that
 // reaches the op is refused. An op on any number of inputs takes them as std::span<const Tensor>, saves none of them,
-// and returns a TensorList from gradient().
+// is run by apply_list(), and returns a TensorList from gradient().
 //
 // A graph belongs to one thread at a time.
 #pragma once
@@ -335,7 +335,7 @@ auto apply(const Op& op, const Inputs&... inputs) {
 
 /// The same for an op on any number of inputs, with one result.
 template <class Op>
-Tensor apply(const Op& op, std::span<const Tensor> inputs) {
+Tensor apply_list(const Op& op, std::span<const Tensor> inputs) {
   std::vector<const Tensor*, memory::Allocator<const Tensor*>> from;
   from.reserve(inputs.size());
   for (const Tensor& input : inputs) from.push_back(&input);

@@ -60,28 +60,42 @@ Tensor Flatten::forward(const Tensor& x) {
   return x.reshape(Shape{x.shape()[0], features});
 }
 
-Sequential& Sequential::add(std::unique_ptr<Module> module) {
+Sequential::Sequential(const Sequential& other) : Module(other) {
+  for (const Part& part : other.parts_) {
+    RILL_CHECK(part.copy, "Sequential: module ", parts_.size(), " (", part.module->type(),
+               ") cannot be copied, expected one with a copy constructor");
+    parts_.push_back({part.copy(*part.module), part.copy});
+  }
+}
+
+Sequential& Sequential::operator=(Sequential other) noexcept {
+  Module::operator=(std::move(other));
+  parts_.swap(other.parts_);
+  return *this;
+}
+
+Sequential& Sequential::append(std::unique_ptr<Module> module, Copy copy) {
   RILL_CHECK(module, "Sequential: the module is null, expected one");
-  modules_.push_back(std::move(module));
+  parts_.push_back({std::move(module), copy});
   return *this;
 }
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& module : modules_) y = module->forward(y);
+  for (const Part& part : parts_) y = (*part.module)(y);
   return y;
 }
 
 void Sequential::visit(Visitor& visitor) {
-  for (std::size_t i = 0; i < modules_.size(); ++i) visitor.child(std::to_string(i), *modules_[i]);
+  for (std::size_t i = 0; i < parts_.size(); ++i) visitor.child(std::to_string(i), *parts_[i].module);
 }
 
 Module& Sequential::operator[](std::size_t index) {
-  RILL_CHECK(!modules_.empty(), "Sequential: there is no module ", index,
+  RILL_CHECK(!parts_.empty(), "Sequential: there is no module ", index,
              ", expected a model with at least one");
-  RILL_CHECK(index < modules_.size(), "Sequential: there is no module ", index, ", expected 0 to ",
-             modules_.size() - 1);
-  return *modules_[index];
+  RILL_CHECK(index < parts_.size(), "Sequential: there is no module ", index, ", expected 0 to ",
+             parts_.size() - 1);
+  return *parts_[index].module;
 }
 
 }  // namespace rill::nn

@@ -93,7 +93,7 @@ class Flatten final : public Module {
   std::string_view type() const override { return type_name; }
 };
 
-/// Modules one after the other, named "0", "1", … as in PyTorch. Owns them; movable, not copyable.
+/// Modules one after the other, named "0", "1", … as in PyTorch. Owns them; a Sequential may hold another one.
 ///
 /// Write `nn::Sequential model{nn::Dense(…, generator), …}` with braces: they make C++ build the layers from the first to
 /// the last, so that all compilers draw the same weights from one generator. In parentheses the order is open.
@@ -101,31 +101,50 @@ class Sequential final : public Module {
  public:
   static constexpr std::string_view type_name = "sequential";
   Sequential() = default;
+  Sequential(const Sequential& other);
+  Sequential(Sequential&&) = default;
+  Sequential& operator=(Sequential other) noexcept;
   template <class... Modules>
   requires(sizeof...(Modules) > 0 && (std::derived_from<Modules, Module> && ...) &&
            !(sizeof...(Modules) == 1 &&
              (std::same_as<Modules, Sequential> && ...))) explicit Sequential(Modules... modules) {
-    modules_.reserve(sizeof...(Modules));
+    parts_.reserve(sizeof...(Modules));
     (add(std::move(modules)), ...);
   }
 
-  /// Appends a module.
+  /// Appends a module. A Sequential can be copied if all its modules can.
   template <std::derived_from<Module> M>
   Sequential& add(M module) {
-    return add(std::unique_ptr<Module>(std::make_unique<M>(std::move(module))));
+    return add(std::make_unique<M>(std::move(module)));
   }
-  Sequential& add(std::unique_ptr<Module> module);
+  template <std::derived_from<Module> M>
+  Sequential& add(std::unique_ptr<M> module) {
+    Copy copy = nullptr;
+    if constexpr (std::copy_constructible<M>) {
+      copy = [](const Module& part) -> std::unique_ptr<Module> {
+        return std::make_unique<M>(static_cast<const M&>(part));
+      };
+    }
+    return append(std::move(module), copy);
+  }
 
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override;
   std::string_view type() const override { return type_name; }
 
-  std::size_t size() const { return modules_.size(); }
+  std::size_t size() const { return parts_.size(); }
   /// Throws Error if there is no module `index`.
   Module& operator[](std::size_t index);
 
  private:
-  std::vector<std::unique_ptr<Module>> modules_;
+  using Copy = std::unique_ptr<Module> (*)(const Module&);
+  struct Part {
+    std::unique_ptr<Module> module;
+    Copy copy;  // null where the module cannot be copied
+  };
+  Sequential& append(std::unique_ptr<Module> module, Copy copy);
+
+  std::vector<Part> parts_;
 };
 
 using LayerList = std::tuple<Dense, ReLU, LeakyReLU, ELU, PReLU, Flatten, Sequential>;

@@ -1,4 +1,4 @@
-// Module: a part of a model. A module says in visit() what it holds; parameters, names, counts, saved files and
+// Module: a part of a model. A module says in visit() what it holds; parameters, names, counts, modes, saved files and
 // copies all follow from that.
 //
 //   struct Block : nn::Module {
@@ -11,10 +11,15 @@
 //     }
 //   };
 //
-// Several threads may run forward() of one module at the same time under NoGrad; training belongs to one thread.
+// Call a module as model(x): that runs its hooks and tells observers whose ops they see; forward() alone does not.
+// Copying a module shares its parameters, as copying a Tensor does, and leaves its hooks behind; nn::clone() makes an
+// independent one. Several threads may run one module in evaluation mode at the same time under NoGrad; training and
+// hooks belong to one thread.
 #pragma once
 
-#include <map>
+#include <concepts>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +34,12 @@ class Module;
 class Visitor {
  public:
   virtual ~Visitor() = default;
+  /// A tensor that is trained.
   virtual void parameter(std::string_view, Tensor&) {}
+  /// A tensor that is saved but not trained, such as a running mean.
+  virtual void buffer(std::string_view, Tensor&) {}
+  /// A number from which a resumed run has to go on, such as the position in a random stream; not part of the weights.
+  virtual void counter(std::string_view, std::uint64_t&) {}
   virtual void child(std::string_view, Module&) {}
 };
 
@@ -38,32 +48,82 @@ struct NamedTensor {
   Tensor value;
 };
 
+struct NamedModule {
+  std::string name;
+  Module* module;
+};
+
+/// Called with the module, its input and its output; a defined tensor that it returns takes the output's place.
+using ForwardHook = std::function<Tensor(Module& module, const Tensor& x, const Tensor& y)>;
+
+namespace detail {
+struct ForwardHooks;
+}
+
+/// A forward hook that was registered on a module; remove() takes it off again. Dropping the handle keeps the hook.
+class ForwardHookHandle {
+ public:
+  ForwardHookHandle() = default;
+  void remove();
+
+ private:
+  friend class Module;
+  std::weak_ptr<detail::ForwardHooks> hooks_;
+  const void* entry_ = nullptr;
+};
+
 class Module {
  public:
   virtual ~Module() = default;
 
+  /// forward(x) and the hooks.
+  Tensor operator()(const Tensor& x);
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return forward(x); }
 
-  /// Calls the visitor for every parameter and child; the default says that there are none.
+  /// Calls the visitor for every parameter, buffer, counter and child; the default says that there are none.
   virtual void visit(Visitor&) {}
 
   /// The name of this kind of module in configs and summaries.
   virtual std::string_view type() const { return "module"; }
 
-  /// Every parameter once, named by its path as in PyTorch: "0.weight", "0.bias".
+  /// Every parameter once, named by its path as in PyTorch: "0.weight", "0.bias". Of tied ones, the first name.
   std::vector<NamedTensor> named_parameters();
+  std::vector<NamedTensor> named_buffers();
+  /// Parameters and buffers in one list, in the order of visit(): what a weights file holds.
+  std::vector<NamedTensor> named_state();
   std::vector<Tensor> parameters();
+  /// Elements of all parameters; tied ones count once.
   std::int64_t parameter_count();
+  /// This module, with the empty name, and all below it, each before its children.
+  std::vector<NamedModule> named_modules();
 
   /// Clears the gradient of every parameter.
   void zero_grad();
+  /// Freezes every parameter, or thaws it: a frozen one gets no gradient, so optimizers leave it alone.
+  void requires_grad_(bool required = true);
+  /// Converts parameters and floating buffers, which are then other tensors: build optimizers afterwards. Gradients
+  /// are dropped. Throws Error for i64.
+  void to(DType dtype);
+
+  /// Training mode or evaluation mode, of this module and all below it. New modules are in training mode.
+  void train(bool training = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+  /// Throws Error if the hook is empty.
+  ForwardHookHandle register_forward_hook(ForwardHook hook);
 
  protected:
   Module() = default;
-  // A copy would share its parameters with the original.
+  Module(const Module& other) : training_(other.training_) {}
   Module(Module&&) = default;
+  Module& operator=(const Module& other);
   Module& operator=(Module&&) = default;
+
+ private:
+  friend class EvalMode;
+  bool training_ = true;
+  std::shared_ptr<detail::ForwardHooks> hooks_;
 };
 
 /// A module that cuts or bends what passes through it, unit by unit.
@@ -73,11 +133,40 @@ class Activation : public Module {
   virtual bool blocks_gradient() const { return false; }
 };
 
-/// Writes every parameter to a safetensors file under its name; the file is replaced in one step or not at all.
-/// Throws Error if it cannot be written.
+/// While it lives, a model and all below it are in evaluation mode; then each module is back in its own.
+class [[nodiscard]] EvalMode {
+ public:
+  explicit EvalMode(Module& model);
+  ~EvalMode();
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  std::vector<Module*> were_training_;
+};
+
+namespace detail {
+/// Gives a model tensors of its own, with the same values; what was tied stays tied.
+void own_tensors(Module& model);
+}  // namespace detail
+
+/// An independent copy: parameters and buffers have blocks of their own, ties are kept, gradients and hooks are not.
+template <std::derived_from<Module> M>
+M clone(const M& model) {
+  M copy(model);
+  detail::own_tensors(copy);
+  return copy;
+}
+
+/// Copies the values of parameters and buffers from one model into another with the same names, shapes and dtypes.
+/// Throws Error, and changes nothing, if they differ.
+void copy_state(Module& from, Module& to);
+
+/// Writes every parameter and buffer to a safetensors file under its name; the file is replaced in one step or not at
+/// all. Throws Error if it cannot be written.
 void save_weights(Module& model, const std::string& path);
 
-/// Reads every parameter from a safetensors file. Throws Error, and changes nothing, if the file is no valid
+/// Reads every parameter and buffer from a safetensors file. Throws Error, and changes nothing, if the file is no valid
 /// safetensors file, or if names, shapes or dtypes are not the model's.
 void load_weights(Module& model, const std::string& path);
 

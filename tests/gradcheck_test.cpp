@@ -15,7 +15,6 @@ namespace {
 
 using namespace rill;
 using test::Function;
-using test::GradientCheck;
 using test::Tensors;
 
 // --- an op on a list of tensors --------------------------------------------------------------------------------------
@@ -132,7 +131,13 @@ struct WrongSquare {
   Tensor gradient(const Incoming& g, Input<0> x) const { return g[0] * x() * (2 * planted_factor); }
 };
 
-void check(const GradientCheck& result) { CHECK_MESSAGE(result.passed(), result.failure); }
+double largest_of(const Tensor& x) {
+  double largest = 0;
+  for (const double value : x.data<double>()) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+void check(const GradcheckResult& result) { CHECK_MESSAGE(result.passed(), result.failure); }
 
 // --- every op ----------------------------------------------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ TEST_CASE_TEMPLATE_DEFINE("gradcheck: a gradient of an op that is off by a milli
     Stream stream(3, Purpose::user, 0, index);
     const Tensors inputs = inputs_of(sample, stream);
     const Planted<Op> planted{sample.op};
-    const GradientCheck result =
+    const GradcheckResult result =
         test::check_gradient(function_of<Op>(planted), inputs, stream, label_of<Op>(index));
     // Where a sample's gradients are all zero (or rounding errors), or there is none, nothing can be off.
     if (result.largest > 1e-12) {
@@ -186,7 +191,7 @@ TEST_CASE("gradcheck: a wrong gradient is refused, with op, sample, input and el
   Stream stream(4, Purpose::user);
   const Tensor x = tensor({0.5, -1.25, 0.75}, DType::f64).requires_grad_();
   const auto square = function_of<WrongSquare>(WrongSquare{});
-  const GradientCheck result = test::check_gradient(square, {x}, stream, "wrong_square, sample 0");
+  const GradcheckResult result = test::check_gradient(square, {x}, stream, "wrong_square, sample 0");
   REQUIRE_FALSE(result.passed());
   CHECK(result.failure.starts_with("wrong_square, sample 0, input 0 [3], element "));
   CHECK(result.worst == doctest::Approx(1e-6).epsilon(0.01));
@@ -197,7 +202,7 @@ TEST_CASE("gradcheck: a wrong curvature passes the first order and is refused by
   const Tensor x = test::random_tensor({7}, stream).requires_grad_();
   const Function cube = [](const Tensors& in) { return Tensors{elementwise(WrongCurvature{}, in[0])}; };
   check(test::check_gradient(cube, {x}, stream, "wrong_curvature"));
-  const GradientCheck result = test::check_second_order(cube, {x}, stream, "wrong_curvature");
+  const GradcheckResult result = test::check_second_order(cube, {x}, stream, "wrong_curvature");
   REQUIRE_FALSE(result.passed());
   CHECK(result.failure.starts_with("wrong_curvature, second order, input 0 [7], element "));
 }
@@ -209,11 +214,18 @@ TEST_CASE("gradcheck: a NaN is refused") {
   CHECK_FALSE(test::check_gradient(quotient, {x}, stream, "div").passed());
 }
 
-TEST_CASE("gradcheck: a check of nothing is refused") {
-  Stream stream(7, Purpose::user);
+TEST_CASE("gradcheck: a check of nothing, and one of f32, is refused") {
   const Function same = [](const Tensors& in) { return in; };
-  CHECK(test::check_gradient(same, {ones({2}, DType::f64)}, stream, "same").failure ==
-        "same, no input requires a gradient");
+  CHECK_THROWS_WITH(gradcheck(same, {ones({2}, DType::f64)}),
+                    "gradcheck: no input requires a gradient, expected at least one");
+  CHECK_THROWS_WITH(gradcheck(same, {ones({2}).requires_grad_()}),
+                    "gradcheck: input 0 [2] is f32, expected f64; convert it with to()");
+  CHECK_THROWS_WITH(gradgradcheck(same, {ones({2}).requires_grad_()}),
+                    "gradgradcheck: input 0 [2] is f32, expected f64; convert it with to()");
+  const Function narrow = [](const Tensors& in) { return Tensors{in[0].to(DType::f32)}; };
+  CHECK_THROWS_WITH(gradcheck(narrow, {ones({2}, DType::f64).requires_grad_()}),
+                    "gradcheck: output 0 [2] is f32, expected f64; convert it with to()");
+  CHECK_THROWS_WITH(gradcheck(Function(), {}), "gradcheck: the function is empty, expected one");
 }
 
 TEST_CASE("gradcheck: a function that remembers its calls is refused") {
@@ -329,7 +341,7 @@ class RandomGraph {
       const auto at = a.data<double>();
       const auto offsets = step.offset.mutable_data<double>();
       for (std::size_t j = 0; j < offsets.size(); ++j) offsets[j] = at[j] > 0 ? 0.25 : -0.25;
-      const double largest = test::detail::largest_of(run(step, values, inputs));
+      const double largest = largest_of(run(step, values, inputs));
       if (largest > 1.5) step.factor = 1.5 / largest;
       values.push_back(run(step, values, inputs));
       steps_.push_back(step);

@@ -44,7 +44,7 @@ blas broadcast observe
 tensor
 create
 graph
-elementwise walk
+elementwise walk gradcheck
 ops/
 op_list io/
 '
