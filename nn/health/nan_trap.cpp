@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <cmath>
+
+#include <rill/nn/health/nan_trap.hpp>
+
+namespace rill::nn {
+namespace {
+
+std::string described(const NonFinite& found) {
+  const std::string where = found.layer.empty() ? "outside of the layers" : "layer " + found.layer;
+  const std::string inputs = found.from_inputs ? ", from inputs that are not finite" : ", from finite inputs";
+  return where + ": " + found.op + " gives NaN or infinity" + (found.backward ? " in the backward pass" : "") + inputs;
+}
+
+}  // namespace
+
+bool all_finite(const Tensor& x) {
+  if (!x.defined() || !is_floating(x.dtype())) return true;
+  bool finite = true;
+  dispatch_floating(x.dtype(), "all_finite", [&]<class T>(T) {
+    // A product with 0 is 0, or NaN for what is not finite; summed without a branch, so that it is vectorised.
+    constexpr std::size_t lanes = 16;
+    T sums[lanes] = {};
+    const auto values = x.data<T>();
+    std::size_t i = 0;
+    for (; i + lanes <= values.size(); i += lanes) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += values[i + lane] * T(0);
+    }
+    for (; i < values.size(); ++i) sums[0] += values[i] * T(0);
+    for (const T sum : sums) finite &= sum == T(0);
+  });
+  return finite;
+}
+
+void NanTrap::after(const OpRun& run) {
+  if (found_ || std::ranges::all_of(run.results, all_finite)) return;
+  found_ = NonFinite{.op = std::string(run.name), .layer = {}, .backward = run.backward, .from_inputs = false};
+  for (const Tensor* input : run.inputs) found_->from_inputs |= !all_finite(*input);
+  for (const auto& [name, module] : modules_) {
+    if (module == run.module && !name.empty()) found_->layer = name + " " + std::string(module->type());
+  }
+}
+
+std::vector<std::string> non_finite_parameters(Module& model) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : model.named_parameters()) {
+    if (!all_finite(value)) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> non_finite_gradients(Module& model) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : model.named_parameters()) {
+    if (!all_finite(value.grad())) names.push_back(name);
+  }
+  return names;
+}
+
+std::string explain_non_finite(Module& model, const std::function<Tensor()>& loss) {
+  const auto broken = non_finite_parameters(model);
+  if (!broken.empty()) {
+    return "parameter " + broken.front() + " holds NaN or infinity" +
+           (broken.size() > 1 ? ", and " + std::to_string(broken.size() - 1) + " more" : "");
+  }
+  std::vector<Tensor> trained;
+  for (Tensor& parameter : model.parameters()) {
+    if (parameter.requires_grad()) trained.push_back(std::move(parameter));
+  }
+  const NanTrap trap(model);
+  const GradMode recording(true);
+  const Tensor value = loss();
+  if (!trap.found() && !trained.empty() && value.requires_grad()) grad({value}, trained, {}, {.allow_unused = true});
+  return trap.found() ? described(*trap.found()) : "";
+}
+
+}  // namespace rill::nn

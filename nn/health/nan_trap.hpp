@@ -1,0 +1,46 @@
+// Where the first NaN or infinity comes from: which op, which layer, forward or backward.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <rill/core/observe.hpp>
+#include <rill/nn/module.hpp>
+
+namespace rill::nn {
+
+/// Whether every element is finite; true for i64 and for an undefined tensor.
+bool all_finite(const Tensor& x);
+
+struct NonFinite {
+  std::string op;          ///< "exp", "linear_backward", …
+  std::string layer;       ///< path and type, "2 dense"; empty outside of the model's layers
+  bool backward = false;   ///< in a backward walk
+  bool from_inputs = false;  ///< some input of the op was not finite already
+};
+
+/// While it lives, looks at the result of every op of this thread and keeps the first that is not finite. Costs a pass
+/// over every result, so set it when something is wrong.
+class NanTrap final : public Observer {
+ public:
+  /// The model must live and not move while the trap is set.
+  explicit NanTrap(Module& model) : modules_(model.named_modules()) {}
+  const std::optional<NonFinite>& found() const { return found_; }
+  void after(const OpRun& run) override;
+
+ private:
+  std::vector<NamedModule> modules_;
+  std::optional<NonFinite> found_;
+};
+
+/// The names of the parameters, or of their gradients, that hold a NaN or an infinity.
+std::vector<std::string> non_finite_parameters(Module& model);
+std::vector<std::string> non_finite_gradients(Module& model);
+
+/// One line on where a loss that is not finite, or a gradient, comes from: "layer 2 dense: linear gives NaN or infinity …".
+/// `loss` computes the loss anew from the model; it is run once, and its gradients too if the loss is finite. No grad
+/// is changed. Empty if nothing was found.
+std::string explain_non_finite(Module& model, const std::function<Tensor()>& loss);
+
+}  // namespace rill::nn

@@ -1,0 +1,143 @@
+// The training loop, to use or to ignore: epochs over a loader, validation, and callbacks with Keras' names.
+//
+//   optim::Trainer trainer(model, optimizer, optim::cross_entropy_loss());
+//   trainer.metrics({optim::accuracy()});
+//   trainer.fit(train, {.epochs = 5, .validation = &test, .callbacks = {optim::progress(std::cout)}});
+//
+// A step is: forward, loss, backward, the callbacks' look at loss and gradients, the optimizer's step. What a run does
+// follows from its arguments alone, for any number of threads.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rill/nn/data/loader.hpp>
+#include <rill/nn/module.hpp>
+#include <rill/optim/optimizer.hpp>
+
+namespace rill::optim {
+
+/// From predictions and targets to a scalar.
+using Loss = std::function<Tensor(const Tensor& prediction, const Tensor& target)>;
+
+/// What is measured over an epoch: reset() at its start, update() with every batch, result() at its end.
+class Metric {
+ public:
+  virtual ~Metric() = default;
+  virtual std::string name() const = 0;
+  virtual void reset() = 0;
+  virtual void update(const Tensor& prediction, const Tensor& target) = 0;
+  virtual double result() const = 0;
+};
+
+/// A metric that is the mean over samples of a number for each batch, such as a share or an error.
+std::shared_ptr<Metric> mean_metric(std::string name,
+                                    std::function<double(const Tensor& prediction, const Tensor& target)> of_batch);
+
+/// Names and numbers of an epoch, in the order in which they came: loss, metrics, then the same with "val_".
+class Logs {
+ public:
+  void set(const std::string& name, double value);
+  bool contains(std::string_view name) const { return find(name) != nullptr; }
+  /// Throws Error, naming what there is, if there is no such number.
+  double at(std::string_view name) const;
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  const double* find(std::string_view name) const;
+  std::vector<std::pair<std::string, double>> entries_;
+};
+
+/// A run of fit() as callbacks see it.
+struct Run {
+  nn::Module& model;
+  Optimizer& optimizer;
+  const Loss& loss;
+  std::int64_t epochs = 0;           ///< that were asked for
+  std::int64_t epoch = 0;            ///< counts from 0
+  std::int64_t batches = 0;          ///< an epoch
+  std::int64_t step = 0;             ///< optimizer steps done in this call of fit(), plus first_step
+  const nn::data::Batch* batch = nullptr;  ///< of the current step
+  Logs logs;                         ///< of the epoch so far; with validation in on_epoch_end
+
+  /// Ends the run after the current step; without another step or epoch, but with on_train_end. The first reason stays.
+  void stop(std::string why);
+  /// Ends it like stop(), before the optimizer changes a parameter, as one whose numbers are of no use any more.
+  void diverge(std::string why);
+  bool stopped() const { return stopped_; }
+  bool diverged() const { return diverged_; }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  bool stopped_ = false, diverged_ = false;
+  std::string reason_;
+};
+
+/// What is called while a model trains; every function does nothing by default. Names and times are Keras'.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void on_train_begin(Run&) {}
+  virtual void on_epoch_begin(Run&) {}
+  virtual void on_train_batch_begin(Run&) {}
+  /// With the loss of the batch, before the backward pass.
+  virtual void on_loss(Run&, const Tensor&) {}
+  /// With every gradient in its place, before the optimizer's step.
+  virtual void on_gradients(Run&) {}
+  virtual void on_train_batch_end(Run&) {}
+  virtual void on_epoch_end(Run&) {}
+  virtual void on_train_end(Run&) {}
+};
+
+struct FitOptions {
+  std::int64_t epochs = 1;
+  std::int64_t first_epoch = 0;      ///< of a resumed run; epochs counts from 0 all the same
+  std::int64_t steps_per_epoch = 0;  ///< fewer batches an epoch than the loader has; 0 for all
+  const nn::data::Loader* validation = nullptr;  ///< evaluated at the end of every epoch
+  double clip_grad_norm = 0;                     ///< the largest norm of all gradients together; 0 for no limit
+  std::vector<std::shared_ptr<Callback>> callbacks;
+};
+
+struct History {
+  std::vector<Logs> epochs;  ///< of every whole epoch
+  std::int64_t steps = 0;
+  bool diverged = false;
+  std::string reason;  ///< why the run ended early; empty if it did not
+};
+
+class Trainer {
+ public:
+  /// Both must outlive the trainer. Throws Error if the loss is empty.
+  Trainer(nn::Module& model, Optimizer& optimizer, Loss loss);
+
+  /// Measured in training, from the predictions of the steps themselves, and in evaluation. Throws Error for a null
+  /// metric and for a name that is taken.
+  Trainer& metrics(std::vector<std::shared_ptr<Metric>> metrics);
+
+  /// Trains in training mode, and leaves every module in its own mode. Throws Error for options out of range, and what
+  /// model, loss or callbacks throw; parameters are then those of the last whole step.
+  History fit(const nn::data::Loader& train, const FitOptions& options);
+
+  /// "loss", the mean over samples, and the metrics, in evaluation mode and without recording.
+  Logs evaluate(const nn::data::Loader& data);
+
+ private:
+  void train_epoch(const nn::data::Loader& train, const FitOptions& options, Run& run);
+  void train_step(const FitOptions& options, Run& run, double& loss_sum, std::int64_t& samples);
+
+  nn::Module& model_;
+  Optimizer& optimizer_;
+  Loss loss_;
+  std::vector<std::shared_ptr<Metric>> metrics_;
+};
+
+/// The model's outputs for all samples of a loader, one after the other, in evaluation mode and without recording.
+Tensor predict(nn::Module& model, const nn::data::Loader& data);
+
+}  // namespace rill::optim
