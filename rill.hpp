@@ -11,6 +11,12 @@
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>
+#include <rill/optim/adagrad.hpp>
 #include <rill/optim/adam.hpp>
+#include <rill/optim/clip.hpp>
+#include <rill/optim/combined.hpp>
+#include <rill/optim/decay.hpp>
 #include <rill/optim/one_cycle.hpp>
+#include <rill/optim/plateau.hpp>
+#include <rill/optim/rmsprop.hpp>
 #include <rill/optim/sgd.hpp>

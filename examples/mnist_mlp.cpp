@@ -112,8 +112,8 @@ void train(nn::Sequential& model, const Digits& digits, const Settings& settings
       settings.quick ? std::min<std::int64_t>(loader.batches(), 100) : loader.batches();
   const std::int64_t steps = per_epoch * settings.epochs;
   optim::AdamW optimizer(model, {.lr = settings.max_lr, .weight_decay = settings.weight_decay});
-  optim::OneCycle schedule(optimizer,
-                           {.max_lr = settings.max_lr, .total_steps = steps, .cycle_momentum = false});
+  optim::OneCycleLR schedule(optimizer,
+                             {.max_lr = settings.max_lr, .total_steps = steps, .cycle_momentum = false});
   Log log(settings.out + "/log.csv");
   example::Progress progress(steps, settings.batch_size);
   std::int64_t step = 0;

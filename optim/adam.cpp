@@ -14,6 +14,11 @@ Adam::Adam(const char* name, std::vector<Group> groups, const AdamOptions& optio
   detail::check_range(name, "beta1", options.beta1, 0, 1);
   detail::check_range(name, "beta2", options.beta2, 0, 1);
   detail::check_range(name, "eps", options.eps, 0, INFINITY);
+  if (options.amsgrad) {
+    keep_state({"exp_avg", "exp_avg_sq", "max_exp_avg_sq"});
+  } else {
+    keep_state({"exp_avg", "exp_avg_sq"});
+  }
 }
 
 void Adam::set_momentum(double beta1) {
@@ -22,7 +27,6 @@ void Adam::set_momentum(double beta1) {
 }
 
 void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
-  prepare_state(slot, options_.amsgrad ? 3 : 2);
   const auto t = static_cast<double>(slot.steps);
   const double step_size = lr / (1 - std::pow(options_.beta1, t));
   const double root_correction = std::sqrt(1 - std::pow(options_.beta2, t));

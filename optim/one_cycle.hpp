@@ -1,18 +1,17 @@
-// The one-cycle schedule: up to a large learning rate, then down to a very small one.
+// OneCycleLR: up to a large learning rate, then down to a very small one.
 #pragma once
 
-#include <limits>
-
-#include <rill/optim/optimizer.hpp>
+#include <rill/optim/schedule.hpp>
 
 namespace rill::optim {
 
 enum class Anneal { cosine, linear };
 
-struct OneCycleOptions {
-  double max_lr = std::numeric_limits<double>::quiet_NaN();  ///< has to be given
-  std::int64_t total_steps = 0;                              ///< has to be given
-  double pct_start = 0.3;                                    ///< the share of the steps that go up, in (0, 1)
+struct OneCycleLROptions {
+  PerGroup max_lr =
+      std::numeric_limits<double>::quiet_NaN();  ///< has to be given: for all groups, or one for each
+  std::int64_t total_steps = 0;                  ///< has to be given
+  double pct_start = 0.3;                        ///< the share of the steps that go up, in (0, 1)
   Anneal anneal = Anneal::cosine;
   double div_factor = 25;         ///< the first learning rate is max_lr / div_factor
   double final_div_factor = 1e4;  ///< the last one is the first / final_div_factor
@@ -21,27 +20,21 @@ struct OneCycleOptions {
   double max_momentum = 0.95;
 };
 
-/// Smith and Topin, arXiv 1708.07120, in PyTorch's form (two phases). Construct it before the first step, and call
-/// step() after each one. Every group gets the same learning rate. The optimizer must outlive the schedule.
-class OneCycle {
+/// Smith and Topin, arXiv 1708.07120, in PyTorch's form (two phases); for steps that are batches. As in PyTorch the
+/// optimizer's own learning rates do not matter: max_lr is every group's, unless one is given for each. The call of
+/// step() after the last step leaves the learning rate as it is.
+class OneCycleLR final : public Schedule {
  public:
   /// Throws Error for values out of range.
-  OneCycle(Optimizer& optimizer, const OneCycleOptions& options);
-
-  /// Sets the learning rate of the next step. Throws Error after total_steps calls.
-  void step();
-
-  /// The learning rate of step `index`, in [0, total_steps).
-  double lr_at(std::int64_t index) const;
-  double momentum_at(std::int64_t index) const;
+  OneCycleLR(Optimizer& optimizer, const OneCycleLROptions& options);
 
  private:
-  double between(std::int64_t index, double start, double peak, double end) const;
-  void apply(std::int64_t index);
+  double scale(double lr, std::int64_t step, std::size_t group) const override;
+  std::optional<double> momentum(std::int64_t step) const override;
+  std::int64_t last_step() const override { return options_.total_steps; }
+  double between(std::int64_t step, double start, double peak, double end) const;
 
-  Optimizer& optimizer_;
-  OneCycleOptions options_;
-  std::int64_t index_ = 0;
+  OneCycleLROptions options_;
 };
 
 }  // namespace rill::optim

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
@@ -34,7 +35,7 @@ Optimizer::Optimizer(const char* name, std::vector<Group> groups, double lr, dou
   std::unordered_set<const void*> seen;
   for (Group& group : groups) {
     OwnGroup own{{}, group.lr.value_or(lr), group.weight_decay.value_or(weight_decay)};
-    detail::check_range(name, "lr", own.lr, 0, INFINITY);
+    detail::check_range(name, "lr", own.initial_lr, 0, INFINITY);
     detail::check_range(name, "weight_decay", own.weight_decay, 0, INFINITY);
     for (Tensor& param : group.params) {
       RILL_CHECK(param.defined(), name, ": a parameter is undefined, expected a tensor");
@@ -55,6 +56,8 @@ void Optimizer::step() {
     for (Slot& slot : group.slots) {
       const Tensor grad = slot.param.grad();
       if (!grad.defined()) continue;
+      while (slot.state.size() < state_names_.size())
+        slot.state.push_back(full(slot.param.shape(), initial_state_, slot.param.dtype()));
       ++slot.steps;
       update(slot, grad, group.lr, group.weight_decay);
     }
@@ -67,15 +70,23 @@ void Optimizer::zero_grad() {
   }
 }
 
-void Optimizer::check_group(std::size_t group) const {
+const Optimizer::OwnGroup& Optimizer::group_at(std::size_t group) const {
   RILL_CHECK(group < groups_.size(), name_, ": there is no group ", group, ", expected 0 to ",
              groups_.size() - 1);
+  return groups_[group];
 }
 
-double Optimizer::lr(std::size_t group) const {
-  check_group(group);
-  return groups_[group].lr;
+std::vector<Tensor> Optimizer::params(std::size_t group) const {
+  std::vector<Tensor> params;
+  for (const Slot& slot : group_at(group).slots) params.push_back(slot.param);
+  return params;
 }
+
+double Optimizer::weight_decay(std::size_t group) const { return group_at(group).weight_decay; }
+
+double Optimizer::lr(std::size_t group) const { return group_at(group).lr; }
+
+double Optimizer::initial_lr(std::size_t group) const { return group_at(group).initial_lr; }
 
 void Optimizer::set_lr(double lr) {
   for (std::size_t i = 0; i < groups_.size(); ++i) set_lr(i, lr);
@@ -83,8 +94,8 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::set_lr(std::size_t group, double lr) {
   detail::check_range(name_, "lr", lr, 0, INFINITY);
-  check_group(group);
-  groups_[group].lr = lr;
+  group_at(group);
+  groups_[group].lr = groups_[group].initial_lr = lr;
 }
 
 void Optimizer::set_momentum(double) {
@@ -92,8 +103,59 @@ void Optimizer::set_momentum(double) {
       rill::detail::concat(name_, ": there is no momentum to set, expected an optimizer that has one"));
 }
 
-void Optimizer::prepare_state(Slot& slot, std::size_t count) {
-  while (slot.state.size() < count) slot.state.push_back(zeros(slot.param.shape(), slot.param.dtype()));
+void Optimizer::keep_state(std::vector<std::string_view> names, double initial) {
+  state_names_ = std::move(names);
+  initial_state_ = initial;
+}
+
+Optimizer::Slot& Optimizer::slot_of(const Tensor& param) {
+  RILL_CHECK(param.defined(), name_, ": a parameter is undefined, expected a tensor");
+  const void* wanted = rill::detail::Access::handle(param).get();
+  for (OwnGroup& group : groups_) {
+    for (Slot& slot : group.slots) {
+      if (rill::detail::Access::handle(slot.param).get() == wanted) return slot;
+    }
+  }
+  rill::detail::fail(rill::detail::concat(name_, ": a tensor ", param.shape(),
+                                          " is no parameter here, expected one that is being trained"));
+}
+
+ParamState Optimizer::state(const Tensor& param) {
+  const Slot& slot = slot_of(param);
+  ParamState state{slot.steps, {}};
+  for (std::size_t i = 0; i < slot.state.size(); ++i)
+    state.tensors.push_back({std::string(state_names_[i]), slot.state[i]});
+  return state;
+}
+
+void Optimizer::set_state(const Tensor& param, const ParamState& state) {
+  Slot& slot = slot_of(param);
+  check_state(slot, state);
+  const NoGrad no_grad;
+  std::vector<Tensor> tensors;
+  for (std::size_t i = 0; i < state.tensors.size(); ++i) {
+    const auto found = std::ranges::find(state.tensors, state_names_[i], &nn::NamedTensor::name);
+    tensors.push_back(found->value.clone());
+  }
+  slot.state = std::move(tensors);
+  slot.steps = state.steps;
+}
+
+void Optimizer::check_state(const Slot& slot, const ParamState& state) const {
+  RILL_CHECK(state.steps >= 0, name_, ": state of ", state.steps, " steps, expected 0 or more");
+  const std::size_t count = state.steps == 0 ? 0 : state_names_.size();
+  RILL_CHECK(state.tensors.size() == count, name_, ": state after ", state.steps, " steps has ",
+             state.tensors.size(), " tensors, expected ", count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto found = std::ranges::find(state.tensors, state_names_[i], &nn::NamedTensor::name);
+    RILL_CHECK(found != state.tensors.end(), name_, ": state has no tensor \"", state_names_[i],
+               "\", expected one");
+    const Tensor& value = found->value;
+    RILL_CHECK(value.defined(), name_, ": state \"", state_names_[i], "\" is undefined, expected a tensor");
+    RILL_CHECK(value.shape() == slot.param.shape() && value.dtype() == slot.param.dtype(), name_,
+               ": state \"", state_names_[i], "\" is ", value.dtype(), " ", value.shape(),
+               ", expected the parameter's ", slot.param.dtype(), " ", slot.param.shape());
+  }
 }
 
 }  // namespace rill::optim

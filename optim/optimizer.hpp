@@ -1,7 +1,8 @@
 // Optimizer: what all optimizers share. Groups of parameters, each with a learning rate and a weight decay of its own.
 //
 // step() reads each parameter's grad and overwrites the parameter, in one pass over memory, bitwise the same for any
-// number of threads; a parameter without a grad is left alone. One thread at a time.
+// number of threads; a parameter without a grad is left alone. What an optimizer remembers of a parameter has names,
+// PyTorch's, and can be read, written and put into another optimizer. One thread at a time.
 #pragma once
 
 #include <optional>
@@ -23,6 +24,14 @@ struct Group {
 /// biases, PReLU slopes and other vectors, whose weight decay is 0.
 std::vector<Group> decay_groups(nn::Module& model);
 
+/// What an optimizer remembers of one parameter.
+struct ParamState {
+  std::int64_t steps = 0;                ///< updates that the parameter has seen
+  std::vector<nn::NamedTensor> tensors;  ///< "exp_avg", "momentum_buffer", ...: none before the first update
+};
+
+class Schedule;
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -34,12 +43,29 @@ class Optimizer {
   /// Clears the gradients of all parameters.
   void zero_grad();
 
+  /// "SGD", "Adam", ...
+  const char* name() const { return name_; }
   std::size_t group_count() const { return groups_.size(); }
-  /// Throws Error if there is no such group.
+  /// The parameters of a group. This and what follows throw Error if there is no such group.
+  std::vector<Tensor> params(std::size_t group = 0) const;
+  double weight_decay(std::size_t group = 0) const;
+
+  /// The learning rate of the next step.
   double lr(std::size_t group = 0) const;
-  /// Sets the learning rate of every group. Throws Error unless it is finite and not negative.
+  /// The learning rate that schedules scale: the one given to the constructor, or to set_lr() since.
+  double initial_lr(std::size_t group = 0) const;
+  /// Sets the learning rate of every group, and what schedules scale from now on. Throws Error unless it is finite and
+  /// not negative.
   void set_lr(double lr);
   void set_lr(std::size_t group, double lr);
+
+  /// What is remembered of `param`. The tensors share their blocks with the optimizer: to write to them is to change
+  /// what it remembers. Throws Error if it does not train this parameter.
+  ParamState state(const Tensor& param);
+  /// Replaces what is remembered of `param` by a copy of `state`. Throws Error, and changes nothing, if it does not
+  /// train this parameter, or unless `state` has the names, shapes and dtypes that it keeps itself, or no tensor and no
+  /// steps.
+  void set_state(const Tensor& param, const ParamState& state);
 
   /// The coefficient that schedules call momentum (Adam's beta1), where there is one.
   virtual std::optional<double> momentum() const { return std::nullopt; }
@@ -48,7 +74,7 @@ class Optimizer {
  protected:
   struct Slot {
     Tensor param;
-    std::vector<Tensor> state;  // created by the first update
+    std::vector<Tensor> state;  // in the order of keep_state(), created by the first update
     std::int64_t steps = 0;     // updates that this parameter has seen
   };
 
@@ -58,17 +84,25 @@ class Optimizer {
 
   virtual void update(Slot& slot, const Tensor& grad, double lr, double weight_decay) = 0;
 
-  /// Makes sure that a slot has `count` state tensors of zeros, like its parameter.
-  static void prepare_state(Slot& slot, std::size_t count);
+  /// For constructors: the names of the state tensors that update() finds in each slot, like the parameter in shape and
+  /// dtype, and the number that they are filled with at first.
+  void keep_state(std::vector<std::string_view> names, double initial = 0);
 
  private:
-  void check_group(std::size_t group) const;
+  friend class Schedule;
   struct OwnGroup {
     std::vector<Slot> slots;
-    double lr, weight_decay;
+    double initial_lr, weight_decay;
+    double lr = initial_lr;
   };
+  const OwnGroup& group_at(std::size_t group) const;
+  Slot& slot_of(const Tensor& param);
+  void check_state(const Slot& slot, const ParamState& state) const;
+
   const char* name_;
   std::vector<OwnGroup> groups_;
+  std::vector<std::string_view> state_names_;
+  double initial_state_ = 0;
 };
 
 namespace detail {

@@ -14,6 +14,7 @@ SGD::SGD(std::vector<Group> groups, const SGDOptions& options)
   RILL_CHECK(!options.nesterov || (options.momentum > 0 && options.dampening == 0),
              "SGD: nesterov with momentum ", options.momentum, " and dampening ", options.dampening,
              ", expected a momentum and no dampening");
+  if (has_momentum_) keep_state({"momentum_buffer"});
 }
 
 std::optional<double> SGD::momentum() const {
@@ -27,7 +28,6 @@ void SGD::set_momentum(double momentum) {
 }
 
 void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
-  if (has_momentum_) prepare_state(slot, 1);
   dispatch_floating(slot.param.dtype(), "SGD", [&]<class T>(T) {
     T* p = slot.param.mutable_data<T>().data();
     const T* g = grad.data<T>().data();

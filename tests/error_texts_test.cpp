@@ -721,34 +721,34 @@ TEST_CASE("errors: an optimizer without a momentum") {
 
 TEST_CASE("errors: one cycle") {
   optim::SGD sgd({leaf({2})}, {.lr = 0.1, .momentum = 0.9});
-  const auto make = [&](const optim::OneCycleOptions& options) {
-    return [&, options] { optim::OneCycle(sgd, options); };
+  const auto make = [&](const optim::OneCycleLROptions& options) {
+    return [&, options] { optim::OneCycleLR(sgd, options); };
   };
-  refused("OneCycle: total_steps is 0, expected 1 or more", {}, make({.max_lr = 1, .total_steps = 0}));
-  refused("OneCycle: pct_start is 0, expected more than 0 and less than 1", {},
+  refused("OneCycleLR: total_steps is 0, expected 1 or more", {}, make({.max_lr = 1, .total_steps = 0}));
+  refused("OneCycleLR: pct_start is 0, expected more than 0 and less than 1", {},
           make({.max_lr = 1, .total_steps = 9, .pct_start = 0}));
-  refused("OneCycle: pct_start is nan, expected more than 0 and less than 1", {},
+  refused("OneCycleLR: pct_start is nan, expected more than 0 and less than 1", {},
           make({.max_lr = 1, .total_steps = 9, .pct_start = nan}));
-  refused("OneCycle: max_lr is -1, expected a finite number, 0 or more", {},
+  refused("OneCycleLR: max_lr is -1, expected a finite number, 0 or more", {},
           make({.max_lr = -1, .total_steps = 9}));
-  refused("OneCycle: div_factor is 0.5, expected a finite number, 1 or more", {},
+  refused("OneCycleLR: div_factor is 0.5, expected a finite number, 1 or more", {},
           make({.max_lr = 1, .total_steps = 9, .div_factor = 0.5}));
-  refused("OneCycle: final_div_factor is inf, expected a finite number, 1 or more", {},
+  refused("OneCycleLR: final_div_factor is inf, expected a finite number, 1 or more", {},
           make({.max_lr = 1, .total_steps = 9, .final_div_factor = inf}));
-  refused("OneCycle: base_momentum is 1, expected 0 or more and less than 1", {},
+  refused("OneCycleLR: base_momentum is 1, expected 0 or more and less than 1", {},
           make({.max_lr = 1, .total_steps = 9, .base_momentum = 1}));
-  refused("OneCycle: max_momentum is -1, expected 0 or more and less than 1", {},
+  refused("OneCycleLR: max_momentum is -1, expected 0 or more and less than 1", {},
           make({.max_lr = 1, .total_steps = 9, .max_momentum = -1}));
   CHECK(sgd.lr() == 0.1);
   CHECK(sgd.momentum() == 0.9);
 
-  optim::OneCycle schedule(sgd, {.max_lr = 1, .total_steps = 2});
-  refused("OneCycle: step 2, expected 0 to 1", {}, [&] { schedule.lr_at(2); });
-  refused("OneCycle: step -1, expected 0 to 1", {}, [&] { schedule.momentum_at(-1); });
+  optim::OneCycleLR schedule(sgd, {.max_lr = 1, .total_steps = 2});
+  refused("OneCycleLR: step 3, expected 0 to 2", {}, [&] { schedule.lr_at(3); });
+  refused("OneCycleLR: step -1, expected 0 or more", {}, [&] { schedule.lr_at(-1); });
   schedule.step();
   schedule.step();
   const double last = sgd.lr();
-  refused("OneCycle: step 3 of 2, expected at most that many", {}, [&] { schedule.step(); });
+  refused("OneCycleLR: step 3 of 2, expected at most that many", {}, [&] { schedule.step(); });
   CHECK(sgd.lr() == last);
 }
 

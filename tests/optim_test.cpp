@@ -1,4 +1,8 @@
-// Optimizers and the one-cycle schedule: groups, decay, momentum; trajectories against PyTorch are golden tests.
+// Optimizers: groups, decay, options; trajectories against PyTorch are golden tests.
+#include <algorithm>
+#include <cmath>
+#include <string>
+
 #include <doctest/doctest.h>
 
 #include <rill/rill.hpp>
@@ -71,34 +75,135 @@ TEST_CASE("optim: zero_grad clears what backward left") {
   CHECK_FALSE(a.grad().defined());
 }
 
-TEST_CASE("optim: one_cycle moves the momentum against the learning rate, as PyTorch does") {
-  Tensor a = parameter({1});
-  optim::SGD optimizer({a}, {.lr = 0.1, .momentum = 0.9});
-  // Learning rates of torch.optim.lr_scheduler.OneCycleLR(max_lr=1, total_steps=10), PyTorch 1.13.
-  optim::OneCycle schedule(optimizer, {.max_lr = 1, .total_steps = 10});
-  const double expected[] = {.04,       .52,       1,         .95048463, .81174565,
-                             .61126202, .38874198, .18825835, .04951937, 4e-6};
-  for (int i = 0; i < 10; ++i) {
-    CHECK(optimizer.lr() == doctest::Approx(expected[i]).epsilon(1e-7));
-    // The learning rate and the momentum run along the same cosine, the one up while the other goes down.
-    if (i <= 2)
-      CHECK(*optimizer.momentum() == doctest::Approx(0.95 - 0.1 * (expected[i] - .04) / .96).epsilon(1e-7));
-    if (i > 2)
-      CHECK(*optimizer.momentum() ==
-            doctest::Approx(0.95 - 0.1 * (expected[i] - 4e-6) / (1 - 4e-6)).epsilon(1e-7));
-    schedule.step();
+namespace {
+
+// The weights after `steps` steps on Σ c · w², from w = [1, -2, 0.5] with c = [0.5, 1, 2].
+template <class Optimizer, class Options>
+Tensor descend(const Options& options, int steps) {
+  const Tensor c = tensor({0.5, 1, 2}, DType::f64);
+  Tensor w = tensor({1, -2, 0.5}, DType::f64).requires_grad_();
+  Optimizer optimizer({w}, options);
+  for (int i = 0; i < steps; ++i) {
+    optimizer.zero_grad();
+    (c * w * w).sum().backward();
+    optimizer.step();
   }
-  CHECK_THROWS_WITH_AS(schedule.step(), "OneCycle: step 11 of 10, expected at most that many", Error);
+  return w;
 }
 
-TEST_CASE("optim: one_cycle leaves an optimizer without momentum its own") {
-  Tensor a = parameter({1});
-  optim::SGD optimizer({a}, {.lr = 0.1});
-  optim::OneCycle schedule(optimizer, {.max_lr = 1, .total_steps = 10, .anneal = optim::Anneal::linear});
-  CHECK_FALSE(optimizer.momentum());
-  schedule.step();
-  CHECK(optimizer.lr() == doctest::Approx(0.52));
-  schedule.step();
-  schedule.step();
-  CHECK(optimizer.lr() == doctest::Approx(1 - (1 - 4e-6) / 7));
+bool near(const Tensor& got, std::initializer_list<double> expected) {
+  const auto values = got.data<double>();
+  return std::ranges::equal(values, expected, [](double a, double b) { return std::abs(a - b) < 1e-7; });
+}
+
+}  // namespace
+
+TEST_CASE("optim: RMSprop's first step of 0.1 is 0.1 / √0.01 towards the minimum") {
+  CHECK(near(descend<optim::RMSprop>(optim::RMSpropOptions{.lr = 0.1}, 1), {0, -1, -0.5}));
+}
+
+TEST_CASE("optim: Adagrad's first step is the learning rate") {
+  CHECK(near(descend<optim::Adagrad>(optim::AdagradOptions{.lr = 0.1}, 1), {0.9, -1.9, 0.4}));
+}
+
+TEST_CASE(
+    "optim: Adagrad starts from initial_accumulator_value and divides its rate by 1 + lr_decay (t - 1)") {
+  // g = 4 w here. First: s = 9 + 16 = 25, w = 1 - 1 · 4/5 = 0.2; then s = 25.64, the rate 1/(1 + 0.5).
+  Tensor w = tensor({1}, DType::f64).requires_grad_();
+  optim::Adagrad optimizer({w}, {.lr = 1, .lr_decay = 0.5, .initial_accumulator_value = 9, .eps = 0});
+  for (const double expected : {0.2, 0.2 - 0.8 / std::sqrt(25.64) / 1.5}) {
+    w.set_grad((w * 4.0).detach());
+    optimizer.step();
+    CHECK(w.item() == doctest::Approx(expected).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("optim: RMSprop and Adagrad add the weight decay to the gradient") {
+  Tensor a = parameter({2}), b = parameter({2});
+  a.set_grad(full({1}, -1));
+  b.set_grad(full({1}, -1));
+  // g + 0.5 · 2 = 0.
+  optim::RMSprop({a}, {.weight_decay = 0.5}).step();
+  optim::Adagrad({b}, {.weight_decay = 0.5}).step();
+  CHECK(a.item() == 2);
+  CHECK(b.item() == 2);
+}
+
+TEST_CASE("optim: a centered RMSprop stays finite where rounding makes its variance negative") {
+  Tensor w = parameter({0});
+  optim::RMSprop optimizer({w}, {.lr = 1e-12, .alpha = 0.5, .centered = true});
+  w.set_grad(full({1}, 1.1));
+  for (int i = 0; i < 200; ++i) optimizer.step();
+  CHECK(std::isfinite(w.item()));
+}
+
+TEST_CASE("optim: a NaN in the gradient reaches the weights of RMSprop and Adagrad") {
+  for (const bool centered : {false, true}) {
+    Tensor a = parameter({1}), b = parameter({1});
+    a.set_grad(full({1}, NAN));
+    b.set_grad(full({1}, NAN));
+    optim::RMSprop({a}, {.centered = centered}).step();
+    optim::Adagrad({b}).step();
+    CHECK(std::isnan(a.item()));
+    CHECK(std::isnan(b.item()));
+  }
+}
+
+TEST_CASE("optim: RMSprop has a momentum to set if it began with one") {
+  Tensor w = parameter({1});
+  optim::RMSprop plain({w}), moving({w}, {.momentum = 0.9});
+  CHECK_FALSE(plain.momentum());
+  CHECK_THROWS_WITH_AS(plain.set_momentum(0.5),
+                       "RMSprop: there is no momentum to set, expected one above 0 from the start", Error);
+  moving.set_momentum(0.5);
+  CHECK(moving.momentum() == 0.5);
+  CHECK_THROWS_WITH_AS(moving.set_momentum(-1),
+                       "RMSprop: momentum is -1, expected a finite number, 0 or more", Error);
+}
+
+TEST_CASE("optim: numbers out of range are refused by RMSprop and Adagrad") {
+  const std::vector<Tensor> w{parameter({1})};
+  const auto rmsprop = [&](const optim::RMSpropOptions& options) { optim::RMSprop optimizer(w, options); };
+  const auto adagrad = [&](const optim::AdagradOptions& options) { optim::Adagrad optimizer(w, options); };
+  CHECK_THROWS_WITH_AS(rmsprop({.lr = -1}), "RMSprop: lr is -1, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(rmsprop({.alpha = 1}), "RMSprop: alpha is 1, expected 0 or more and less than 1",
+                       Error);
+  CHECK_THROWS_WITH_AS(rmsprop({.eps = -1}), "RMSprop: eps is -1, expected a finite number, 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(rmsprop({.weight_decay = NAN}),
+                       "RMSprop: weight_decay is nan, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(rmsprop({.momentum = INFINITY}),
+                       "RMSprop: momentum is inf, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(adagrad({.lr = NAN}), "Adagrad: lr is nan, expected a finite number, 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(adagrad({.lr_decay = -1}),
+                       "Adagrad: lr_decay is -1, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(adagrad({.weight_decay = -1}),
+                       "Adagrad: weight_decay is -1, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(adagrad({.initial_accumulator_value = -1}),
+                       "Adagrad: initial_accumulator_value is -1, expected a finite number, 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(adagrad({.eps = NAN}), "Adagrad: eps is nan, expected a finite number, 0 or more",
+                       Error);
+}
+
+TEST_CASE("optim: a module's biases are not decayed by RMSprop and Adagrad either") {
+  Generator generator(1);
+  nn::Dense dense(2, 2, generator);
+  CHECK(optim::RMSprop(dense, {.weight_decay = 0.5}).weight_decay(1) == 0);
+  CHECK(optim::Adagrad(dense, {.weight_decay = 0.5}).weight_decay(0) == 0.5);
+}
+
+TEST_CASE("optim: groups can be looked into") {
+  Tensor a = parameter({1}), b = parameter({1});
+  const optim::SGD optimizer({optim::Group{.params = {a}, .lr = 0.5, .weight_decay = 0.1},
+                              optim::Group{.params = {b}, .lr = {}, .weight_decay = {}}},
+                             {.lr = 0.25});
+  CHECK(optimizer.name() == std::string("SGD"));
+  CHECK(optimizer.group_count() == 2);
+  CHECK(optimizer.params(1).size() == 1);
+  CHECK(optimizer.params(1)[0].data<float>().data() == b.data<float>().data());
+  CHECK(optimizer.weight_decay(0) == 0.1);
+  CHECK(optimizer.initial_lr(0) == 0.5);
+  CHECK_THROWS_WITH_AS(optimizer.params(2), "SGD: there is no group 2, expected 0 to 1", Error);
 }

@@ -48,8 +48,8 @@ TEST_CASE("regression: a learning rate that was forgotten is refused") {
   Tensor w = leaf({1});
   CHECK_THROWS_WITH_AS(optim::SGD({w}, {}), "SGD: lr is nan, expected a finite number, 0 or more", Error);
   optim::SGD optimizer({w}, {.lr = 1});
-  CHECK_THROWS_WITH_AS(optim::OneCycle(optimizer, {.total_steps = 5}),
-                       "OneCycle: max_lr is nan, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_WITH_AS(optim::OneCycleLR(optimizer, {.total_steps = 5}),
+                       "OneCycleLR: max_lr is nan, expected a finite number, 0 or more", Error);
 }
 
 TEST_CASE("regression: a grad() inside a hook leaves what the outer one asks for") {
@@ -181,7 +181,7 @@ TEST_CASE("regression: a frozen layer is left out of what a module's optimizer t
 TEST_CASE("regression: a momentum that a schedule takes to 0 comes back") {
   Tensor w = leaf({1});
   optim::SGD optimizer({w}, {.lr = 1, .momentum = 0.9});
-  optim::OneCycle schedule(optimizer, {.max_lr = 1, .total_steps = 10, .base_momentum = 0});
+  optim::OneCycleLR schedule(optimizer, {.max_lr = 1, .total_steps = 10, .base_momentum = 0});
   for (int i = 0; i < 9; ++i) schedule.step();
   CHECK(*optimizer.momentum() == doctest::Approx(0.95));
 }

@@ -1,0 +1,33 @@
+#include <cmath>
+
+#include <rill/core/elementwise.hpp>
+#include <rill/optim/adagrad.hpp>
+
+namespace rill::optim {
+
+Adagrad::Adagrad(std::vector<Group> groups, const AdagradOptions& options)
+    : Optimizer("Adagrad", std::move(groups), options.lr, options.weight_decay), options_(options) {
+  detail::check_range("Adagrad", "lr_decay", options.lr_decay, 0, INFINITY);
+  detail::check_range("Adagrad", "initial_accumulator_value", options.initial_accumulator_value, 0, INFINITY);
+  detail::check_range("Adagrad", "eps", options.eps, 0, INFINITY);
+  keep_state({"sum"}, options.initial_accumulator_value);
+}
+
+void Adagrad::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
+  const double step_size = lr / (1 + static_cast<double>(slot.steps - 1) * options_.lr_decay);
+  dispatch_floating(slot.param.dtype(), "Adagrad", [&]<class T>(T) {
+    T *p = slot.param.mutable_data<T>().data(), *s = slot.state[0].mutable_data<T>().data();
+    const T* g = grad.data<T>().data();
+    const T rate = static_cast<T>(step_size), decay = static_cast<T>(weight_decay);
+    const T eps = static_cast<T>(options_.eps);
+    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+        const T d = g[i] + decay * p[i];
+        const T sum = s[i] = s[i] + d * d;
+        p[i] -= rate * d / (std::sqrt(sum) + eps);
+      });
+    });
+  });
+}
+
+}  // namespace rill::optim

@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include <rill/optim/combined.hpp>
+
+namespace rill::optim {
+
+Interval Schedules::check(const char* where, const Optimizer& optimizer) const {
+  RILL_CHECK(!list_.empty(), where, ": there are no schedules, expected at least one");
+  for (const auto& schedule : list_) {
+    RILL_CHECK(schedule, where, ": a schedule is null, expected one");
+    RILL_CHECK(&schedule->optimizer() == &optimizer, where, ": the ", schedule->name(),
+               " drives another optimizer, expected the same");
+  }
+  return list_.front()->interval();
+}
+
+void Schedules::save(Schedule::State& state, const std::string& prefix) const {
+  for (std::size_t i = 0; i < list_.size(); ++i) list_[i]->save(state, prefix + std::to_string(i) + '.');
+}
+
+void Schedules::load(Schedule::State& state, const std::string& prefix) {
+  for (std::size_t i = 0; i < list_.size(); ++i) list_[i]->load(state, prefix + std::to_string(i) + '.');
+}
+
+SequentialLR::SequentialLR(Optimizer& optimizer, Schedules schedules, std::vector<std::int64_t> milestones)
+    : Schedule("SequentialLR", optimizer, schedules.check("SequentialLR", optimizer)),
+      schedules_(std::move(schedules)),
+      milestones_(std::move(milestones)) {
+  RILL_CHECK(milestones_.size() + 1 == schedules_.list_.size(), name(), ": there are ", milestones_.size(),
+             " milestones for ", schedules_.list_.size(), " schedules, expected ",
+             schedules_.list_.size() - 1);
+  std::int64_t before = 0;
+  for (const std::int64_t milestone : milestones_) {
+    RILL_CHECK(milestone > before, name(), ": milestone ", milestone, ", expected more than ", before);
+    before = milestone;
+  }
+  start();
+}
+
+SequentialLR::Turn SequentialLR::turn(std::int64_t step) const {
+  const auto reached = std::ranges::upper_bound(milestones_, step) - milestones_.begin();
+  const auto index = static_cast<std::size_t>(reached);
+  return {schedules_.list_[index].get(), index == 0 ? 0 : milestones_[index - 1]};
+}
+
+double SequentialLR::scale(double lr, std::int64_t step, std::size_t group) const {
+  const Turn now = turn(step);
+  return now.schedule->scale(lr, step - now.begin, group);
+}
+
+std::optional<double> SequentialLR::momentum(std::int64_t step) const {
+  const Turn now = turn(step);
+  return now.schedule->momentum(step - now.begin);
+}
+
+std::int64_t SequentialLR::last_step() const {
+  constexpr std::int64_t endless = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t i = 0; i < schedules_.list_.size(); ++i) {
+    const std::int64_t begin = i == 0 ? 0 : milestones_[i - 1];
+    const std::int64_t own = schedules_.list_[i]->last_step();
+    const std::int64_t last = own < endless - begin ? begin + own : endless;
+    if (i == milestones_.size() || last < milestones_[i] - 1) return last;
+  }
+  return endless;
+}
+
+bool SequentialLR::needs_metric(std::int64_t step) const {
+  const Turn now = turn(step);
+  return step > now.begin && now.schedule->needs_metric(step - now.begin);
+}
+
+void SequentialLR::observe(std::int64_t step, double metric) {
+  const Turn now = turn(step);
+  // The metric of the step that ends a turn says nothing about the schedule that comes next.
+  if (step > now.begin) now.schedule->observe(step - now.begin, metric);
+}
+
+ChainedScheduler::ChainedScheduler(Optimizer& optimizer, Schedules schedules)
+    : Schedule("ChainedScheduler", optimizer, schedules.check("ChainedScheduler", optimizer)),
+      schedules_(std::move(schedules)) {
+  start();
+}
+
+double ChainedScheduler::scale(double lr, std::int64_t step, std::size_t group) const {
+  for (const auto& schedule : schedules_.list_) lr = schedule->scale(lr, step, group);
+  return lr;
+}
+
+std::optional<double> ChainedScheduler::momentum(std::int64_t step) const {
+  std::optional<double> momentum;
+  for (const auto& schedule : schedules_.list_) {
+    if (const auto own = schedule->momentum(step)) momentum = own;
+  }
+  return momentum;
+}
+
+std::int64_t ChainedScheduler::last_step() const {
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  for (const auto& schedule : schedules_.list_) last = std::min(last, schedule->last_step());
+  return last;
+}
+
+bool ChainedScheduler::needs_metric(std::int64_t step) const {
+  return std::ranges::any_of(schedules_.list_,
+                             [=](const auto& schedule) { return schedule->needs_metric(step); });
+}
+
+void ChainedScheduler::observe(std::int64_t step, double metric) {
+  for (const auto& schedule : schedules_.list_) schedule->observe(step, metric);
+}
+
+}  // namespace rill::optim

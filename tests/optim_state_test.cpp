@@ -1,0 +1,169 @@
+// What optimizers remember of their parameters: names, writing to it, putting it into another optimizer; and that
+// their steps have the same bits for any number of threads.
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <rill/rill.hpp>
+
+#include "gradcheck.hpp"
+#include "thread_count.hpp"
+
+using namespace rill;
+using test::same_bits;
+
+namespace {
+
+using Make = std::function<std::unique_ptr<optim::Optimizer>(std::vector<Tensor>)>;
+
+template <class Optimizer, class Options>
+Make maker(const Options& options) {
+  return [=](std::vector<Tensor> params) { return std::make_unique<Optimizer>(std::move(params), options); };
+}
+
+// Every optimizer in every form that remembers something else, with the names of what it remembers.
+struct Form {
+  Make make;
+  std::vector<std::string> names;
+};
+
+std::vector<Form> all_forms() {
+  using namespace optim;
+  return {
+      {maker<SGD>(SGDOptions{.lr = 0.1, .weight_decay = 0.1}), {}},
+      {maker<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.5}), {"momentum_buffer"}},
+      {maker<Adam>(AdamOptions{}), {"exp_avg", "exp_avg_sq"}},
+      {maker<Adam>(AdamOptions{.amsgrad = true}), {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}},
+      {maker<AdamW>(AdamWOptions{}), {"exp_avg", "exp_avg_sq"}},
+      {maker<RMSprop>(RMSpropOptions{}), {"square_avg"}},
+      {maker<RMSprop>(RMSpropOptions{.momentum = 0.5}), {"square_avg", "momentum_buffer"}},
+      {maker<RMSprop>(RMSpropOptions{.centered = true}), {"square_avg", "grad_avg"}},
+      {maker<RMSprop>(RMSpropOptions{.weight_decay = 0.1, .momentum = 0.5, .centered = true}),
+       {"square_avg", "momentum_buffer", "grad_avg"}},
+      {maker<Adagrad>(AdagradOptions{.lr_decay = 0.1, .initial_accumulator_value = 0.5}), {"sum"}},
+  };
+}
+
+Tensor start(std::int64_t count, DType dtype) {
+  Generator generator(7);
+  return randn({count}, generator, dtype).requires_grad_();
+}
+
+// Steps with gradients that follow from the number of the step.
+void walk(optim::Optimizer& optimizer, Tensor& param, int from, int to) {
+  for (int step = from; step < to; ++step) {
+    Generator generator(static_cast<std::uint64_t>(100 + step));
+    param.set_grad(randn(param.shape(), generator, param.dtype()));
+    optimizer.step();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("optim: what is remembered has PyTorch's names") {
+  for (const Form& form : all_forms()) {
+    Tensor w = start(3, DType::f32);
+    const auto optimizer = form.make({w});
+    CHECK(optimizer->state(w).tensors.empty());
+    CHECK(optimizer->state(w).steps == 0);
+    walk(*optimizer, w, 0, 2);
+    const optim::ParamState state = optimizer->state(w);
+    std::vector<std::string> names;
+    for (const auto& entry : state.tensors) names.push_back(entry.name);
+    CHECK(names == form.names);
+    CHECK(state.steps == 2);
+  }
+}
+
+TEST_CASE("optim: an optimizer that takes over another's state goes on along the same path, bit for bit") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Form& form : all_forms()) {
+      CAPTURE(form.names.size());
+      Tensor whole = start(37, dtype), first = start(37, dtype);
+      const auto unbroken = form.make({whole}), before = form.make({first});
+      walk(*unbroken, whole, 0, 8);
+      walk(*before, first, 0, 4);
+      Tensor second = first.detach().clone().requires_grad_();
+      const auto after = form.make({second});
+      optim::ParamState state = before->state(first);
+      std::ranges::reverse(state.tensors);  // names count, not places
+      after->set_state(second, state);
+      // A copy was taken: what the first one does now changes nothing.
+      walk(*before, first, 90, 92);
+      walk(*after, second, 4, 8);
+      CHECK(same_bits(whole, second));
+    }
+  }
+}
+
+TEST_CASE("optim: to write to the state is to change what the optimizer remembers") {
+  Tensor w = tensor({1, 1}).requires_grad_();
+  optim::SGD optimizer({w}, {.lr = 1, .momentum = 0.5});
+  w.set_grad(ones({2}));
+  optimizer.step();
+  optimizer.state(w).tensors[0].value.mutable_data<float>()[0] = 0;
+  optimizer.step();
+  // b = 0.5 · 0 + 1 in the first place, 0.5 · 1 + 1 in the second.
+  CHECK(w.data<float>()[0] == -1.0f);
+  CHECK(w.data<float>()[1] == -1.5f);
+}
+
+TEST_CASE("optim: a state without steps makes an optimizer begin anew") {
+  Tensor w = tensor({1}).requires_grad_();
+  optim::Adam optimizer({w}, {.lr = 0.5});
+  walk(optimizer, w, 0, 3);
+  optimizer.set_state(w, {});
+  const double before = w.item();
+  w.set_grad(full({1}, 3));
+  optimizer.step();
+  CHECK(w.item() == doctest::Approx(before - 0.5));
+}
+
+TEST_CASE("optim: a state that does not fit is refused and changes nothing") {
+  Tensor w = tensor({1, 2}).requires_grad_(), other = tensor({1, 2}).requires_grad_();
+  optim::Adam optimizer({w});
+  walk(optimizer, w, 0, 3);
+  const Tensor kept = optimizer.state(w).tensors[0].value;
+  const auto refused = [&](const char* text, const Tensor& param, const optim::ParamState& state) {
+    CHECK_THROWS_WITH_AS(optimizer.set_state(param, state), text, Error);
+    CHECK(optimizer.state(w).steps == 3);
+    CHECK(optimizer.state(w).tensors[0].value.data<float>().data() == kept.data<float>().data());
+  };
+  const Tensor good = ones({2});
+  refused("Adam: a tensor [2] is no parameter here, expected one that is being trained", other, {});
+  refused("Adam: a parameter is undefined, expected a tensor", Tensor(), {});
+  refused("Adam: state of -1 steps, expected 0 or more", w, {-1, {}});
+  refused("Adam: state after 1 steps has 1 tensors, expected 2", w, {1, {{"exp_avg", good}}});
+  refused("Adam: state after 0 steps has 1 tensors, expected 0", w, {0, {{"exp_avg", good}}});
+  refused("Adam: state has no tensor \"exp_avg_sq\", expected one", w,
+          {1, {{"exp_avg", good}, {"square_avg", good}}});
+  refused("Adam: state \"exp_avg_sq\" is undefined, expected a tensor", w,
+          {1, {{"exp_avg", good}, {"exp_avg_sq", Tensor()}}});
+  refused("Adam: state \"exp_avg_sq\" is f32 [3], expected the parameter's f32 [2]", w,
+          {1, {{"exp_avg", good}, {"exp_avg_sq", ones({3})}}});
+  refused("Adam: state \"exp_avg\" is f64 [2], expected the parameter's f32 [2]", w,
+          {1, {{"exp_avg", ones({2}, DType::f64)}, {"exp_avg_sq", good}}});
+}
+
+TEST_CASE("threads: every optimizer's steps have the same bits for 1, 2, 3 and 8 threads") {
+  const auto run = [](const Form& form) {
+    Tensor w = start(4 * 32768 + 5, DType::f32);
+    walk(*form.make({w}), w, 0, 3);
+    return w;
+  };
+  for (const Form& form : all_forms()) {
+    Tensor one;
+    {
+      const test::ThreadCount threads(1);
+      one = run(form);
+    }
+    for (const int n : {2, 3, 8}) {
+      const test::ThreadCount threads(n);
+      CHECK(same_bits(run(form), one));
+    }
+  }
+}
