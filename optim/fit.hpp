@@ -1,8 +1,9 @@
 // The training loop, to use or to ignore: epochs over a loader, validation, and callbacks with Keras' names.
 //
-//   optim::Trainer trainer(model, optimizer, optim::cross_entropy_loss());
+//   optim::Trainer trainer(model, optimizer, [](const Tensor& p, const Tensor& y) { return cross_entropy(p, y); });
 //   trainer.metrics({optim::accuracy()});
-//   trainer.fit(train, {.epochs = 5, .validation = &test, .callbacks = {optim::progress(std::cout)}});
+//   auto progress = std::make_shared<optim::callbacks::Progress>(std::cout);
+//   trainer.fit(train, {.epochs = 5, .validation = &test, .callbacks = {progress}});
 //
 // A step is: forward, loss, backward, the callbacks' look at loss and gradients, the optimizer's step. What a run does
 // follows from its arguments alone, for any number of threads.
@@ -18,6 +19,7 @@
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/module.hpp>
 #include <rill/optim/optimizer.hpp>
+#include <rill/optim/schedule.hpp>
 
 namespace rill::optim {
 
@@ -35,16 +37,19 @@ class Metric {
 };
 
 /// A metric that is the mean over samples of a number for each batch, such as a share or an error.
-std::shared_ptr<Metric> mean_metric(std::string name,
-                                    std::function<double(const Tensor& prediction, const Tensor& target)> of_batch);
+std::shared_ptr<Metric> mean_metric(
+    std::string name, std::function<double(const Tensor& prediction, const Tensor& target)> of_batch);
+
+/// The share of samples whose largest logit is their label's: "accuracy".
+std::shared_ptr<Metric> accuracy();
 
 /// Names and numbers of an epoch, in the order in which they came: loss, metrics, then the same with "val_".
 class Logs {
  public:
   void set(const std::string& name, double value);
   bool contains(std::string_view name) const { return find(name) != nullptr; }
-  /// Throws Error, naming what there is, if there is no such number.
-  double at(std::string_view name) const;
+  /// Throws Error, naming `where` and what there is, if there is no such number.
+  double at(std::string_view name, std::string_view where = "logs") const;
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
   std::size_t size() const { return entries_.size(); }
@@ -56,15 +61,18 @@ class Logs {
 
 /// A run of fit() as callbacks see it.
 struct Run {
+  Run(nn::Module& of_model, Optimizer& of_optimizer, const Loss& of_loss)
+      : model(of_model), optimizer(of_optimizer), loss(of_loss) {}
+
   nn::Module& model;
   Optimizer& optimizer;
   const Loss& loss;
-  std::int64_t epochs = 0;           ///< that were asked for
-  std::int64_t epoch = 0;            ///< counts from 0
-  std::int64_t batches = 0;          ///< an epoch
-  std::int64_t step = 0;             ///< optimizer steps done in this call of fit(), plus first_step
+  std::int64_t epochs = 0;                 ///< that were asked for
+  std::int64_t epoch = 0;                  ///< counts from 0
+  std::int64_t batches = 0;                ///< an epoch
+  std::int64_t step = 0;                   ///< optimizer steps done in this call of fit(), plus first_step
   const nn::data::Batch* batch = nullptr;  ///< of the current step
-  Logs logs;                         ///< of the epoch so far; with validation in on_epoch_end
+  Logs logs;                               ///< of the epoch so far; with validation in on_epoch_end
 
   /// Ends the run after the current step; without another step or epoch, but with on_train_end. The first reason stays.
   void stop(std::string why);
@@ -97,10 +105,12 @@ class Callback {
 
 struct FitOptions {
   std::int64_t epochs = 1;
-  std::int64_t first_epoch = 0;      ///< of a resumed run; epochs counts from 0 all the same
-  std::int64_t steps_per_epoch = 0;  ///< fewer batches an epoch than the loader has; 0 for all
+  std::int64_t first_epoch = 0;                  ///< of a resumed run; epochs counts from 0 all the same
+  std::int64_t steps_per_epoch = 0;              ///< fewer batches an epoch than the loader has; 0 for all
   const nn::data::Loader* validation = nullptr;  ///< evaluated at the end of every epoch
-  double clip_grad_norm = 0;                     ///< the largest norm of all gradients together; 0 for no limit
+  double clip_grad_norm = 0;                 ///< the largest norm of all gradients together; 0 for no limit
+  std::vector<Schedule*> schedules;          ///< stepped after each batch or epoch, as their interval() says
+  std::string schedule_metric = "val_loss";  ///< what schedules that need a metric are given
   std::vector<std::shared_ptr<Callback>> callbacks;
 };
 
@@ -128,8 +138,7 @@ class Trainer {
   Logs evaluate(const nn::data::Loader& data);
 
  private:
-  void train_epoch(const nn::data::Loader& train, const FitOptions& options, Run& run);
-  void train_step(const FitOptions& options, Run& run, double& loss_sum, std::int64_t& samples);
+  class Loop;
 
   nn::Module& model_;
   Optimizer& optimizer_;

@@ -9,7 +9,8 @@ namespace {
 std::string described(const NonFinite& found) {
   const std::string where = found.layer.empty() ? "outside of the layers" : "layer " + found.layer;
   const std::string inputs = found.from_inputs ? ", from inputs that are not finite" : ", from finite inputs";
-  return where + ": " + found.op + " gives NaN or infinity" + (found.backward ? " in the backward pass" : "") + inputs;
+  return where + ": " + found.op + " gives NaN or infinity" +
+         (found.backward ? " in the backward pass" : "") + inputs;
 }
 
 }  // namespace
@@ -34,7 +35,8 @@ bool all_finite(const Tensor& x) {
 
 void NanTrap::after(const OpRun& run) {
   if (found_ || std::ranges::all_of(run.results, all_finite)) return;
-  found_ = NonFinite{.op = std::string(run.name), .layer = {}, .backward = run.backward, .from_inputs = false};
+  found_ =
+      NonFinite{.op = std::string(run.name), .layer = {}, .backward = run.backward, .from_inputs = false};
   for (const Tensor* input : run.inputs) found_->from_inputs |= !all_finite(*input);
   for (const auto& [name, module] : modules_) {
     if (module == run.module && !name.empty()) found_->layer = name + " " + std::string(module->type());
@@ -70,7 +72,8 @@ std::string explain_non_finite(Module& model, const std::function<Tensor()>& los
   const NanTrap trap(model);
   const GradMode recording(true);
   const Tensor value = loss();
-  if (!trap.found() && !trained.empty() && value.requires_grad()) grad({value}, trained, {}, {.allow_unused = true});
+  if (!trap.found() && !trained.empty() && value.requires_grad())
+    grad({value}, trained, {}, {.allow_unused = true});
   return trap.found() ? described(*trap.found()) : "";
 }
 

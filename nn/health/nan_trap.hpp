@@ -14,9 +14,9 @@ namespace rill::nn {
 bool all_finite(const Tensor& x);
 
 struct NonFinite {
-  std::string op;          ///< "exp", "linear_backward", …
-  std::string layer;       ///< path and type, "2 dense"; empty outside of the model's layers
-  bool backward = false;   ///< in a backward walk
+  std::string op;            ///< "exp", "linear_backward", …
+  std::string layer;         ///< path and type, "2 dense"; empty outside of the model's layers
+  bool backward = false;     ///< in a backward walk
   bool from_inputs = false;  ///< some input of the op was not finite already
 };
 

@@ -1,0 +1,256 @@
+#include <fmt/args.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <rill/nn/health/nan_trap.hpp>
+#include <rill/optim/callbacks.hpp>
+
+namespace rill::optim::callbacks {
+namespace {
+
+Mode mode_of(Mode mode, const std::string& monitor) {
+  if (mode != Mode::automatic) return mode;
+  for (const char* end : {"acc", "accuracy", "auc", "r2"}) {
+    if (monitor.ends_with(end)) return Mode::max;
+  }
+  return Mode::min;
+}
+
+// Whether `value` is better than `than` by more than `min_delta`; a NaN is not.
+bool is_better(Mode mode, double value, double than, double min_delta) {
+  return mode == Mode::max ? value - min_delta > than : value + min_delta < than;
+}
+
+void check_count(const char* where, const char* key, std::int64_t value, std::int64_t least) {
+  RILL_CHECK(value >= least, where, ": ", key, " is ", value, ", expected ", least, " or more");
+}
+
+void check_number(const char* where, const char* key, double value) {
+  RILL_CHECK(value >= 0 && std::isfinite(value), where, ": ", key, " is ", value,
+             ", expected a finite number, 0 or more");
+}
+
+std::string numbers(const Logs& logs) {
+  std::string text;
+  for (const auto& [name, value] : logs) text += fmt::format("  {} {:.4g}", name, value);
+  return text;
+}
+
+}  // namespace
+
+// --- Progress ---------------------------------------------------------------------------------------------------------
+
+void Progress::clear_line() {
+  if (drawn_ == 0) return;
+  out_ << '\r' << std::string(drawn_, ' ') << '\r';
+  drawn_ = 0;
+}
+
+void Progress::on_epoch_begin(Run&) {
+  epoch_start_ = Clock::now();
+  last_draw_ = Clock::time_point();
+  epoch_steps_ = 0;
+}
+
+void Progress::on_train_batch_end(Run& run) {
+  ++epoch_steps_;
+  const auto now = Clock::now();
+  if (!redraw_ || now - last_draw_ < std::chrono::milliseconds(100)) return;
+  last_draw_ = now;
+  constexpr std::int64_t width = 24;
+  const auto filled = static_cast<std::size_t>(width * epoch_steps_ / run.batches);
+  const double seconds = std::chrono::duration<double>(now - epoch_start_).count();
+  const double left =
+      seconds / static_cast<double>(epoch_steps_) * static_cast<double>(run.batches - epoch_steps_);
+  const std::string line =
+      fmt::format("epoch {}/{} [{}{}] {:.0f} s left{}", run.epoch + 1, run.epochs, std::string(filled, '#'),
+                  std::string(width - filled, '.'), left, numbers(run.logs));
+  clear_line();
+  out_ << line << std::flush;
+  drawn_ = line.size();
+}
+
+void Progress::on_epoch_end(Run& run) {
+  const double seconds = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
+  clear_line();
+  out_ << fmt::format("epoch {}/{}{}  {:.1f} s\n", run.epoch + 1, run.epochs, numbers(run.logs), seconds)
+       << std::flush;
+}
+
+void Progress::on_train_end(Run& run) {
+  clear_line();
+  if (run.stopped()) out_ << "stopped: " << run.reason() << '\n' << std::flush;
+}
+
+// --- EarlyStopping ----------------------------------------------------------------------------------------------------
+
+EarlyStopping::EarlyStopping(EarlyStoppingOptions options) : options_(std::move(options)) {
+  check_number("EarlyStopping", "min_delta", options_.min_delta);
+  check_count("EarlyStopping", "patience", options_.patience, 0);
+  check_count("EarlyStopping", "start_from_epoch", options_.start_from_epoch, 0);
+}
+
+void EarlyStopping::on_train_begin(Run&) {
+  best_.reset();
+  best_state_.clear();
+  best_epoch_ = wait_ = 0;
+}
+
+bool EarlyStopping::better(double value, double than) const {
+  return is_better(mode_of(options_.mode, options_.monitor), value, than, options_.min_delta);
+}
+
+void EarlyStopping::keep_weights(Run& run) {
+  best_epoch_ = run.epoch;
+  if (!options_.restore_best_weights) return;
+  best_state_.clear();
+  for (const auto& [name, value] : run.model.named_state()) best_state_.push_back(value.detach().clone());
+}
+
+void EarlyStopping::on_epoch_end(Run& run) {
+  const double current = run.logs.at(options_.monitor, "EarlyStopping");
+  if (run.epoch < options_.start_from_epoch) return;
+  // Also where no epoch is ever a good one.
+  if (options_.restore_best_weights && best_state_.empty()) keep_weights(run);
+  ++wait_;
+  if (!std::isnan(current) && (!best_ || better(current, *best_))) {
+    best_ = current;
+    keep_weights(run);
+    if (!options_.baseline || better(current, *options_.baseline)) wait_ = 0;
+    return;
+  }
+  if (wait_ >= options_.patience && run.epoch > 0) {
+    run.stop(fmt::format("EarlyStopping: {} is {:.6g} and was not better for {} epochs", options_.monitor,
+                         current, wait_));
+  }
+}
+
+void EarlyStopping::on_train_end(Run& run) {
+  if (best_state_.empty()) return;
+  auto state = run.model.named_state();
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    dispatch(state[i].value.dtype(), [&]<class T>(T) {
+      std::ranges::copy(best_state_[i].data<T>(), state[i].value.mutable_data<T>().begin());
+    });
+  }
+}
+
+// --- ModelCheckpoint --------------------------------------------------------------------------------------------------
+
+ModelCheckpoint::ModelCheckpoint(std::string file, ModelCheckpointOptions options)
+    : file_(std::move(file)), options_(std::move(options)) {
+  RILL_CHECK(!file_.empty(), "ModelCheckpoint: the file has no name, expected one");
+  check_count("ModelCheckpoint", "every", options_.every, 1);
+}
+
+void ModelCheckpoint::on_train_begin(Run&) { best_.reset(); }
+
+void ModelCheckpoint::on_epoch_end(Run& run) {
+  if ((run.epoch + 1) % options_.every != 0) return;
+  if (options_.save_best_only) {
+    const double current = run.logs.at(options_.monitor, "ModelCheckpoint");
+    const Mode mode = mode_of(options_.mode, options_.monitor);
+    if (std::isnan(current) || (best_ && !is_better(mode, current, *best_, 0))) return;
+    best_ = current;
+  }
+  fmt::dynamic_format_arg_store<fmt::format_context> named;
+  named.push_back(fmt::arg("epoch", run.epoch + 1));
+  for (const auto& [name, value] : run.logs) named.push_back(fmt::arg(name.c_str(), value));
+  std::string path;
+  try {
+    path = fmt::vformat(file_, named);
+  } catch (const fmt::format_error& error) {
+    rill::detail::fail(rill::detail::concat("ModelCheckpoint: the file's name \"", file_, "\" is no format (",
+                                            error.what(),
+                                            "), expected {epoch} and names in the logs:", numbers(run.logs)));
+  }
+  nn::save_weights(run.model, path);
+  last_file_ = path;
+}
+
+// --- ReduceLROnPlateau ------------------------------------------------------------------------------------------------
+
+ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options_(std::move(options)) {
+  RILL_CHECK(options_.factor > 0 && options_.factor < 1, "ReduceLROnPlateau: factor is ", options_.factor,
+             ", expected more than 0 and less than 1");
+  check_count("ReduceLROnPlateau", "patience", options_.patience, 0);
+  check_count("ReduceLROnPlateau", "cooldown", options_.cooldown, 0);
+  check_number("ReduceLROnPlateau", "min_delta", options_.min_delta);
+  check_number("ReduceLROnPlateau", "min_lr", options_.min_lr);
+}
+
+void ReduceLROnPlateau::on_train_begin(Run&) {
+  best_.reset();
+  wait_ = cooldown_ = 0;
+}
+
+void ReduceLROnPlateau::on_epoch_end(Run& run) {
+  const double current = run.logs.at(options_.monitor, "ReduceLROnPlateau");
+  if (cooldown_ > 0) {
+    --cooldown_;
+    wait_ = 0;
+  }
+  const Mode mode = mode_of(options_.mode, options_.monitor);
+  if (!std::isnan(current) && (!best_ || is_better(mode, current, *best_, options_.min_delta))) {
+    best_ = current;
+    wait_ = 0;
+  } else if (cooldown_ == 0 && ++wait_ >= options_.patience) {
+    for (std::size_t group = 0; group < run.optimizer.group_count(); ++group) {
+      const double lr = run.optimizer.lr(group);
+      if (lr > options_.min_lr) run.optimizer.set_lr(group, std::max(lr * options_.factor, options_.min_lr));
+    }
+    cooldown_ = options_.cooldown;
+    wait_ = 0;
+  }
+}
+
+// --- CSVLogger --------------------------------------------------------------------------------------------------------
+
+CSVLogger::CSVLogger(std::string file, char separator, bool append)
+    : path_(std::move(file)), separator_(separator), append_(append) {}
+
+void CSVLogger::on_train_begin(Run&) {
+  header_written_ = append_ && std::ifstream(path_).peek() != std::ifstream::traits_type::eof();
+  file_.close();
+  file_.clear();
+  file_.open(path_, append_ ? std::ios::app : std::ios::trunc);
+  RILL_CHECK(file_, path_, ": cannot be opened for writing, expected a writable folder");
+}
+
+void CSVLogger::on_epoch_end(Run& run) {
+  std::string text;
+  if (!std::exchange(header_written_, true)) {
+    text = "epoch";
+    for (const auto& [name, value] : run.logs) text += separator_ + name;
+    text += '\n';
+  }
+  text += std::to_string(run.epoch);
+  for (const auto& [name, value] : run.logs) text += fmt::format("{}{}", separator_, value);
+  file_ << text << '\n' << std::flush;
+  RILL_CHECK(file_, path_, ": write failed, expected space left on the disk");
+}
+
+// --- TerminateOnNaN ---------------------------------------------------------------------------------------------------
+
+void TerminateOnNaN::on_loss(Run& run, const Tensor& loss) {
+  if (!nn::all_finite(loss)) end(run, "the loss is not finite");
+}
+
+void TerminateOnNaN::on_gradients(Run& run) {
+  if (!gradients_) return;
+  const auto broken = nn::non_finite_gradients(run.model);
+  if (!broken.empty()) end(run, "the gradient of " + broken.back() + " is not finite");
+}
+
+void TerminateOnNaN::end(Run& run, const std::string& what) {
+  const nn::data::Batch& batch = *run.batch;
+  std::string why = nn::all_finite(batch.x) ? "" : "the batch's inputs hold NaN or infinity";
+  if (why.empty())
+    why = nn::explain_non_finite(run.model, [&] { return run.loss(run.model(batch.x), batch.y); });
+  run.diverge(fmt::format("TerminateOnNaN: {} at step {} (epoch {}, batch {}){}{}", what, run.step, run.epoch,
+                          batch.index, why.empty() ? "" : ": ", why));
+}
+
+}  // namespace rill::optim::callbacks
