@@ -99,40 +99,78 @@ Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k) {
   return grid;
 }
 
+namespace {
+
+// One tile of one product.
+template <class T>
+void compute_tile(const Problem& p, const Grid& grid, std::int64_t tile, const Operands<T>& at, const T* bias,
+                  bool accumulate) {
+  const std::int64_t i = tile / grid.columns * grid.tile_rows, j = tile % grid.columns * grid.tile_columns;
+  const std::int64_t rows = std::min(grid.tile_rows, p.m - i), columns = std::min(grid.tile_columns, p.n - j);
+  T* corner = at.c + i * p.n + j;
+  if (p.k > 0) {
+    multiply(p.transpose_a ? CblasTrans : CblasNoTrans, p.transpose_b ? CblasTrans : CblasNoTrans,
+             static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(p.k),
+             at.a + (p.transpose_a ? i : i * p.k), static_cast<int>(p.transpose_a ? p.m : p.k),
+             at.b + (p.transpose_b ? j * p.k : j), static_cast<int>(p.transpose_b ? p.k : p.n),
+             accumulate ? T(1) : T(0), corner, static_cast<int>(p.n));
+  } else if (!accumulate) {
+    for (std::int64_t r = 0; r < rows; ++r) std::fill_n(corner + r * p.n, columns, T(0));
+  }
+  if (!bias) return;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t s = 0; s < columns; ++s) corner[r * p.n + s] += bias[j + s];
+  }
+}
+
+// Calls compute(i) for i in [0, count), in parallel if OpenBLAS may be entered by several threads.
+template <class Compute>
+void for_each_task(std::int64_t count, const Compute& compute) {
+  const SerialBlas serial;
+  if (SerialBlas::reentrant()) return parallel_tasks(count, compute);
+  for (std::int64_t i = 0; i < count; ++i) compute(i);
+}
+
+}  // namespace
+
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
           const T* b, T* c, const T* bias, bool accumulate) {
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0) return;
+  const Problem problem{transpose_a, transpose_b, m, n, k};
   const Grid grid = grid_for(m, n, k);
-  const SerialBlas serial;
-  const std::int64_t tiles = grid.rows * grid.columns;
-  const auto compute = [&](std::int64_t tile) {
-    const std::int64_t i = tile / grid.columns * grid.tile_rows, j = tile % grid.columns * grid.tile_columns;
-    const std::int64_t rows = std::min(grid.tile_rows, m - i), columns = std::min(grid.tile_columns, n - j);
-    T* corner = c + i * n + j;
-    if (k > 0) {
-      multiply(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-               static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(k),
-               a + (transpose_a ? i : i * k), static_cast<int>(transpose_a ? m : k),
-               b + (transpose_b ? j * k : j), static_cast<int>(transpose_b ? k : n), accumulate ? T(1) : T(0),
-               corner, static_cast<int>(n));
-    } else if (!accumulate) {
-      for (std::int64_t r = 0; r < rows; ++r) std::fill_n(corner + r * n, columns, T(0));
-    }
-    if (!bias) return;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t s = 0; s < columns; ++s) corner[r * n + s] += bias[j + s];
-    }
-  };
-  if (SerialBlas::reentrant()) return parallel_tasks(tiles, compute);
-  for (std::int64_t tile = 0; tile < tiles; ++tile) compute(tile);
+  for_each_task(grid.rows * grid.columns, [&](std::int64_t tile) {
+    compute_tile(problem, grid, tile, Operands<T>{a, b, c}, bias, accumulate);
+  });
+}
+
+template <class T>
+void gemm_stack(const Problem& problem, std::span<const Operands<T>> products) {
+  const std::int64_t m = problem.m, n = problem.n, k = problem.k;
+  check_sizes("gemm", m, n, k);
+  if (m == 0 || n == 0 || products.empty()) return;
+  const Grid grid = grid_for(m, n, k);
+  const std::int64_t tiles = grid.rows * grid.columns, all = std::ssize(products) * tiles;
+  // Small products are done by the dozen, so that a task is worth a thread.
+  constexpr double work_of_task = 1e6;  // multiply-adds
+  const double work =
+      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(k, 1));
+  const auto at_once = static_cast<std::int64_t>(
+      std::clamp(work_of_task * static_cast<double>(tiles) / work, 1.0, static_cast<double>(all)));
+  for_each_task((all + at_once - 1) / at_once, [&](std::int64_t task) {
+    for (std::int64_t i = task * at_once; i < std::min(all, (task + 1) * at_once); ++i)
+      compute_tile<T>(problem, grid, i % tiles, products[static_cast<std::size_t>(i / tiles)], nullptr,
+                      false);
+  });
 }
 
 template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, const float*,
                           float*, const float*, bool);
 template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*, const double*,
                            double*, const double*, bool);
+template void gemm_stack<float>(const Problem&, std::span<const Operands<float>>);
+template void gemm_stack<double>(const Problem&, std::span<const Operands<double>>);
 
 const char* description() { return openblas_get_config(); }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace rill::blas {
@@ -21,6 +22,27 @@ extern template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::in
                                  const float*, float*, const float*, bool);
 extern template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*,
                                   const double*, double*, const double*, bool);
+
+/// op(a) [m, k] times op(b) [k, n], as gemm() takes them.
+struct Problem {
+  bool transpose_a = false, transpose_b = false;
+  std::int64_t m = 0, n = 0, k = 0;
+};
+
+template <class T>
+struct Operands {
+  const T* a;
+  const T* b;
+  T* c;
+};
+
+/// c = op(a) op(b) for any number of products of one size, with the bits of as many calls of gemm(). No c may overlap
+/// another or an operand.
+template <class T>
+void gemm_stack(const Problem& problem, std::span<const Operands<T>> products);
+
+extern template void gemm_stack<float>(const Problem&, std::span<const Operands<float>>);
+extern template void gemm_stack<double>(const Problem&, std::span<const Operands<double>>);
 
 /// Throws Error naming `where` unless OpenBLAS can take the sizes, at most 2^31 - 1 each.
 void check_sizes(std::string_view where, std::int64_t m, std::int64_t n, std::int64_t k);

@@ -15,7 +15,7 @@
 //   };
 //
 // What gradient() takes after the incoming gradients is what gets saved: Input<i> and Output<i> are called to get the
-// tensor. An op with `view(inputs...)` instead of forward() returns a tensor that shares a block. An op with several
+// tensor. An op with `view(inputs...)` instead of forward() may return a tensor that shares a block. An op with several
 // results sets `static constexpr int outputs` and returns an array from infer(). Without gradient(), a walk that
 // reaches the op is refused. An op on any number of inputs takes them as std::span<const Tensor>, saves none of them,
 // is run by apply_list(), and returns a TensorList from gradient().

@@ -1,26 +1,34 @@
 // The one list of ops: tests, gradient checks and benchmarks iterate over it, and each op brings its own samples.
-// Ops that only gradients use (slopes, curvatures, cross_entropy_backward) are reached through these.
+// Ops that only gradients use (slopes, curvatures, cross_entropy_backward) are reached through these;
+// one_hot has no gradient to check.
 #pragma once
 
 #include <tuple>
 
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
+#include <rill/core/ops/concat.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/gather.hpp>
+#include <rill/core/ops/index_select.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
 #include <rill/core/ops/matmul.hpp>
+#include <rill/core/ops/one_hot.hpp>
+#include <rill/core/ops/permute.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/relu.hpp>
 #include <rill/core/ops/reshape.hpp>
+#include <rill/core/ops/slice.hpp>
 #include <rill/core/ops/softmax.hpp>
 
 namespace rill::ops {
 
-using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Cast, Softmax,
-                          CrossEntropy, Prelu, Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>>;
+using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Permute, Slice,
+                          Concat, Gather, IndexSelect, Cast, Softmax, CrossEntropy, Prelu, Elementwise<Relu>,
+                          Elementwise<LeakyRelu>, Elementwise<Elu>>;
 
 }  // namespace rill::ops

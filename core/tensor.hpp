@@ -1,7 +1,7 @@
 // Tensor: a value handle on a reference-counted record. Copying shares; contents are contiguous and row-major.
 //
-// Only reshapes share a block under another shape. Counts are atomic, so handles may be copied and dropped on any
-// thread; a tensor's contents and its graph belong to one thread at a time.
+// Only reshapes and slices of the first axis share a block under another shape. Counts are atomic, so handles may be
+// copied and dropped on any thread; a tensor's contents and its graph belong to one thread at a time.
 #pragma once
 
 #include <concepts>

@@ -468,7 +468,7 @@ TEST_CASE("errors: matmul") {
   op_refuses("matmul: dtypes are f32 and f64, expected equal ones; convert one with to()", {a, wide},
              [&] { matmul(a, wide); });
   op_refuses("matmul: dtype is i64, expected f32 or f64", {count}, [&] { matmul(count, count); });
-  op_refuses("matmul: shapes are [2, 3, 4] and [2, 4], expected two matrices", {stack, b},
+  op_refuses("matmul: a [2, 3, 4] has 4 columns, b [2, 4] has 2 rows, expected as many", {stack, b},
              [&] { matmul(stack, b); });
   op_refuses("matmul: a [2, 3] has 3 columns, b [2, 4] has 2 rows, expected as many", {a, b},
              [&] { a.matmul(b); });

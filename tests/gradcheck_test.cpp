@@ -1,6 +1,7 @@
 // Gradients of every op, first and second order, against differences; and the checker itself against planted errors.
 
 #include <array>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,20 +28,30 @@ struct ArityOf<Result (Op::*)(Inputs...) const> : std::integral_constant<std::si
 template <class Op>
 constexpr std::size_t arity = ArityOf<decltype(&Op::infer)>::value;
 
+// Ops on any number of inputs.
+template <class Op>
+constexpr bool variadic = requires(const Op& op, std::span<const Tensor> inputs) {
+  op.infer(inputs);
+};
+
 // `Run` is the op itself or a wrapper with the same inputs.
 template <class Op, class Run>
 Function function_of(const Run& run) {
-  return [run](const Tensors& inputs) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      auto results = apply(run, inputs[I]...);
-      if constexpr (std::is_same_v<decltype(results), Tensor>) {
-        return Tensors{results};
-      } else {
-        return Tensors(results.begin(), results.end());
+  if constexpr (variadic<Op>) {
+    return [run](const Tensors& all) { return Tensors{rill::apply(run, std::span<const Tensor>(all))}; };
+  } else {
+    return [run](const Tensors& inputs) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        auto results = apply(run, inputs[I]...);
+        if constexpr (std::is_same_v<decltype(results), Tensor>) {
+          return Tensors{results};
+        } else {
+          return Tensors(results.begin(), results.end());
+        }
       }
-    }
-    (std::make_index_sequence<arity<Op>>());
-  };
+      (std::make_index_sequence<arity<Op>>());
+    };
+  }
 }
 
 // The class weights of cross_entropy are constants by contract; every other floating input has a gradient.
@@ -76,6 +87,9 @@ template <std::size_t n>
 void scale_all(std::array<Tensor, n>& grads) {
   for (Tensor& grad : grads) scale_all(grad);
 }
+void scale_all(TensorList& grads) {
+  for (Tensor& grad : grads) scale_all(grad);
+}
 
 // An op whose gradients are too large by a millionth.
 template <class Op, class Gradient = decltype(&Op::gradient)>
@@ -88,6 +102,7 @@ struct Planted<Op, Result (Owner::*)(const Incoming&, Reads...) const> {
   Op op;
 
   auto infer(const std::same_as<Tensor> auto&... inputs) const { return op.infer(inputs...); }
+  Meta infer(std::span<const Tensor> inputs) const requires variadic<Op> { return op.infer(inputs); }
   template <class... Tensors>
   requires requires(const Op& o, Tensors&&... all) { o.forward(all...); }
   void forward(Tensors&&... all) const { op.forward(all...); }
@@ -367,7 +382,7 @@ class RandomGraph {
   }
 
  private:
-  static constexpr int kinds = 14;
+  static constexpr int kinds = 20;
   struct Step {
     int kind;
     std::size_t a, b;
@@ -412,6 +427,19 @@ class RandomGraph {
         return (a + step.offset).elu(0.7) * row;
       case 12:
         return prelu(a + step.offset, row);
+      case 13:
+        return concat({a.slice(0, 1, 3), b[0].unsqueeze(0)});
+      case 14:
+        return stack({a.select(1, 3), b.select(1, 0), a.select(1, 1), column.flatten()}, 1);
+      case 15:
+        return transpose(concat({a.t(), b.t(), a.t()}, 1).slice(1, 2, 5), 0, 1) * row;
+      case 16:
+        return matmul(stack({a, b}), stack({square, square.t()})).sum({0});
+      case 17:
+        return a.index_select(0, tensor({2, 0, 2}, DType::i64)) - b;
+      case 18:
+        return matmul(a.unsqueeze(1).permute({1, 0, 2}), square).reshape({3, 4}) +
+               matmul(b, row).unsqueeze(1);
       default:
         return softmax(a) * b.sum();
     }

@@ -42,7 +42,7 @@ memory
 parallel
 blas broadcast observe
 tensor
-create
+axis create
 graph
 elementwise walk gradcheck
 ops/

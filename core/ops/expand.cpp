@@ -42,6 +42,8 @@ std::vector<Sample<Expand>> Expand::samples() {
 
 Tensor expand(const Tensor& x, const Shape& shape) { return apply(ops::Expand{shape}, x); }
 
+Tensor Tensor::expand(const Shape& shape) const { return rill::expand(*this, shape); }
+
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   RILL_CHECK(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(), "sum_to: x is ", x.shape(),

@@ -1,4 +1,4 @@
-// matmul: the product of two matrices, either of them transposed.
+// matmul: products of matrices, vectors, and stacks of matrices, either operand transposed.
 #pragma once
 
 #include <rill/core/graph.hpp>
@@ -7,8 +7,8 @@
 namespace rill {
 namespace ops {
 
-/// y = op(a) op(b), where op transposes if the flag is set; a and b are matrices. The flags make the op closed under
-/// its gradients: nothing is ever transposed in memory.
+/// y = op(a) op(b), where op transposes the last two axes if the flag is set. The axes before them count matrices and
+/// broadcast. The flags make the op closed under its gradients: nothing is ever transposed in memory.
 struct Matmul {
   static constexpr std::string_view name = "matmul";
   bool transpose_a = false;
@@ -21,8 +21,10 @@ struct Matmul {
 
 }  // namespace ops
 
-/// op(a) op(b) for matrices a and b of one floating dtype: [m, k] times [k, n] after the transposes gives [m, n].
-/// Bitwise the same for any number of threads. Throws Error for sizes that do not fit.
+/// op(a) op(b) in one floating dtype, by PyTorch's rules: [..., m, k] times [..., k, n] after the transposes gives
+/// [..., m, n], where the leading axes broadcast. A vector [k] is one row on the left and one column on the right, and
+/// that axis is gone from the result; it has no transpose. Bitwise the same for any number of threads. Throws Error for
+/// sizes that do not fit.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
 }  // namespace rill

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <rill/core/axis.hpp>
 #include <rill/core/ops/reshape.hpp>
 
 namespace rill {
@@ -16,6 +17,41 @@ Tensor ops::Reshape::view(const Tensor& x) const {
 }
 
 Tensor reshape(const Tensor& x, const Shape& shape) { return apply(ops::Reshape{shape}, x); }
+
+Tensor flatten(const Tensor& x, int first_axis, int last_axis) {
+  if (x.dim() == 0) return reshape(x, {1});
+  const Shape& shape = x.shape();
+  const int first = normalize_axis(first_axis, shape, "flatten"),
+            last = normalize_axis(last_axis, shape, "flatten");
+  RILL_CHECK(first <= last, "flatten: axis ", first_axis, " of ", shape, " comes after axis ", last_axis,
+             ", expected the first axis and then the last");
+  Shape flat = shape;
+  for (int i = first; i < last; ++i) {
+    const std::int64_t size = flat[first] * flat[first + 1];
+    flat = detail::with_size(detail::without_axis(flat, first), first, size);
+  }
+  return reshape(x, flat);
+}
+
+Tensor squeeze(const Tensor& x, int axis) {
+  const int along = normalize_axis(axis, x.shape(), "squeeze");
+  RILL_CHECK(x.shape()[along] == 1, "squeeze: axis ", axis, " of ", x.shape(), " has size ", x.shape()[along],
+             ", expected 1");
+  return reshape(x, detail::without_axis(x.shape(), along));
+}
+
+Tensor unsqueeze(const Tensor& x, int axis) {
+  const int rank = x.dim() + 1;
+  RILL_CHECK(axis >= -rank && axis < rank, "unsqueeze: axis ", axis, " for x ", x.shape(), ", expected ",
+             -rank, " to ", rank - 1);
+  return reshape(x, detail::with_axis(x.shape(), axis < 0 ? axis + rank : axis, 1));
+}
+
+Tensor Tensor::flatten(int first_axis, int last_axis) const {
+  return rill::flatten(*this, first_axis, last_axis);
+}
+Tensor Tensor::squeeze(int axis) const { return rill::squeeze(*this, axis); }
+Tensor Tensor::unsqueeze(int axis) const { return rill::unsqueeze(*this, axis); }
 
 Tensor Tensor::reshape(const Shape& shape) const { return rill::reshape(*this, shape); }
 

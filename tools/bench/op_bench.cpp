@@ -1,8 +1,10 @@
 #include <array>
 #include <benchmark/benchmark.h>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <rill/core/blas.hpp>
 #include <rill/core/parallel.hpp>
@@ -22,9 +24,22 @@ void add(const std::string& name, Body&& body) {
 
 // --- every op on a handful of elements: bookkeeping ------------------------------------------------------------------
 
-template <class Op, class Result, class... Inputs>
-constexpr std::size_t count_inputs(Result (Op::*)(const Inputs&...) const) {
-  return sizeof...(Inputs);
+// Ops on any number of inputs.
+template <class Op>
+constexpr bool variadic = requires(const Op& op, std::span<const Tensor> inputs) {
+  op.infer(inputs);
+};
+
+template <class Op>
+Tensor apply_to(const Op& op, const std::vector<Tensor>& inputs) {
+  if constexpr (variadic<Op>) {
+    return rill::apply(op, std::span<const Tensor>(inputs));
+  } else {
+    return [&]<class Result, class... Inputs>(Result (Op::*)(const Inputs&...) const) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) { return apply(op, inputs[I]...); }
+      (std::index_sequence_for<Inputs...>());
+    }(&Op::infer);
+  }
 }
 
 Tensor draw(const SampleInput& input, Generator& generator) {
@@ -41,15 +56,16 @@ Tensor draw(const SampleInput& input, Generator& generator) {
   return randn(input.shape, generator).requires_grad_();
 }
 
-template <class Op, std::size_t... I>
-void run_op(State& state, const Sample<Op>& sample, bool with_gradient, std::index_sequence<I...>) {
+template <class Op>
+void run_op(State& state, const Sample<Op>& sample, bool with_gradient) {
   Generator generator(1);
-  std::array<Tensor, sizeof...(I)> inputs{draw(sample.inputs[I], generator)...};
+  std::vector<Tensor> inputs;
+  for (const SampleInput& input : sample.inputs) inputs.push_back(draw(input, generator));
   const GradMode recording(with_gradient);
-  const Tensor first = apply(sample.op, inputs[I]...);
+  const Tensor first = apply_to(sample.op, inputs);
   const Tensor g = ones(first.shape(), first.dtype());
   for ([[maybe_unused]] auto _ : state) {
-    const Tensor y = apply(sample.op, inputs[I]...);
+    const Tensor y = apply_to(sample.op, inputs);
     if (!with_gradient) continue;
     y.backward(g);
     for (Tensor& input : inputs) {
@@ -60,11 +76,10 @@ void run_op(State& state, const Sample<Op>& sample, bool with_gradient, std::ind
 
 template <class Op>
 void add_op() {
-  constexpr auto indices = std::make_index_sequence<count_inputs(&Op::infer)>();
   const Sample<Op> sample = Op::samples().front();
   const std::string name = "op/" + std::string(Op::name);
-  add(name + "/forward", [=](State& state) { run_op(state, sample, false, indices); });
-  add(name + "/forward_backward", [=](State& state) { run_op(state, sample, true, indices); });
+  add(name + "/forward", [=](State& state) { run_op(state, sample, false); });
+  add(name + "/forward_backward", [=](State& state) { run_op(state, sample, true); });
 }
 
 template <class... Ops>
