@@ -124,6 +124,11 @@ TEST_CASE("schedule: a state that does not fit is refused and changes nothing") 
   refused("ReduceLROnPlateau: state has no \"num_bad_epochs\", expected a number", [&] {
     schedule.set_state({{"steps", 3}});
   });
+  Schedule::State half = good;
+  half["num_bad_epochs"] = 1 - half["num_bad_epochs"];
+  half["reductions"] = NAN;
+  refused("ReduceLROnPlateau: state \"reductions\" is nan, expected a whole number, 0 or more",
+          [&] { schedule.set_state(half); });
   CHECK(schedule.state() == good);
   CHECK(optimizer.lr() == lr);
   OneCycleLR cycle(optimizer, {.max_lr = 1, .total_steps = 3});
