@@ -1,6 +1,5 @@
 // The one list of ops: tests, gradient checks and benchmarks iterate over it, and each op brings its own samples.
-// Ops that only gradients use (slopes, curvatures, cross_entropy_backward) are reached through these;
-// one_hot has no gradient to check.
+// Ops that only gradients use (slopes, curvatures, cross_entropy_backward) are reached through these.
 #pragma once
 
 #include <tuple>
@@ -8,19 +7,26 @@
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
 #include <rill/core/ops/celu.hpp>
+#include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/concat.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/extreme.hpp>
 #include <rill/core/ops/gather.hpp>
 #include <rill/core/ops/gelu.hpp>
 #include <rill/core/ops/index_select.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
+#include <rill/core/ops/logsumexp.hpp>
 #include <rill/core/ops/math.hpp>
 #include <rill/core/ops/matmul.hpp>
+#include <rill/core/ops/maximum.hpp>
+#include <rill/core/ops/nll_loss.hpp>
 #include <rill/core/ops/one_hot.hpp>
+#include <rill/core/ops/pair_loss.hpp>
 #include <rill/core/ops/permute.hpp>
+#include <rill/core/ops/pow.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/relu.hpp>
@@ -32,6 +38,9 @@
 #include <rill/core/ops/softmax.hpp>
 #include <rill/core/ops/softplus.hpp>
 #include <rill/core/ops/tanh.hpp>
+#include <rill/core/ops/topk.hpp>
+#include <rill/core/ops/var.hpp>
+#include <rill/core/ops/where.hpp>
 
 namespace rill::ops {
 
@@ -41,6 +50,13 @@ using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand,
                           Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>, Elementwise<Softplus>,
                           Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>, Elementwise<Log>,
                           Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>, Elementwise<Abs>,
-                          Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>>;
+                          Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>, Pow,
+                          Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK,
+                          LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
+
+/// Ops whose results require no gradient, ever.
+using ConstantOpList =
+    std::tuple<Compare<IsEqual>, Compare<IsNotEqual>, Compare<IsLess>, Compare<IsLessOrEqual>,
+               Compare<IsGreater>, Compare<IsGreaterOrEqual>, ArgMax, ArgMin>;
 
 }  // namespace rill::ops

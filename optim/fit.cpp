@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <rill/core/ops/concat.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/optim/clip.hpp>
 #include <rill/optim/fit.hpp>

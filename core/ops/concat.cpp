@@ -75,7 +75,7 @@ Tensor concat(std::span<const Tensor> tensors, int axis) {
   op.sizes.reserve(tensors.size());
   for (const Tensor& x : tensors)
     op.sizes.push_back(x.defined() && x.dim() > op.axis ? x.shape()[op.axis] : 0);
-  return rill::apply(op, tensors);  // a span would find std::apply, too
+  return apply_list(op, tensors);
 }
 
 Tensor concat(std::initializer_list<Tensor> tensors, int axis) {
