@@ -6,21 +6,39 @@
 
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
+#include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/extreme.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
+#include <rill/core/ops/logsumexp.hpp>
 #include <rill/core/ops/matmul.hpp>
+#include <rill/core/ops/maximum.hpp>
+#include <rill/core/ops/nll_loss.hpp>
+#include <rill/core/ops/pair_loss.hpp>
+#include <rill/core/ops/pow.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/relu.hpp>
 #include <rill/core/ops/reshape.hpp>
 #include <rill/core/ops/softmax.hpp>
+#include <rill/core/ops/topk.hpp>
+#include <rill/core/ops/var.hpp>
+#include <rill/core/ops/where.hpp>
 
 namespace rill::ops {
 
-using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Cast, Softmax,
-                          CrossEntropy, Prelu, Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>>;
+using OpList =
+    std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Cast, Softmax, CrossEntropy,
+               Prelu, Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>, Pow,
+               Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK, LogSoftmax,
+               NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
+
+/// Ops whose results require no gradient, ever.
+using ConstantOpList =
+    std::tuple<Compare<IsEqual>, Compare<IsNotEqual>, Compare<IsLess>, Compare<IsLessOrEqual>,
+               Compare<IsGreater>, Compare<IsGreaterOrEqual>, ArgMax, ArgMin>;
 
 }  // namespace rill::ops
