@@ -106,15 +106,16 @@ void sum_groups(const Groups& groups, Out* y, double scale, std::int64_t work, T
   }
 }
 
-/// Whether v takes the place of the extreme that was found so far: NaN beats numbers and is not beaten.
+/// Whether v takes the place of the extreme that was found so far: NaN beats all, and no number beats NaN. Without a
+/// branch, so that loops are vectorised.
 template <bool largest, class T>
 bool beats(T v, T extreme) {
-  return (largest ? v > extreme : v < extreme) || (v != v && extreme == extreme);
+  return (largest ? v > extreme : v < extreme) | (v != v);
 }
 
 template <bool largest, class T>
 T extreme_of(const T* x, std::int64_t count) {
-  constexpr std::int64_t lanes = 16;
+  constexpr std::int64_t lanes = 32;  // more than compilers unroll instead of vectorising
   T best[lanes];
   std::fill_n(best, lanes, x[0]);
   std::int64_t i = 0;
