@@ -3,10 +3,17 @@
 
 #include <rill/core/create.hpp>
 #include <rill/core/gradcheck.hpp>
+#include <rill/core/io/npy.hpp>
 #include <rill/core/op_list.hpp>
+#include <rill/core/tensor.hpp>
+#include <rill/nn/data/augment.hpp>
+#include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/data/mnist.hpp>
+#include <rill/nn/data/npy.hpp>
+#include <rill/nn/data/split.hpp>
+#include <rill/nn/data/transform.hpp>
 #include <rill/nn/health/dead_units.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <exception>
 #include <omp.h>
+#include <utility>
 
 #include <rill/core/error.hpp>
 #include <rill/core/parallel.hpp>
@@ -35,6 +36,8 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
+thread_local constinit bool serial_loops = false;
+
 }  // namespace
 
 void set_num_threads(int n) {
@@ -43,6 +46,9 @@ void set_num_threads(int n) {
 }
 
 int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+
+SerialLoops::SerialLoops() noexcept : before_(std::exchange(serial_loops, true)) {}
+SerialLoops::~SerialLoops() { serial_loops = before_; }
 
 namespace detail {
 
@@ -58,7 +64,7 @@ void run_tasks(std::int64_t count, TaskFunction function, void* context) {
   };
   // The team has one size, whatever there is to do: libgomp allocates when it changes.
   const int threads = num_threads();
-  if (count <= 1 || threads == 1 || omp_in_parallel()) {
+  if (count <= 1 || threads == 1 || serial_loops || omp_in_parallel()) {
     for (std::int64_t i = 0; i < count; ++i) run(i);
   } else {
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)

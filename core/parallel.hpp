@@ -15,6 +15,19 @@ namespace rill {
 void set_num_threads(int n);
 int num_threads();
 
+/// While it lives, loops on this thread stay on this thread: for one that works beside others, where a second team of
+/// threads would only fight with theirs. Results are the same.
+class [[nodiscard]] SerialLoops {
+ public:
+  SerialLoops() noexcept;
+  ~SerialLoops();
+  SerialLoops(const SerialLoops&) = delete;
+  SerialLoops& operator=(const SerialLoops&) = delete;
+
+ private:
+  bool before_;
+};
+
 namespace detail {
 
 using TaskFunction = void (*)(void* context, std::int64_t index);

@@ -21,6 +21,7 @@
 namespace {
 
 using rill::Error;
+using rill::io::FileReader;
 using rill::io::read_file;
 using rill::io::write_file_atomically;
 using rill::io::Writer;
@@ -92,6 +93,28 @@ TEST_CASE("file: a pipe is read to its end, in as many pieces as it comes") {
   const auto content = read_file(path, 1 << 20);
   feeder.join();
   CHECK(to_text(content) == piece + piece + piece);
+}
+
+// --- FileReader ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("file_reader: reads on from where it stopped, and less only at the end") {
+  const TempDir dir;
+  FileReader reader(dir.write("x", "1234567"));
+  std::vector<std::byte> room(3);
+  CHECK(reader.read(room) == 3);
+  CHECK(to_text(room) == "123");
+  CHECK(reader.read(room) == 3);
+  CHECK(to_text(room) == "456");
+  CHECK(reader.read(room) == 1);
+  CHECK(to_text(room).substr(0, 1) == "7");
+  CHECK(reader.read(room) == 0);
+}
+
+TEST_CASE("file_reader: a missing file and a directory are named") {
+  const TempDir dir;
+  CHECK_ERROR(FileReader(dir.file("no")),
+              dir.file("no") + ": open failed (No such file or directory), expected a readable file");
+  CHECK_ERROR(FileReader(dir.path()), dir.path() + ": is a directory, expected a file");
 }
 
 // --- write_file_atomically -------------------------------------------------------------------------------------------

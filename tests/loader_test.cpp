@@ -22,6 +22,7 @@
 #include <rill/core/error.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
+#include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/dataset.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/data/mnist.hpp>
@@ -215,6 +216,35 @@ TEST_CASE("tensor_dataset: samples may be single numbers, and classes without a 
   CHECK(set.batch_shape(7) == Shape{7});
 }
 
+TEST_CASE("tensor_dataset: targets may be numbers of any shape, and then there are no classes") {
+  const TensorDataset set(tensor({1, 2, 3}), tensor({{10, 11}, {20, 21}, {30, 31}}));
+  CHECK(set.classes() == 0);
+  CHECK(set.target_dtype() == DType::f32);
+  CHECK(set.target_shape() == Shape{2});
+  Tensor x = empty({2}), y = empty({2, 2});
+  set.gather(Indices{2, 0}, x, y);
+  CHECK(std::vector<float>(y.data<float>().begin(), y.data<float>().end()) ==
+        std::vector<float>{30, 31, 10, 11});
+  Tensor labels = empty({2}, DType::i64);
+  CHECK_THROWS_WITH_AS(set.gather(Indices{2, 0}, x, labels),
+                       "tensor_dataset: y is i64 [2], expected f32 [2, 2]", Error);
+}
+
+TEST_CASE("loader: batches of a regression hold numbers") {
+  const auto set = std::make_shared<TensorDataset>(zeros({5, 4}), ones({5, 3}));
+  for (const Batch& batch : Loader(set, {.batch_size = 2}).epoch(0)) {
+    CHECK(batch.y.dtype() == DType::f32);
+    CHECK(batch.y.shape() == Shape{batch.index == 2 ? 1 : 2, 3});
+    CHECK(batch.y.data<float>()[0] == 1);
+  }
+}
+
+TEST_CASE("loader: transforms that the samples do not fit are refused at once") {
+  CHECK_THROWS_WITH_AS(
+      Loader(counting(3), {.batch_size = 1, .transforms = {std::make_shared<Shift>(ShiftOptions{})}}),
+      "shift: samples are [1], expected images [rows, cols] or [channels, rows, cols]", Error);
+}
+
 TEST_CASE("tensor_dataset: tensors that do not fit are refused") {
   const Tensor labels = tensor({0, 1}, DType::i64);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}, DType::f64), labels),
@@ -225,9 +255,20 @@ TEST_CASE("tensor_dataset: tensors that do not fit are refused") {
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({0, 3}), zeros({0}, DType::i64)),
                        "tensor_dataset: x is [0, 3], expected at least 1 sample with 1 element", Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({3, 3}), labels),
-                       "tensor_dataset: y is i64 [2], expected i64 [3] for x [3, 3]", Error);
-  CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), zeros({2})),
-                       "tensor_dataset: y is f32 [2], expected i64 [2] for x [2, 3]", Error);
+                       "tensor_dataset: y is i64 [2], expected i64 [3] or f32 [3, ...] for x [3, 3]", Error);
+  CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), zeros({2, 1}, DType::i64)),
+                       "tensor_dataset: y is i64 [2, 1], expected i64 [2] or f32 [2, ...] for x [2, 3]",
+                       Error);
+  CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), zeros({2}, DType::f64)),
+                       "tensor_dataset: y is f64 [2], expected i64 [2] or f32 [2, ...] for x [2, 3]", Error);
+  CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), zeros({2, 0})),
+                       "tensor_dataset: y is f32 [2, 0], expected i64 [2] or f32 [2, ...] for x [2, 3]",
+                       Error);
+  CHECK_THROWS_WITH_AS(
+      TensorDataset(zeros({2, 3}), zeros({2}), 2),
+      "tensor_dataset: classes is 2 and y is f32 [2], expected labels in i64, or no classes for "
+      "a regression",
+      Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), tensor({0, -1}, DType::i64)),
                        "tensor_dataset: label 1 is -1, expected 0 to 0", Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), labels, 1),

@@ -220,6 +220,29 @@ class Replacement {
   Descriptor file_;
 };
 
+struct Opened {
+  Descriptor file;
+  struct stat info {};
+};
+
+Opened open_to_read(const std::string& path) {
+  check_path(path);
+  Opened opened{
+      Descriptor(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY); }))};
+  if (opened.file.get() < 0) fail_call(path, "open", errno, "expected a readable file");
+  if (::fstat(opened.file.get(), &opened.info) != 0)
+    fail_call(path, "look-up", errno, "expected a readable file");
+  RILL_CHECK(!S_ISDIR(opened.info.st_mode), path, ": is a directory, expected a file");
+  return opened;
+}
+
+/// What one read() puts into `room`; 0 at the end of the file.
+std::size_t read_some(int descriptor, std::span<std::byte> room, const std::string& path) {
+  const ssize_t got = uninterrupted([&] { return ::read(descriptor, room.data(), room.size()); });
+  if (got < 0) fail_call(path, "read", errno, "expected a readable file");
+  return static_cast<std::size_t>(got);
+}
+
 void grow(std::vector<std::byte>& bytes, std::size_t size) {
   bytes.reserve(size);  // resize() alone may take more
   bytes.resize(size);
@@ -228,12 +251,8 @@ void grow(std::vector<std::byte>& bytes, std::size_t size) {
 }  // namespace
 
 std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes) {
-  check_path(path);
-  const Descriptor file(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY); }));
-  struct stat info {};
-  if (file.get() < 0) fail_call(path, "open", errno, "expected a readable file");
-  if (::fstat(file.get(), &info) != 0) fail_call(path, "look-up", errno, "expected a readable file");
-  RILL_CHECK(!S_ISDIR(info.st_mode), path, ": is a directory, expected a file");
+  const Opened opened = open_to_read(path);
+  const auto& info = opened.info;
   const std::size_t reported = S_ISREG(info.st_mode) ? static_cast<std::size_t>(info.st_size) : 0;
   RILL_CHECK(reported <= max_bytes, path, ": ", reported, " bytes, expected at most ", max_bytes);
 
@@ -242,16 +261,29 @@ std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes)
   std::vector<std::byte> content(std::min(limit, reported > 0 ? reported + 1 : first_read));
   std::size_t used = 0;
   while (true) {
-    const ssize_t got =
-        uninterrupted([&] { return ::read(file.get(), content.data() + used, content.size() - used); });
-    if (got < 0) fail_call(path, "read", errno, "expected a readable file");
+    const std::size_t got = read_some(opened.file.get(), std::span(content).subspan(used), path);
     if (got == 0) break;
-    used += static_cast<std::size_t>(got);
+    used += got;
     RILL_CHECK(used < limit, path, ": more than ", max_bytes, " bytes, expected at most ", max_bytes);
     if (used == content.size()) grow(content, std::min(limit, 2 * used));
   }
   content.resize(used);
   return content;
+}
+
+FileReader::FileReader(const std::string& path)
+    : path_(path), descriptor_(open_to_read(path).file.release()) {}
+
+FileReader::~FileReader() { ::close(descriptor_); }
+
+std::size_t FileReader::read(std::span<std::byte> room) {
+  std::size_t used = 0;
+  while (used < room.size()) {
+    const std::size_t got = read_some(descriptor_, room.subspan(used), path_);
+    if (got == 0) break;
+    used += got;
+  }
+  return used;
 }
 
 void Writer::write(std::span<const std::byte> bytes) {

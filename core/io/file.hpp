@@ -1,4 +1,5 @@
-// Whole files: bounded reads, and writes that leave either the old file or the complete new one.
+// Files: bounded reads of whole ones, reads piece by piece, and writes that leave either the old file or the complete
+// new one.
 //
 // Invariants: everything goes through POSIX descriptors whose every result is checked; a size reported by the system
 // is only a hint. A write goes to a temporary file in the target's folder (`.<name>.tmp`), is synced, and takes the
@@ -20,6 +21,23 @@ namespace rill::io {
 /// The content of the file at `path`; devices and pipes are read to their end. Throws Error if it is missing, a
 /// directory, unreadable, or longer than `max_bytes`, of which never more than one byte beyond is read.
 std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes);
+
+/// A file of any length, read from its start to its end. Belongs to one thread at a time.
+class FileReader {
+ public:
+  /// Opens the file at `path`; devices and pipes will do. Throws Error if it is missing, a directory, or unreadable.
+  explicit FileReader(const std::string& path);
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+  ~FileReader();
+
+  /// Fills `room` with the bytes that follow; how many, fewer only at the end. Throws Error with the system's reason.
+  std::size_t read(std::span<std::byte> room);
+
+ private:
+  std::string path_;
+  int descriptor_;
+};
 
 /// What write_file_atomically() hands to its callback: appends to the file. Unbuffered, so meant for large pieces.
 class Writer {

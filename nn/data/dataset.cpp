@@ -18,6 +18,12 @@ void check_labels(const char* where, std::span<const std::int64_t> labels, std::
   }
 }
 
+Shape batch_of(std::int64_t batch, const Shape& sample) {
+  std::array<std::int64_t, Shape::max_rank + 1> sizes{batch};
+  std::copy(sample.begin(), sample.end(), sizes.begin() + 1);
+  return Shape(std::span<const std::int64_t>(sizes).first(static_cast<std::size_t>(sample.rank()) + 1));
+}
+
 // Elements that are worth a thread. A batch of 128 x 784 takes 40 us on one thread, and 2 ms on two while other
 // programs run: threads come in only for batches some ten times as large.
 constexpr std::int64_t gather_grain = 8 * rill::detail::parallel_grain;
@@ -47,20 +53,18 @@ void convert(const std::uint8_t* from, const std::uint8_t* next, std::int64_t si
 
 }  // namespace
 
-Shape Dataset::batch_shape(std::int64_t batch) const {
-  const Shape sample = sample_shape();
-  std::array<std::int64_t, Shape::max_rank + 1> sizes{batch};
-  std::copy(sample.begin(), sample.end(), sizes.begin() + 1);
-  return Shape(std::span<const std::int64_t>(sizes).first(static_cast<std::size_t>(sample.rank()) + 1));
-}
+Shape Dataset::batch_shape(std::int64_t batch) const { return batch_of(batch, sample_shape()); }
+
+Shape Dataset::target_batch_shape(std::int64_t batch) const { return batch_of(batch, target_shape()); }
 
 void Dataset::check_gather(const char* where, std::span<const std::int64_t> indices, const Tensor& x,
                            const Tensor& y) const {
   const Shape expected = batch_shape(std::ssize(indices));
   RILL_CHECK(x.dtype() == DType::f32 && x.shape() == expected, where, ": x is ", x.dtype(), " ", x.shape(),
              ", expected f32 ", expected);
-  RILL_CHECK(y.dtype() == DType::i64 && y.shape() == Shape({std::ssize(indices)}), where, ": y is ",
-             y.dtype(), " ", y.shape(), ", expected i64 [", indices.size(), "]");
+  const Shape targets = target_batch_shape(std::ssize(indices));
+  RILL_CHECK(y.dtype() == target_dtype() && y.shape() == targets, where, ": y is ", y.dtype(), " ", y.shape(),
+             ", expected ", target_dtype(), " ", targets);
   const std::int64_t count = size();
   for (std::size_t i = 0; i < indices.size(); ++i) {
     RILL_CHECK(indices[i] >= 0 && indices[i] < count, where, ": index ", i, " is ", indices[i],
@@ -114,30 +118,39 @@ std::span<const std::uint8_t> ImageDataset::image(std::int64_t index) const {
 }
 
 TensorDataset::TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> classes)
-    : x_(std::move(x)), y_(std::move(y)), classes_(0) {
-  const Shape& shape = x_.shape();
+    : x_(std::move(x)), y_(std::move(y)) {
+  const Shape &shape = x_.shape(), &targets = y_.shape();
   RILL_CHECK(x_.dtype() == DType::f32 && shape.rank() >= 1, "tensor_dataset: x is ", x_.dtype(), " ", shape,
              ", expected f32 with the samples along dimension 0");
   RILL_CHECK(shape.numel() > 0, "tensor_dataset: x is ", shape,
              ", expected at least 1 sample with 1 element");
-  RILL_CHECK(y_.dtype() == DType::i64 && y_.shape() == Shape({shape[0]}), "tensor_dataset: y is ", y_.dtype(),
-             " ", y_.shape(), ", expected i64 [", shape[0], "] for x ", shape);
-  const auto labels = y_.data<std::int64_t>();
-  classes_ =
-      classes ? *classes : std::max<std::int64_t>(0, *std::max_element(labels.begin(), labels.end())) + 1;
-  check_labels("tensor_dataset", labels, classes_);
+  const bool labels = y_.dtype() == DType::i64 && targets.rank() == 1;
+  RILL_CHECK((labels || (y_.dtype() == DType::f32 && targets.rank() >= 1)) && targets[0] == shape[0] &&
+                 targets.numel() > 0,
+             "tensor_dataset: y is ", y_.dtype(), " ", targets, ", expected i64 [", shape[0], "] or f32 [",
+             shape[0], ", ...] for x ", shape);
+  if (labels) {
+    const auto all = y_.data<std::int64_t>();
+    classes_ = classes ? *classes : std::max<std::int64_t>(0, *std::max_element(all.begin(), all.end())) + 1;
+    check_labels("tensor_dataset", all, classes_);
+  } else {
+    RILL_CHECK(!classes, "tensor_dataset: classes is ", *classes, " and y is f32 ", targets,
+               ", expected labels in i64, or no classes for a regression");
+  }
 }
 
 void TensorDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const {
   check_gather("tensor_dataset", indices, x, y);
-  const std::int64_t size = x_.numel() / this->size();
+  const std::int64_t size = x_.numel() / this->size(), width = y_.numel() / this->size();
   const float* const rows = x_.data<float>().data();
-  const std::int64_t* const from = y_.data<std::int64_t>().data();
   float* const out = x.mutable_data<float>().data();
-  std::int64_t* const labels = y.mutable_data<std::int64_t>().data();
-  for_each_sample(indices, size, [=](std::int64_t row, std::int64_t index, std::int64_t) {
-    std::copy_n(rows + index * size, size, out + row * size);
-    labels[row] = from[index];
+  dispatch(y.dtype(), [&]<class T>(T) {
+    const T* const from = y_.data<T>().data();
+    T* const to = y.mutable_data<T>().data();
+    for_each_sample(indices, size, [=](std::int64_t row, std::int64_t index, std::int64_t) {
+      std::copy_n(rows + index * size, size, out + row * size);
+      std::copy_n(from + index * width, width, to + row * width);
+    });
   });
 }
 

@@ -1,4 +1,5 @@
-// Datasets: labelled samples that are read by number, a batch at a time.
+// Datasets: samples and their targets, read by number, a batch at a time. A target is a class label, or numbers for
+// a regression.
 //
 // Every function is const and may be called from several threads at once, as long as each call fills tensors of its
 // own. What gather writes never depends on the number of threads.
@@ -21,16 +22,22 @@ class Dataset {
   Dataset& operator=(const Dataset&) = delete;
   virtual ~Dataset() = default;
 
-  virtual std::int64_t size() const = 0;     ///< samples, at least 1
-  virtual Shape sample_shape() const = 0;    ///< of one sample, without the batch
-  virtual std::int64_t classes() const = 0;  ///< labels lie in [0, classes)
+  virtual std::int64_t size() const = 0;             ///< samples, at least 1
+  virtual Shape sample_shape() const = 0;            ///< of one sample, without the batch
+  virtual std::int64_t classes() const = 0;          ///< labels lie in [0, classes); 0: targets are numbers
+  virtual Shape target_shape() const { return {}; }  ///< of one target, without the batch; [] for labels
 
-  /// Copies the samples `indices` into x, f32 [batch, sample_shape...], and their labels into y, i64 [batch]. Throws
-  /// Error for an index outside [0, size), and for tensors of another shape or dtype; nothing is written then.
+  /// Copies the samples `indices` into x, f32 [batch, sample_shape...], and their targets into y: labels, i64 [batch],
+  /// or numbers, f32 [batch, target_shape...]. Throws Error for an index outside [0, size), and for tensors of another
+  /// shape or dtype; nothing is written then.
   virtual void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const = 0;
+
+  DType target_dtype() const { return classes() > 0 ? DType::i64 : DType::f32; }
 
   /// [batch, sample_shape...]. Throws Error for a negative batch.
   Shape batch_shape(std::int64_t batch) const;
+  /// [batch, target_shape...]. Throws Error for a negative batch.
+  Shape target_batch_shape(std::int64_t batch) const;
 
  protected:
   /// Throws the errors that gather promises, in the name of `where`.
@@ -62,6 +69,7 @@ class ImageDataset final : public Dataset {
   std::span<const std::uint8_t> pixels() const { return pixels_; }  ///< [size, rows, cols]
   std::span<const std::int64_t> labels() const { return labels_; }
   const ImageOptions& options() const { return options_; }
+  float background() const { return (0 - offset_) / divisor_; }  ///< what a pixel of 0 becomes
 
   /// The pixels of one image, [rows, cols]. Throws Error for an index outside [0, size).
   std::span<const std::uint8_t> image(std::int64_t index) const;
@@ -74,22 +82,27 @@ class ImageDataset final : public Dataset {
   float offset_ = 0, divisor_ = 1;  // x = (pixel - offset_) / divisor_
 };
 
-/// The rows of a tensor with one label each.
+/// The rows of a tensor with one label each, or with numbers to be predicted.
 class TensorDataset final : public Dataset {
  public:
-  /// x is f32 [n, ...], y is i64 [n]; both are shared, not copied, and must not be overwritten later. Without `classes`
-  /// there is one more than the largest label. Throws Error for other shapes or dtypes, n = 0, samples without
-  /// elements, and a label outside [0, classes).
+  /// x is f32 [n, ...], y is i64 [n] with labels or f32 [n, ...] with numbers; both are shared, not copied, and must not
+  /// be overwritten later. For labels without `classes` there is one class more than the largest label. Throws Error
+  /// for other shapes or dtypes, n = 0, samples or targets without elements, a label outside [0, classes), and classes
+  /// given for numbers.
   TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> classes = std::nullopt);
 
-  std::int64_t size() const override { return y_.numel(); }
+  std::int64_t size() const override { return x_.shape()[0]; }
   Shape sample_shape() const override { return Shape(x_.shape().sizes().subspan(1)); }
   std::int64_t classes() const override { return classes_; }
+  Shape target_shape() const override { return Shape(y_.shape().sizes().subspan(1)); }
   void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const override;
+
+  const Tensor& x() const { return x_; }  ///< [size, sample_shape...]
+  const Tensor& y() const { return y_; }  ///< [size, target_shape...]
 
  private:
   Tensor x_, y_;
-  std::int64_t classes_;
+  std::int64_t classes_ = 0;
 };
 
 }  // namespace rill::nn::data

@@ -1,20 +1,32 @@
-#include <algorithm>
 #include <limits>
+#include <memory>
 #include <numeric>
-#include <span>
 #include <utility>
 
 #include <rill/core/error.hpp>
 #include <rill/core/random.hpp>
 #include <rill/nn/data/loader.hpp>
+#include <rill/nn/data/prefetcher.hpp>
 
 namespace rill::nn::data {
 
-Epoch::Epoch(std::shared_ptr<const Dataset> dataset, std::vector<std::int64_t> order, std::int64_t batch_size,
-             std::int64_t batches)
-    : dataset_(std::move(dataset)), order_(std::move(order)), batch_size_(batch_size), batches_(batches) {}
+Epoch::Epoch(std::unique_ptr<const detail::BatchSource> source)
+    : source_(std::move(source)), batches_(source_->batches) {}
+
+Epoch::Epoch(Epoch&&) noexcept = default;
+Epoch& Epoch::operator=(Epoch&& other) noexcept {
+  ahead_ = std::move(other.ahead_);  // before the source that the old one reads
+  source_ = std::move(other.source_);
+  batches_ = other.batches_;
+  batch_ = std::move(other.batch_);
+  return *this;
+}
+Epoch::~Epoch() = default;
 
 Epoch::Iterator Epoch::begin() {
+  ahead_.reset();
+  if (source_->options.prefetch > 0)
+    ahead_ = std::make_unique<detail::Prefetcher>(*source_, source_->options.prefetch);
   load(0);
   return Iterator(*this);
 }
@@ -22,22 +34,26 @@ Epoch::Iterator Epoch::begin() {
 void Epoch::load(std::int64_t index) {
   // The old batch goes first, so that its blocks, warm in the cache, are the ones that the pool hands out again.
   batch_ = Batch{{}, {}, index};
-  if (index >= batches_) return;
-  const std::int64_t begin = index * batch_size_;
-  const std::int64_t count = std::min(batch_size_, std::ssize(order_) - begin);
-  batch_.x = empty(dataset_->batch_shape(count), DType::f32);
-  batch_.y = empty({count}, DType::i64);
-  const std::span<const std::int64_t> order = order_;
-  dataset_->gather(order.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)), batch_.x,
-                   batch_.y);
+  if (index >= batches_) return ahead_.reset();
+  if (ahead_) {
+    batch_ = ahead_->take();
+  } else {
+    Batch next = source_->allocate(index);
+    source_->fill(next);
+    batch_ = std::move(next);
+  }
 }
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
-    : dataset_(std::move(dataset)), options_(options) {
+    : dataset_(std::move(dataset)), options_(std::move(options)) {
   RILL_CHECK(dataset_ != nullptr, "loader: dataset is null, expected a dataset");
-  RILL_CHECK(options.batch_size >= 1, "loader: batch_size is ", options.batch_size, ", expected at least 1");
-  RILL_CHECK(batches() >= 1, "loader: drop_last leaves no batch of ", options.batch_size, " from ",
+  RILL_CHECK(options_.batch_size >= 1, "loader: batch_size is ", options_.batch_size,
+             ", expected at least 1");
+  RILL_CHECK(batches() >= 1, "loader: drop_last leaves no batch of ", options_.batch_size, " from ",
              dataset_->size(), " samples, expected at least one; lower batch_size or keep the last batch");
+  RILL_CHECK(options_.prefetch >= 0 && options_.prefetch <= 1000, "loader: prefetch is ", options_.prefetch,
+             ", expected 0 to 1000 batches");
+  check_transforms(options_.transforms, dataset_->sample_shape());
 }
 
 std::int64_t Loader::batches() const {
@@ -56,7 +72,8 @@ Epoch Loader::epoch(std::int64_t number) const {
     order.resize(static_cast<std::size_t>(dataset_->size()));
     std::iota(order.begin(), order.end(), std::int64_t{0});
   }
-  return Epoch(dataset_, std::move(order), options_.batch_size, batches());
+  return Epoch(std::make_unique<const detail::BatchSource>(detail::BatchSource{
+      dataset_, options_, static_cast<std::uint32_t>(number), std::move(order), batches()}));
 }
 
 }  // namespace rill::nn::data

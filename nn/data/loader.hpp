@@ -1,36 +1,47 @@
 // Loader: a dataset cut into batches, in an order of its own for every epoch.
 //
-// The order of epoch e follows from (seed, Purpose::shuffle, e) alone, so a resumed run sees the batches that it
-// would have seen. A Loader is constant after construction and may be shared; an Epoch belongs to one thread. Once
-// rill's pool is warm, a step makes no call of the allocator: only the order is allocated, once an epoch.
+// The order of epoch e follows from (seed, Purpose::shuffle, e) alone, and what random transforms make of a sample from
+// (seed, Purpose::augment, e, sample), so a resumed run sees the batches that it would have seen. Batches are the same,
+// bit for bit, prepared ahead or not. A Loader is constant after construction and may be shared; an Epoch belongs to one
+// thread. Once rill's pool is warm, a step makes no call of the allocator: only the order and, to prepare ahead, the
+// thread are made once an epoch.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <memory>
-#include <vector>
 
 #include <rill/core/create.hpp>
 #include <rill/nn/data/dataset.hpp>
+#include <rill/nn/data/transform.hpp>
 
 namespace rill::nn::data {
 
 struct LoaderOptions {
   std::int64_t batch_size = 0;  ///< samples a batch; has to be given
   bool shuffle = false;
-  bool drop_last = false;  ///< leave out a last batch that is not full
-  std::uint64_t seed = 0;  ///< of the shuffle
+  bool drop_last = false;   ///< leave out a last batch that is not full
+  std::uint64_t seed = 0;   ///< of the shuffle and the transforms
+  Transforms transforms{};  ///< applied to x, in this order
+  std::int64_t prefetch =
+      0;  ///< batches that a thread in the background prepares ahead; 0: none, and no thread
 };
 
 struct Batch {
   Tensor x;                ///< f32 [batch, sample_shape...]
-  Tensor y;                ///< i64 [batch]
+  Tensor y;                ///< labels, i64 [batch], or numbers, f32 [batch, target_shape...]
   std::int64_t index = 0;  ///< counts the epoch's batches from 0
 };
 
+namespace detail {
+struct BatchSource;
+class Prefetcher;
+}  // namespace detail
+
 /// One pass over a dataset, for one range-for loop: an input range of Batch. A batch that the loop copies stays as it
-/// is; the next one is in another block.
+/// is; the next one is in another block. What preparing a batch throws comes out of begin() or ++, where its turn is.
+/// Leaving the loop early, or dropping the epoch, waits for the batch being prepared at most.
 class Epoch {
  public:
   class Iterator {
@@ -53,25 +64,29 @@ class Epoch {
     Epoch* epoch_;
   };
 
+  Epoch(Epoch&&) noexcept;
+  Epoch& operator=(Epoch&&) noexcept;
+  ~Epoch();
+
   Iterator begin();  ///< loads the first batch
   std::default_sentinel_t end() const { return {}; }
   std::int64_t batches() const { return batches_; }
 
  private:
   friend class Loader;
-  Epoch(std::shared_ptr<const Dataset> dataset, std::vector<std::int64_t> order, std::int64_t batch_size,
-        std::int64_t batches);
+  explicit Epoch(std::unique_ptr<const detail::BatchSource> source);
   void load(std::int64_t index);
 
-  std::shared_ptr<const Dataset> dataset_;
-  std::vector<std::int64_t> order_;
-  std::int64_t batch_size_, batches_;
+  std::unique_ptr<const detail::BatchSource> source_;
+  std::unique_ptr<detail::Prefetcher> ahead_;  // reads the source, so it goes first
+  std::int64_t batches_;
   Batch batch_;
 };
 
 class Loader {
  public:
-  /// Throws Error without a dataset, for a batch size below 1, and where drop_last would leave no batch at all.
+  /// Throws Error without a dataset, for a batch size below 1, where drop_last would leave no batch at all, for a
+  /// prefetch outside [0, 1000], and as check_transforms does.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
 
   /// The batches of epoch `number`: `for (const Batch& batch : loader.epoch(e))`. Throws Error outside [0, 2^32).

@@ -54,8 +54,9 @@ std::vector<LayerActivity> dead_units(Sequential& model, const data::Dataset& pr
     indices.resize(static_cast<std::size_t>(std::min(chunk, count - begin)));
     std::iota(indices.begin(), indices.end(), begin);
     const auto batch = static_cast<std::int64_t>(indices.size());
-    Tensor y = empty(probe.batch_shape(batch)), labels = empty({batch}, DType::i64);
-    probe.gather(indices, y, labels);
+    Tensor y = empty(probe.batch_shape(batch));
+    Tensor targets = empty(probe.target_batch_shape(batch), probe.target_dtype());
+    probe.gather(indices, y, targets);
     for (std::size_t i = 0; i < model.size(); ++i) {
       if (dynamic_cast<Activation*>(&model[i])) {
         RILL_CHECK(y.dim() >= 1 && y.shape()[0] == batch, "dead_units: the input of layer ", i, " (",

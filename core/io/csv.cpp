@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include <rill/core/error.hpp>
+#include <rill/core/io/csv.hpp>
+#include <rill/core/io/file.hpp>
+
+namespace rill::io {
+namespace {
+
+constexpr std::size_t buffer_bytes = 1 << 16;
+
+// Independent of the locale, unlike std::isalnum.
+bool is_letter_or_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+void check_delimiter(char delimiter) {
+  const auto code = static_cast<unsigned char>(delimiter);
+  const bool taken = is_letter_or_digit(delimiter) ||
+                     std::string_view("\"+-.\r\n").find(delimiter) != std::string_view::npos;
+  RILL_CHECK(!taken && code != 0 && code < 0x80, "csv: delimiter is ",
+             quote_csv_field(std::string_view(&delimiter, 1)),
+             ", expected one ASCII character that no number, name, quote or line end holds");
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+bool is_missing(std::string_view text) {
+  constexpr std::array<std::string_view, 8> marks{"", "?", "na", "n/a", "#n/a", "nan", "null", "none"};
+  return std::any_of(marks.begin(), marks.end(), [&](std::string_view mark) {
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+    return std::equal(text.begin(), text.end(), mark.begin(), mark.end(), same);
+  });
+}
+
+}  // namespace
+
+CsvReader::CsvReader(Source source, std::string where, char delimiter)
+    : source_(std::move(source)), where_(std::move(where)), delimiter_(delimiter), buffer_(buffer_bytes) {
+  check_delimiter(delimiter);
+}
+
+CsvReader::CsvReader(const std::string& path, char delimiter)
+    : CsvReader(
+          [file = std::make_shared<FileReader>(path)](std::span<std::byte> room) { return file->read(room); },
+          path, delimiter) {}
+
+CsvReader CsvReader::from_text(std::string_view text, std::string where, char delimiter) {
+  return CsvReader(
+      [text](std::span<std::byte> room) mutable {
+        const std::size_t count = std::min(room.size(), text.size());
+        std::copy_n(std::as_bytes(std::span(text)).begin(), count, room.begin());
+        text.remove_prefix(count);
+        return count;
+      },
+      std::move(where), delimiter);
+}
+
+std::string CsvReader::at(std::int64_t line) const { return detail::concat(where_, ":", line); }
+
+std::string_view CsvReader::operator[](std::size_t index) const {
+  const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
+  return std::string_view(text_).substr(begin, ends_[index] - begin);
+}
+
+int CsvReader::peek() {
+  if (used_ == filled_) {
+    filled_ = source_(std::as_writable_bytes(std::span(buffer_)));
+    used_ = 0;
+    if (filled_ == 0) return -1;
+  }
+  return static_cast<unsigned char>(buffer_[used_]);
+}
+
+// At the start of the text, whose first bytes the buffer holds.
+void CsvReader::skip_mark() {
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  if (peek() >= 0 && std::string_view(buffer_.data(), filled_).starts_with(mark)) used_ = mark.size();
+}
+
+bool CsvReader::skip_line_end() {
+  if (peek() == '\r') {
+    ++used_;
+    RILL_CHECK(peek() == '\n', at(next_line_),
+               ": there is a carriage return without a line feed, expected lines that end with LF or CRLF");
+  }
+  if (peek() != '\n') return false;
+  ++used_;
+  ++next_line_;
+  return true;
+}
+
+// False at the end of the text.
+bool CsvReader::skip_empty_lines() {
+  const std::int64_t first = next_line_;
+  while (skip_line_end()) {
+  }
+  if (peek() < 0) return false;
+  RILL_CHECK(next_line_ == first, at(first),
+             ": the line is empty, expected a record; only the end of a file may hold empty lines");
+  return true;
+}
+
+void CsvReader::append(const char* text, std::size_t count) {
+  RILL_CHECK(text_.size() + count <= max_csv_record, at(line_), ": the record is longer than ",
+             max_csv_record, " bytes, expected a shorter one; a quote may be left open");
+  text_.append(text, count);
+}
+
+void CsvReader::read_plain() {
+  while (peek() >= 0) {
+    const char* const begin = buffer_.data() + used_;
+    const char* const end = buffer_.data() + filled_;
+    const char* const stop = std::find_if(begin, end, [delimiter = delimiter_](char c) {
+      return c == delimiter || c == '\n' || c == '\r' || c == '"' || c == '\0';
+    });
+    append(begin, static_cast<std::size_t>(stop - begin));
+    used_ += static_cast<std::size_t>(stop - begin);
+    if (stop == end) continue;
+    RILL_CHECK(*stop != '"', at(next_line_),
+               ": there is a quote inside of a field without quotes, expected the whole field in quotes and "
+               "each quote in it twice");
+    RILL_CHECK(*stop != '\0', at(next_line_), ": there is a zero byte, expected text in UTF-8");
+    return;
+  }
+}
+
+void CsvReader::read_quoted() {
+  const std::int64_t opened = next_line_;
+  ++used_;
+  while (true) {
+    const int c = peek();
+    RILL_CHECK(c >= 0, at(opened), ": a quote is opened and never closed, expected another one");
+    RILL_CHECK(c != 0, at(next_line_), ": there is a zero byte, expected text in UTF-8");
+    const char symbol = buffer_[used_++];
+    if (symbol == '"') {
+      if (peek() != '"') return;
+      ++used_;
+    }
+    next_line_ += symbol == '\n';
+    append(&symbol, 1);
+  }
+}
+
+bool CsvReader::next() {
+  if (line_ == 0) skip_mark();
+  text_.clear();
+  ends_.clear();
+  line_ = next_line_;
+  if (!skip_empty_lines()) return false;
+  while (true) {
+    const bool quoted = peek() == '"';
+    quoted ? read_quoted() : read_plain();
+    ends_.push_back(text_.size());
+    if (peek() == static_cast<unsigned char>(delimiter_)) {
+      ++used_;
+      continue;
+    }
+    if (skip_line_end() || peek() < 0) return true;
+    const char symbol = buffer_[used_];
+    detail::fail(detail::concat(at(next_line_), ": a closing quote is followed by ",
+                                quote_csv_field(std::string_view(&symbol, 1)),
+                                ", expected a delimiter or the end of the line"));
+  }
+}
+
+CsvValue parse_csv_value(std::string_view field) {
+  const std::string_view text = trimmed(field);
+  if (is_missing(text)) return {CsvKind::missing};
+  // from_chars takes no plus, and after ours no second sign may follow.
+  const bool plus = text.front() == '+';
+  const std::string_view digits = text.substr(plus ? 1 : 0);
+  if (plus && digits.starts_with('-')) return {CsvKind::text};
+  const char* const end = digits.data() + digits.size();
+  float number = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  if (error == std::errc::invalid_argument || stop != end) return {CsvKind::text};
+  if (error == std::errc::result_out_of_range) {
+    double wide = 0;
+    const bool tiny = std::from_chars(digits.data(), end, wide).ec == std::errc{} && std::abs(wide) < 1;
+    return tiny ? CsvValue{CsvKind::number, static_cast<float>(wide)} : CsvValue{CsvKind::not_finite};
+  }
+  if (std::isnan(number)) return {CsvKind::missing};
+  return std::isfinite(number) ? CsvValue{CsvKind::number, number} : CsvValue{CsvKind::not_finite};
+}
+
+std::string quote_csv_field(std::string_view field) {
+  constexpr std::size_t most = 40;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::size_t length = std::min(field.size(), most);
+  // Not in the middle of a character of UTF-8.
+  while (length > 0 && length < field.size() && (static_cast<unsigned char>(field[length]) & 0xc0) == 0x80)
+    --length;
+  std::string out = "\"";
+  for (const char c : field.substr(0, length)) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 0x20 && code != 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += digits[code >> 4];
+      out += digits[code & 15];
+    }
+  }
+  return out + (length < field.size() ? "...\"" : "\"");
+}
+
+}  // namespace rill::io

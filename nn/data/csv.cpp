@@ -1,0 +1,267 @@
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <rill/core/error.hpp>
+#include <rill/core/io/csv.hpp>
+#include <rill/nn/data/csv.hpp>
+
+namespace rill::nn::data {
+namespace {
+
+using io::CsvKind;
+using io::CsvReader;
+using io::quote_csv_field;
+using Fields = std::vector<std::string>;
+
+Fields fields_of(const CsvReader& reader) {
+  Fields fields;
+  for (std::size_t i = 0; i < reader.size(); ++i) fields.emplace_back(reader[i]);
+  return fields;
+}
+
+std::string listed(const Fields& names) {
+  constexpr std::size_t most = 20;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
+    out += (i == 0 ? "" : ", ") + quote_csv_field(names[i]);
+  return names.size() > most ? out + rill::detail::concat(" and ", names.size() - most, " more") : out;
+}
+
+// The columns that a file is read by. Cells are checked against them.
+class Columns {
+ public:
+  // The reader stands on the first record, which is a header or not.
+  Columns(const CsvReader& reader, const std::string& path, const CsvOptions& options)
+      : path_(path), first_(fields_of(reader)), first_line_(reader.line()) {
+    const auto named = [](const CsvColumn& column) { return std::holds_alternative<std::string>(column); };
+    const bool by_name = (options.target && named(*options.target)) ||
+                         std::any_of(options.features.begin(), options.features.end(), named);
+    RILL_CHECK(options.header != CsvHeader::absent || !by_name,
+               "load_csv: a column is given by name and the header as absent, expected column numbers");
+    header_ = by_name || options.header == CsvHeader::present;
+    if (header_) check_names();
+    if (options.target) target_ = find(*options.target);
+    choose_features(options.features);
+    if (options.header == CsvHeader::automatic && !header_) {
+      header_ = std::any_of(features_.begin(), features_.end(), [&](std::size_t column) {
+        return io::parse_csv_value(first_[column]).kind == CsvKind::text;
+      });
+      if (header_) check_names();
+    }
+    if (header_ && options.features.empty()) check_features_named();
+  }
+
+  bool header() const { return header_; }
+  std::size_t target() const { return *target_; }
+  const std::vector<std::size_t>& features() const { return features_; }
+
+  std::string name(std::size_t column) const { return header_ ? first_[column] : std::to_string(column); }
+  Fields feature_names() const {
+    Fields names;
+    for (const std::size_t column : features_) names.push_back(name(column));
+    return names;
+  }
+
+  void check_row(const CsvReader& reader) const {
+    RILL_CHECK(reader.size() == first_.size(), reader.where(), ": there are ", reader.size(),
+               " fields, expected ", first_.size(), " as in line ", first_line_);
+  }
+
+  float number(const CsvReader& reader, std::size_t column) const {
+    const io::CsvValue value = io::parse_csv_value(reader[column]);
+    if (value.kind != CsvKind::number) [[unlikely]]
+      refuse(reader, column, value.kind, "a number");
+    return value.number;
+  }
+
+  /// Throws that a cell is not what was expected, in the words that fit what it is.
+  [[noreturn]] void refuse(const CsvReader& reader, std::size_t column, CsvKind kind,
+                           const std::string& expected) const {
+    const std::string_view field = reader[column];
+    const std::string what = field.empty() ? "empty" : quote_csv_field(field);
+    rill::detail::fail(rill::detail::concat(
+        reader.where(), ": column ", header_ ? quote_csv_field(first_[column]) : name(column), " is ", what,
+        kind == CsvKind::missing ? " (a missing value)" : "", ", expected ",
+        kind == CsvKind::not_finite ? std::string("a finite number that f32 holds") : expected,
+        kind == CsvKind::missing ? "; fill in or remove such rows before" : ""));
+  }
+
+ private:
+  std::string where() const { return rill::detail::concat(path_, ":", first_line_); }
+
+  void check_names() const {
+    std::set<std::string_view> seen;
+    for (const std::string& name : first_) {
+      RILL_CHECK(name.empty() || seen.insert(name).second, where(), ": column name ", quote_csv_field(name),
+                 " stands twice, expected different names");
+    }
+  }
+
+  // The column that a table's row numbers stand in often has no name, and would be learnt from by mistake.
+  void check_features_named() const {
+    for (const std::size_t column : features_) {
+      RILL_CHECK(!first_[column].empty(), where(), ": column ", column,
+                 " has no name, expected one; name it, or say which columns are features");
+    }
+  }
+
+  std::size_t find(const CsvColumn& column) const {
+    if (const auto* const name = std::get_if<std::string>(&column)) {
+      const auto found = std::find(first_.begin(), first_.end(), *name);
+      RILL_CHECK(found != first_.end(), where(), ": there is no column ", quote_csv_field(*name),
+                 ", expected one of ", listed(first_));
+      return static_cast<std::size_t>(found - first_.begin());
+    }
+    const std::int64_t number = std::get<std::int64_t>(column), count = std::ssize(first_);
+    RILL_CHECK(number >= -count && number < count, where(), ": there is no column ", number, ", expected ",
+               -count, " to ", count - 1);
+    return static_cast<std::size_t>(number < 0 ? number + count : number);
+  }
+
+  void choose_features(const std::vector<CsvColumn>& chosen) {
+    for (const CsvColumn& column : chosen) {
+      const std::size_t found = find(column);
+      RILL_CHECK(found != target_, where(), ": column ", quote_csv_field(first_[found]),
+                 " is the target and a feature, expected one of the two");
+      RILL_CHECK(std::find(features_.begin(), features_.end(), found) == features_.end(), where(),
+                 ": column ", quote_csv_field(first_[found]),
+                 " is a feature twice, expected different columns");
+      features_.push_back(found);
+    }
+    for (std::size_t i = 0; chosen.empty() && i < first_.size(); ++i)
+      if (i != target_) features_.push_back(i);
+    RILL_CHECK(!features_.empty(), where(), ": there is 1 column, the target, expected at least 1 feature");
+  }
+
+  const std::string& path_;
+  Fields first_;
+  std::int64_t first_line_;
+  bool header_ = false;
+  std::optional<std::size_t> target_;
+  std::vector<std::size_t> features_;
+};
+
+// The class names seen so far. Labels are numbered as they come, and put in order at the end.
+class ClassNames {
+ public:
+  explicit ClassNames(const Fields& given) : fixed_(!given.empty()), names_(given) {
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      RILL_CHECK(labels_.emplace(given[i], static_cast<std::int64_t>(i)).second, "load_csv: class ",
+                 quote_csv_field(given[i]), " is given twice, expected different names");
+    }
+  }
+
+  std::int64_t label(const CsvReader& reader, const Columns& columns) {
+    const std::string_view name = reader[columns.target()];
+    if (const auto known = labels_.find(name); known != labels_.end()) return known->second;
+    if (fixed_) columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed(names_));
+    const CsvKind kind = io::parse_csv_value(name).kind;
+    if (kind == CsvKind::missing) columns.refuse(reader, columns.target(), kind, "a class name");
+    integers_ = integers_ && integer_of(name).has_value();
+    numbers_ = numbers_ && kind != CsvKind::text;
+    names_.emplace_back(name);
+    return labels_.emplace(name, std::ssize(names_) - 1).first->second;
+  }
+
+  /// Sorts the names and changes the labels with them.
+  Fields finish(std::vector<std::int64_t>& labels, const std::string& path) {
+    if (fixed_) return names_;
+    RILL_CHECK(integers_ || !numbers_, path, ": all ", names_.size(),
+               " classes are numbers, not all of them integers (the first is ", quote_csv_field(names_[0]),
+               "), expected class names; for a regression set regression");
+    Fields sorted = names_;
+    std::sort(sorted.begin(), sorted.end(), [&](const std::string& a, const std::string& b) {
+      if (!integers_) return a < b;
+      return std::pair(integer_of(a), std::string_view(a)) < std::pair(integer_of(b), std::string_view(b));
+    });
+    std::vector<std::int64_t> place(names_.size());
+    for (std::size_t i = 0; i < sorted.size(); ++i)
+      place[static_cast<std::size_t>(labels_.at(sorted[i]))] = static_cast<std::int64_t>(i);
+    for (std::int64_t& label : labels) label = place[static_cast<std::size_t>(label)];
+    return sorted;
+  }
+
+ private:
+  static std::optional<std::int64_t> integer_of(std::string_view text) {
+    std::int64_t value = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+    return value;
+  }
+
+  bool fixed_, integers_ = true, numbers_ = true;
+  Fields names_;
+  std::map<std::string, std::int64_t, std::less<>> labels_;
+};
+
+struct Rows {
+  std::vector<float> x;
+  std::int64_t count = 0;
+};
+
+// Reads the features of all rows, and hands each row to `take_target`.
+template <class Take>
+Rows read_rows(CsvReader& reader, const Columns& columns, const std::string& path, const Take& take_target) {
+  Rows rows;
+  for (bool there = !columns.header() || reader.next(); there; there = reader.next()) {
+    columns.check_row(reader);
+    for (const std::size_t column : columns.features()) rows.x.push_back(columns.number(reader, column));
+    take_target();
+    ++rows.count;
+  }
+  RILL_CHECK(rows.count > 0, path, ": there are no rows below the header, expected at least 1");
+  return rows;
+}
+
+void read_first(CsvReader& reader, const std::string& path) {
+  RILL_CHECK(reader.next(), path, ": there are no records, expected at least 1");
+}
+
+Tensor matrix(const Rows& rows) {
+  return tensor(std::span<const float>(rows.x), Shape{rows.count, std::ssize(rows.x) / rows.count});
+}
+
+}  // namespace
+
+CsvData load_csv(const std::string& path, const CsvOptions& options) {
+  RILL_CHECK(options.target, "load_csv: there is no target, expected the name or the number of a column");
+  RILL_CHECK(!options.regression || options.classes.empty(), "load_csv: there are ", options.classes.size(),
+             " classes for a regression, expected none");
+  CsvReader reader(path, options.delimiter);
+  ClassNames classes(options.classes);
+  read_first(reader, path);
+  const Columns columns(reader, path, options);
+  std::vector<std::int64_t> labels;
+  std::vector<float> numbers;
+  const Rows rows = read_rows(reader, columns, path, [&] {
+    if (options.regression) {
+      numbers.push_back(columns.number(reader, columns.target()));
+    } else {
+      labels.push_back(classes.label(reader, columns));
+    }
+  });
+  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}};
+  if (options.regression) {
+    const Tensor y = tensor(std::span<const float>(numbers), Shape{rows.count, 1});
+    data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y);
+  } else {
+    data.classes = classes.finish(labels, path);
+    const Tensor y = tensor(std::span<const std::int64_t>(labels), Shape{rows.count});
+    data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y, std::ssize(data.classes));
+  }
+  return data;
+}
+
+CsvInputs load_csv_inputs(const std::string& path, const CsvOptions& options) {
+  CsvReader reader(path, options.delimiter);
+  read_first(reader, path);
+  const Columns columns(reader, path, options);
+  const Rows rows = read_rows(reader, columns, path, [] {});
+  return {matrix(rows), columns.feature_names(), columns.header()};
+}
+
+}  // namespace rill::nn::data

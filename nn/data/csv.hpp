@@ -1,0 +1,61 @@
+// CSV files as datasets: columns of numbers, and one column to be predicted.
+//
+// Every cell of a chosen column has to be there: missing values are refused with their place, not filled in. Columns
+// are named by the header or numbered from 0, negative numbers from the end. Functions may be called from any thread
+// and keep nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <rill/core/tensor.hpp>
+#include <rill/nn/data/dataset.hpp>
+
+namespace rill::nn::data {
+
+using CsvColumn = std::variant<std::int64_t, std::string>;
+
+enum class CsvHeader {
+  automatic,  ///< the first row is a header if a feature in it is neither a number nor missing, or a column is named
+  present,
+  absent
+};
+
+struct CsvOptions {
+  CsvHeader header = CsvHeader::automatic;
+  std::optional<CsvColumn> target{};  ///< has to be given, except to load_csv_inputs
+  std::vector<CsvColumn> features{};  ///< in this order; none: all columns but the target
+  bool regression = false;            ///< the target is a number, not a class
+  std::vector<std::string>
+      classes{};  ///< the class names in the order of their labels; none: those in the file
+  char delimiter = ',';
+};
+
+struct CsvData {
+  std::shared_ptr<const TensorDataset> dataset;  ///< x f32 [rows, features]; y i64 [rows], or f32 [rows, 1]
+  std::vector<std::string> features;             ///< names of the columns; without a header "0", "1", ...
+  std::string target;
+  std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
+};
+
+/// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
+/// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
+/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes,
+/// and classes that look like measured values, numbers with a fraction.
+CsvData load_csv(const std::string& path, const CsvOptions& options);
+
+struct CsvInputs {
+  Tensor x;                           ///< f32 [rows, features]
+  std::vector<std::string> features;  ///< names of the columns; without a header "0", "1", ...
+  bool header = false;                ///< whether the file has one
+};
+
+/// Reads features alone: what a trained model shall predict from. A target in the options is left out, if given.
+/// Throws Error as load_csv does.
+CsvInputs load_csv_inputs(const std::string& path, const CsvOptions& options = {});
+
+}  // namespace rill::nn::data
