@@ -3,6 +3,7 @@
 
 #include <rill/core/op_list.hpp>
 #include <rill/core/tensor.hpp>
+#include <rill/core/version.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/data/mnist.hpp>
