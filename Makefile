@@ -95,8 +95,8 @@ ifeq ($(filter help clean format lint picture asan tsan trust-long uninstall,$(M
 endif
 
 OPTIMISE-release := -O3 -g1
-OPTIMISE-asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-OPTIMISE-tsan := -O1 -g -fsanitize=thread
+OPTIMISE-asan := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -141,7 +141,13 @@ else ifeq ($(MODE),tsan)
 endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-all_objects := $(call objects,$(library_sources) $(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+library_objects := $(call objects,$(library_sources))
+ifneq ($(MODE),release)
+  # One file for each folder, that includes the others: headers and templates are compiled once.
+  folders := $(sort $(dir $(library_sources)))
+  library_objects := $(patsubst %,$(BUILD)/obj/%folder.o,$(folders))
+endif
+all_objects := $(library_objects) $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
 
 version := $(subst $() ,.,$(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp))
 shared_name := librill.so.$(firstword $(subst ., ,$(version)))
@@ -187,7 +193,7 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' $(all_objects) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Tests and, under sanitizers, examples take longer to compile than to run.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
@@ -201,15 +207,23 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
+	@mkdir -p $(@D)
+	@printf '#include <rill/%s>\n' $(sort $(wildcard $*/*.cpp)) > $@
+
+$(BUILD)/obj/%/folder.o: $(BUILD)/obj/%/folder.cpp $(BUILD)/flags
+	$(call say,CXX,'$*/*.cpp')
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
 -include $(all_objects:.o=.d)
 
-$(BUILD)/lib/librill.a: $(call objects,$(library_sources)) $(BUILD)/sources
+$(BUILD)/lib/librill.a: $(library_objects) $(BUILD)/sources
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
-$(BUILD)/lib/$(shared_file): $(call objects,$(library_sources)) $(BUILD)/sources
+$(BUILD)/lib/$(shared_file): $(library_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -shared -Wl,-soname,$(shared_name) $(filter %.o,$^) -o $@ $(LDFLAGS) $(LIBRARY_LIBS) $(COMPLETE-$(MODE))
@@ -235,7 +249,7 @@ $(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)
 test: test-ready
 	$(tests) $(ARGS)
 
-test-ready: $(libraries) $(programs) $(tests)
+test-ready: $(if $(filter release,$(MODE)),$(libraries)) $(programs) $(tests)
 	@$(if $(filter release,$(MODE)),tools/setup.sh package,:)
 
 ##   mnist        fetch MNIST once, then train on it: make mnist ARGS="--quick --seed 7"
