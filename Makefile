@@ -10,6 +10,7 @@
 ##   NATIVE=1            compile for this machine's instruction set
 ##   MODE=release        or asan, tsan: sanitizers, each in a build folder of its own
 ##   BUILD=build         where to build
+##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
 ##   RILL_DATA=DIR       folder that holds the MNIST files; mnist then downloads nothing
 ##   DEPS=install        install missing packages with apt-get, through sudo; DEPS=none never installs
@@ -89,13 +90,13 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint picture asan tsan trust-long,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan tsan trust-long uninstall,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
 endif
 
 OPTIMISE-release := -O3 -g1
-OPTIMISE-asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-OPTIMISE-tsan := -O1 -g -fsanitize=thread
+OPTIMISE-asan := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -116,22 +117,41 @@ LANGUAGE := -std=c++20 -fPIC -fopenmp
 CPP := -I $(BUILD)/include $(BLAS_CPPFLAGS) $(CPPFLAGS)
 COMPILE := $(CXX) $(LANGUAGE) $(OPTIMISE) $(FLOATS) $(WARNINGS) $(CPP) $(CXXFLAGS)
 LINK := $(CXX) $(LANGUAGE) $(OPTIMISE) $(CXXFLAGS)
-LIBS := $(LDFLAGS) $(BLAS_LIBS) -lz -lfmt -pthread
+# What the library needs, and a program that links librill.a; the programs here take more.
+LIBRARY_LIBS := $(BLAS_LIBS) -lz -pthread
+LIBS := $(LDFLAGS) -lfmt $(LIBRARY_LIBS)
+# LIBRARY_LIBS is all that it needs. Under sanitizers the program brings their functions.
+COMPLETE-release := -Wl,-z,defs
 
 # ---- what is built --------------------------------------------------------------------------------------------------
 
-library_sources := $(sort $(wildcard core/*.cpp core/ops/*.cpp core/io/*.cpp nn/*.cpp nn/data/*.cpp nn/health/*.cpp optim/*.cpp))
+rooms := core nn optim
+library_sources := $(sort $(wildcard $(rooms:=/*.cpp) $(rooms:=/*/*.cpp)))
+library_headers := $(sort $(wildcard *.hpp $(rooms:=/*.hpp) $(rooms:=/*/*.hpp)))
 example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 test_sources := $(sort $(wildcard tests/*.cpp))
-ifeq ($(MODE),tsan)
+ifeq ($(MODE),asan)
+  # Programs outside would not be instrumented.
+  test_sources := $(filter-out tests/install_test.cpp,$(test_sources))
+else ifeq ($(MODE),tsan)
   # Only the files with test cases that run there.
   test_sources := tests/main.cpp $(sort $(shell grep -l '^TEST_CASE."threads:' $(wildcard tests/*.cpp)))
 endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-all_objects := $(call objects,$(library_sources) $(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+library_objects := $(call objects,$(library_sources))
+ifneq ($(MODE),release)
+  # One file for each folder, that includes the others: headers and templates are compiled once.
+  folders := $(sort $(dir $(library_sources)))
+  library_objects := $(patsubst %,$(BUILD)/obj/%folder.o,$(folders))
+endif
+all_objects := $(library_objects) $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+
+version := $(subst $() ,.,$(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp))
+shared_name := librill.so.$(firstword $(subst ., ,$(version)))
+shared_file := librill.so.$(version)
 
 libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so
 examples := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(example_sources))
@@ -143,7 +163,7 @@ bench := $(BUILD)/bin/rill_bench
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan tsan trust-long install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan tsan trust-long install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -173,7 +193,7 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' $(all_objects) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Tests and, under sanitizers, examples take longer to compile than to run.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
@@ -187,18 +207,30 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
+	@mkdir -p $(@D)
+	@printf '#include <rill/%s>\n' $(sort $(wildcard $*/*.cpp)) > $@
+
+$(BUILD)/obj/%/folder.o: $(BUILD)/obj/%/folder.cpp $(BUILD)/flags
+	$(call say,CXX,'$*/*.cpp')
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
 -include $(all_objects:.o=.d)
 
-$(BUILD)/lib/librill.a: $(call objects,$(library_sources)) $(BUILD)/sources
+$(BUILD)/lib/librill.a: $(library_objects) $(BUILD)/sources
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
-$(BUILD)/lib/librill.so: $(call objects,$(library_sources)) $(BUILD)/sources
+$(BUILD)/lib/$(shared_file): $(library_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -shared -Wl,-soname,librill.so $(filter %.o,$^) -o $@ $(LIBS)
+	$(Q)$(LINK) -shared -Wl,-soname,$(shared_name) $(filter %.o,$^) -o $@ $(LDFLAGS) $(LIBRARY_LIBS) $(COMPLETE-$(MODE))
+
+$(BUILD)/lib/librill.so: $(BUILD)/lib/$(shared_file)
+	@ln -sf $(shared_file) $(@D)/$(shared_name)
+	@ln -sf $(shared_name) $@
 
 $(bench): private LIBS := -lbenchmark $(LIBS)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
@@ -217,8 +249,8 @@ $(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)
 test: test-ready
 	$(tests) $(ARGS)
 
-test-ready: $(libraries) $(programs) $(tests)
-	@:
+test-ready: $(if $(filter release,$(MODE)),$(libraries)) $(programs) $(tests)
+	@$(if $(filter release,$(MODE)),tools/setup.sh package,:)
 
 ##   mnist        fetch MNIST once, then train on it: make mnist ARGS="--quick --seed 7"
 mnist: mnist-ready
@@ -287,13 +319,23 @@ format:
 	@tools/lint.sh --fix
 
 PREFIX ?= /usr/local
-installed_headers = $(sort $(wildcard *.hpp core/*.hpp core/ops/*.hpp core/io/*.hpp nn/*.hpp nn/data/*.hpp nn/health/*.hpp optim/*.hpp))
-##   install      headers, libraries and rill under $(DESTDIR)$(PREFIX), by default /usr/local
+LIBDIR ?= $(PREFIX)/lib
+STRIP ?= strip
+run_install = PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" STRIP="$(STRIP)" VERSION=$(version) \
+  STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" tools/install.sh
+##   install      headers, libraries, their files for pkg-config and CMake, and rill
 install: $(libraries) $(programs)
-	$(Q)for header in $(installed_headers); do install -D -m 644 $$header "$(DESTDIR)$(PREFIX)/include/rill/$$header" || exit 1; done
-	$(Q)install -D -m 644 $(BUILD)/lib/librill.a "$(DESTDIR)$(PREFIX)/lib/librill.a"
-	$(Q)install -D -m 755 $(BUILD)/lib/librill.so "$(DESTDIR)$(PREFIX)/lib/librill.so"
-	$(if $(rill_sources),$(Q)install -D -m 755 $(BUILD)/bin/rill "$(DESTDIR)$(PREFIX)/bin/rill")
+# The tests install what is there, whatever flags it was built with.
+install install-built:
+	$(Q)$(run_install) install $(library_headers)
+
+##   uninstall    remove what install wrote, with the same PREFIX, LIBDIR and DESTDIR
+uninstall:
+	$(Q)$(run_install) uninstall
+
+##   check-install  the test that compiles the library anew, in a CMake project
+check-install: test-ready
+	$(Q)$(tests) -tc='install:*CMake project' --no-skip
 
 ##   clean        remove the build folder
 clean:

@@ -6,6 +6,7 @@
 #include <rill/core/io/npy.hpp>
 #include <rill/core/op_list.hpp>
 #include <rill/core/tensor.hpp>
+#include <rill/core/version.hpp>
 #include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>

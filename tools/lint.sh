@@ -35,7 +35,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 # The layers of core's headers, lowest first: prefixes of the name below core/, the longest fits. A header includes
 # headers of lower layers, and of its own prefix (ops/relu.hpp may include ops/elementwise.hpp).
 layers='
-error
+error version
 dtype shape
 random sample sum
 memory

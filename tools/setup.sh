@@ -1,11 +1,11 @@
 #!/bin/sh
-# setup.sh [base|lint|tsan|bench|plot|fetch]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
 # What is missing is installed with apt-get if we are root or DEPS=install says so (then through sudo); otherwise the
-# packages and the command to run are printed, and the status is 1. It never asks. Packages of the group `fetch` are
-# wished for, not needed: their absence is a warning.
+# packages and the command to run are printed, and the status is 1. It never asks. Packages of the groups `fetch` and
+# `package` are wished for, not needed: their absence is a warning.
 #
 # Environment: CXX, BUILD, DEPS=install|check|none, CLANG_FORMAT. When all is there, nothing is printed, and a stamp in
 # $BUILD, made for this compiler, answers the next call. The stamp of `base` is setup.mk, which the Makefile includes.
@@ -135,6 +135,11 @@ probe_bench() {
 
 probe_plot() { have gnuplot || need gnuplot-nox; }
 
+probe_package() {
+  have cmake || need cmake
+  have pkg-config || need pkg-config
+}
+
 probe_fetch() {
   have curl || need curl
   have gzip || need gzip
@@ -179,6 +184,7 @@ libcli11-dev       cli11-devel            cli11          cli11-dev
 zlib1g-dev         zlib-devel             zlib           zlib-dev
 libbenchmark-dev   google-benchmark-devel benchmark      benchmark-dev
 gnuplot-nox        gnuplot-minimal        gnuplot        gnuplot
+pkg-config         pkgconf                pkgconf        pkgconf
 '
 
 translate() { # column, packages
@@ -248,13 +254,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | bench | tsan | lint | plot | fetch) ;;
+  base | bench | tsan | lint | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, lint, tsan, bench, plot or fetch\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac
@@ -291,8 +297,13 @@ if [ -n "$missing" ] && may_install; then
 fi
 
 if [ -n "$missing" ]; then
-  if [ "$group" = fetch ]; then
-    say "warning: missing, and useful for downloads: $missing"
+  case $group in
+    fetch) use='for downloads' ;;
+    package) use='for the tests of installations, which are skipped without them' ;;
+    *) use= ;;
+  esac
+  if [ -n "$use" ]; then
+    say "warning: missing, and useful $use: $missing"
     exit 0
   fi
   say "missing packages: $missing"
