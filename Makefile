@@ -198,6 +198,8 @@ $(BUILD)/sources: FORCE
 # Tests and, under sanitizers, examples take longer to compile than to run.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
 $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+# What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
+$(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 ifneq ($(MODE),release)
   $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 endif
@@ -213,7 +215,7 @@ $(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
 
 $(BUILD)/obj/%/folder.o: $(BUILD)/obj/%/folder.cpp $(BUILD)/flags
 	$(call say,CXX,'$*/*.cpp')
-	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)
 

@@ -16,14 +16,17 @@
 #include <rill/nn/data/split.hpp>
 #include <rill/nn/data/transform.hpp>
 #include <rill/nn/health/dead_units.hpp>
+#include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>
 #include <rill/optim/adagrad.hpp>
 #include <rill/optim/adam.hpp>
+#include <rill/optim/callbacks.hpp>
 #include <rill/optim/clip.hpp>
 #include <rill/optim/combined.hpp>
 #include <rill/optim/decay.hpp>
+#include <rill/optim/fit.hpp>
 #include <rill/optim/one_cycle.hpp>
 #include <rill/optim/plateau.hpp>
 #include <rill/optim/rmsprop.hpp>

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <rill/core/create.hpp>
 #include <rill/core/error.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/npy.hpp>

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <rill/core/tensor.hpp>
+#include <rill/core/create.hpp>
 #include <rill/nn/data/warp.hpp>
 
 namespace rill::nn::data::detail {
