@@ -450,24 +450,24 @@ struct SumOfAll {
 
 TEST_CASE("variadic: an op that returns too few gradients is refused") {
   const std::vector<Tensor> inputs(3, ones({2}, DType::f64).requires_grad_());
-  CHECK_THROWS_WITH_AS(rill::apply(SumOfAll{2}, std::span<const Tensor>(inputs)).sum().backward(),
+  CHECK_THROWS_WITH_AS(apply_list(SumOfAll{2}, std::span<const Tensor>(inputs)).sum().backward(),
                        "backward: sum_of_all returned 2 gradients for 3 inputs, expected one each", Error);
 }
 
 TEST_CASE("variadic: one gradient for all inputs is added up, not shared") {
   const std::vector<Tensor> inputs{ones({2}, DType::f64).requires_grad_(),
                                    ones({2}, DType::f64).requires_grad_()};
-  rill::apply(SumOfAll{2}, std::span<const Tensor>(inputs)).sum().backward();
+  apply_list(SumOfAll{2}, std::span<const Tensor>(inputs)).sum().backward();
   CHECK(values(inputs[0].grad()) == Values{1, 1});
   CHECK_FALSE(share(inputs[0].grad(), inputs[1].grad()));
 }
 
 TEST_CASE("variadic: nothing is recorded without a gradient or a guard's leave") {
   const std::vector<Tensor> plain(2, ones({2}, DType::f64));
-  CHECK_FALSE(rill::apply(SumOfAll{2}, std::span<const Tensor>(plain)).requires_grad());
+  CHECK_FALSE(apply_list(SumOfAll{2}, std::span<const Tensor>(plain)).requires_grad());
   const std::vector<Tensor> leaves(2, ones({2}, DType::f64).requires_grad_());
   const NoGrad no_grad;
-  CHECK_FALSE(rill::apply(SumOfAll{2}, std::span<const Tensor>(leaves)).requires_grad());
+  CHECK_FALSE(apply_list(SumOfAll{2}, std::span<const Tensor>(leaves)).requires_grad());
 }
 
 TEST_CASE("variadic: a graph can be walked twice if it is kept, else not") {
