@@ -606,7 +606,8 @@ TEST_CASE("errors: a parameter that is undefined") {
   };
   nn::Sequential model;
   model.add(std::unique_ptr<nn::Module>(std::make_unique<Hollow>()));
-  refused("visit: tensor \"0.weight\" is undefined, expected one with elements", {}, [&] { model.parameters(); });
+  refused("visit: tensor \"0.weight\" is undefined, expected one with elements", {},
+          [&] { model.parameters(); });
 }
 
 TEST_CASE("errors: weights that are not the model's") {
