@@ -49,6 +49,12 @@ constexpr double largest_finite(DType dtype) {
   return dtype == DType::f32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
 }
 
+/// The smallest number above 0 of a floating dtype, a denormal one.
+constexpr double smallest_positive(DType dtype) {
+  return dtype == DType::f32 ? double{std::numeric_limits<float>::denorm_min()}
+                             : std::numeric_limits<double>::denorm_min();
+}
+
 namespace detail {
 
 /// `value` as an element. Throws Error, naming `where`, for what an i64 cannot hold.

@@ -12,7 +12,8 @@
 //
 // The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
 // exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
-// second-order gradient is zero. Optional `void check(DType) const` throws Error for attributes that are bad for x.
+// second-order gradient is zero. Optional: `void check(DType) const` throws Error for attributes that are bad for x;
+// `static constexpr auto domain = SampleInput::Kind::positive` where x must be positive.
 #pragma once
 
 #include <rill/core/graph.hpp>
@@ -47,6 +48,16 @@ template <class F>
 concept ReadsOutput = requires(const F& f, double y) {
   f.slope_from_output(y);
 };
+
+// What a formula's samples are drawn from.
+template <class F>
+constexpr SampleInput::Kind domain_of() {
+  if constexpr (requires { F::domain; }) {
+    return F::domain;
+  } else {
+    return SampleInput::Kind::real;
+  }
+}
 
 // Joins a formula's name and a suffix at compile time.
 template <const std::string_view& name, std::size_t suffixes>
@@ -166,7 +177,7 @@ struct Elementwise {
     std::vector<Sample<Elementwise>> all;
     for (const F& formula : F::samples()) {
       for (const Shape& shape : {Shape{7}, Shape{3, 5}, Shape{2, 3, 4}, Shape{}, Shape{0}, Shape{3, 0}}) {
-        all.push_back({{formula}, {{shape}}});
+        all.push_back({{formula}, {{shape, detail::domain_of<F>()}}});
       }
     }
     return all;

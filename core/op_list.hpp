@@ -6,21 +6,34 @@
 
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
+#include <rill/core/ops/celu.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/gelu.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
+#include <rill/core/ops/math.hpp>
 #include <rill/core/ops/matmul.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/relu.hpp>
 #include <rill/core/ops/reshape.hpp>
+#include <rill/core/ops/selu.hpp>
+#include <rill/core/ops/sigmoid.hpp>
+#include <rill/core/ops/silu.hpp>
 #include <rill/core/ops/softmax.hpp>
+#include <rill/core/ops/softplus.hpp>
+#include <rill/core/ops/tanh.hpp>
 
 namespace rill::ops {
 
-using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Cast, Softmax,
-                          CrossEntropy, Prelu, Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>>;
+using OpList =
+    std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Cast, Softmax, CrossEntropy,
+               Prelu, Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>, Elementwise<Selu>,
+               Elementwise<Celu>, Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>,
+               Elementwise<Softplus>, Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>,
+               Elementwise<Log>, Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>,
+               Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>>;
 
 }  // namespace rill::ops

@@ -111,7 +111,6 @@ Tensor operator+(double a, const Tensor& b) { return number(a, b) + b; }
 Tensor operator-(double a, const Tensor& b) { return number(a, b) - b; }
 Tensor operator*(double a, const Tensor& b) { return number(a, b) * b; }
 Tensor operator/(double a, const Tensor& b) { return number(a, b) / b; }
-Tensor operator-(const Tensor& a) { return a * -1.0; }
 
 Tensor Tensor::add(const Tensor& other) const { return *this + other; }
 Tensor Tensor::sub(const Tensor& other) const { return *this - other; }

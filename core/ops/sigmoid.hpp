@@ -1,0 +1,68 @@
+// sigmoid(x) = 1 / (1 + exp(-x)), and its pieces, on which silu, softplus and gelu's tanh form build.
+#pragma once
+
+#include <cmath>
+
+#include <rill/core/elementwise.hpp>
+
+namespace rill {
+
+namespace detail {
+
+// With e = exp(-|x|), nothing overflows and neither tail is a difference of near numbers.
+template <class T>
+T logistic(T x) {
+  const T e = std::exp(-std::abs(x));
+  return (x < T(0) ? e : T(1)) / (1 + e);
+}
+/// logistic(x) · (1 - logistic(x)).
+template <class T>
+T logistic_slope(T x) {
+  const T e = std::exp(-std::abs(x));
+  return e / ((1 + e) * (1 + e));
+}
+
+}  // namespace detail
+
+namespace ops {
+
+/// y = 1 / (1 + exp(-x)); dy/dx = y (1 - y), accurate in both tails. The in-place form reads y, so that the error of
+/// dy/dx is absolute (1e-7 in f32), not relative.
+struct Sigmoid {
+  static constexpr std::string_view name = "sigmoid";
+
+  template <class T>
+  T value(T x) const {
+    return detail::logistic(x);
+  }
+  template <class T>
+  T slope_from_input(T x) const {
+    return static_cast<T>(detail::logistic_slope(double{x}));
+  }
+  template <class T>
+  T slope_from_output(T y) const {
+    return y * (1 - y);
+  }
+  template <class T>
+  T curvature_from_input(T x) const {
+    return static_cast<T>(detail::logistic_slope(double{x}) * -std::tanh(double{x} / 2));
+  }
+  template <class T>
+  T curvature_from_output(T y) const {
+    return 1 - 2 * y;
+  }
+
+  static std::vector<Sigmoid> samples() { return {{}}; }
+};
+
+extern template struct Elementwise<Sigmoid>;
+extern template struct Elementwise<Sigmoid, true>;
+extern template struct Slope<Sigmoid, false>;
+extern template struct Slope<Sigmoid, true>;
+
+}  // namespace ops
+
+/// 1 / (1 + exp(-x)); any shape, f32 or f64.
+Tensor sigmoid(const Tensor& x);
+
+}  // namespace rill
