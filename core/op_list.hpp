@@ -7,14 +7,21 @@
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
 #include <rill/core/ops/celu.hpp>
+#include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/extreme.hpp>
 #include <rill/core/ops/gelu.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
+#include <rill/core/ops/logsumexp.hpp>
 #include <rill/core/ops/math.hpp>
 #include <rill/core/ops/matmul.hpp>
+#include <rill/core/ops/maximum.hpp>
+#include <rill/core/ops/nll_loss.hpp>
+#include <rill/core/ops/pair_loss.hpp>
+#include <rill/core/ops/pow.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/relu.hpp>
@@ -25,6 +32,9 @@
 #include <rill/core/ops/softmax.hpp>
 #include <rill/core/ops/softplus.hpp>
 #include <rill/core/ops/tanh.hpp>
+#include <rill/core/ops/topk.hpp>
+#include <rill/core/ops/var.hpp>
+#include <rill/core/ops/where.hpp>
 
 namespace rill::ops {
 
@@ -34,6 +44,13 @@ using OpList =
                Elementwise<Celu>, Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>,
                Elementwise<Softplus>, Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>,
                Elementwise<Log>, Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>,
-               Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>>;
+               Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>,
+               Pow, Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK,
+               LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
+
+/// Ops whose results require no gradient, ever.
+using ConstantOpList =
+    std::tuple<Compare<IsEqual>, Compare<IsNotEqual>, Compare<IsLess>, Compare<IsLessOrEqual>,
+               Compare<IsGreater>, Compare<IsGreaterOrEqual>, ArgMax, ArgMin>;
 
 }  // namespace rill::ops

@@ -67,7 +67,7 @@ inline double golden_error(double got, double expected) {
 /// The largest golden_error() of all elements; infinite if the shapes differ. Elements at which `leave_out` is NaN
 /// do not count.
 inline double golden_error(const Tensor& got, const Json& stored, const Tensor& leave_out = {}) {
-  const Tensor expected = golden_tensor(stored), wide = got.detach().to(DType::f64);
+  const Tensor expected = golden_tensor(stored).to(DType::f64), wide = got.detach().to(DType::f64);
   if (wide.shape() != expected.shape()) return std::numeric_limits<double>::infinity();
   const bool masked = leave_out.defined() && leave_out.shape() == expected.shape();
   double worst = 0;

@@ -36,17 +36,23 @@ Function function_of(const Run& run) {
       if constexpr (std::is_same_v<decltype(results), Tensor>) {
         return Tensors{results};
       } else {
-        return Tensors(results.begin(), results.end());
+        Tensors floating;  // the indices of topk have no gradient
+        for (const Tensor& result : results) {
+          if (is_floating(result.dtype())) floating.push_back(result);
+        }
+        return floating;
       }
     }
     (std::make_index_sequence<arity<Op>>());
   };
 }
 
-// The class weights of cross_entropy are constants by contract; every other floating input has a gradient.
+// The class weights of losses are constants by contract; every other floating input has a gradient.
 template <class Op>
 bool differentiable(std::size_t input, const Tensor& value) {
-  if (std::is_same_v<Op, ops::CrossEntropy> && input == 2) return false;
+  constexpr bool weighted = std::is_same_v<Op, ops::CrossEntropy> || std::is_same_v<Op, ops::NllLoss> ||
+                            std::is_same_v<Op, ops::BinaryCrossEntropyWithLogits>;
+  if (weighted && input == 2) return false;
   return value.defined() && is_floating(value.dtype());
 }
 

@@ -1,35 +1,14 @@
-#include <rill/core/broadcast.hpp>
-#include <rill/core/elementwise.hpp>
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/pairs.hpp>
 
 namespace rill {
 namespace ops {
 namespace {
 
-// Calls f on every pair. The steps are constants inside each loop, so that each is vectorised.
 template <class F>
-void run(std::string_view name, const Tensor& a, const Tensor& b, Tensor& y, F f) {
-  dispatch_floating(y.dtype(), name, [&]<class T>(T) {
-    const detail::BroadcastPlan plan(y.shape(), a.shape(), b.shape());
-    const T *all_a = a.data<T>().data(), *all_b = b.data<T>().data();
-    T* all_y = y.mutable_data<T>().data();
-    for_rows(plan, [&](std::int64_t row, std::int64_t begin, std::int64_t end) {
-      const auto start = plan.start(row);
-      const T *in_a = all_a + start.a, *in_b = all_b + start.b;
-      T* out = all_y + row * plan.columns;
-      if (plan.step_a == 0) {
-        const T value = *in_a;
-        detail::independent_loop(begin, end,
-                                 [=](std::int64_t i) { out[i] = f(value, in_b[plan.step_b ? i : 0]); });
-      } else if (plan.step_b == 0) {
-        const T value = *in_b;
-        detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], value); });
-      } else {
-        detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i]); });
-      }
-    });
-  });
+void run(const Tensor& a, const Tensor& b, Tensor& y, F f) {
+  dispatch_floating(y.dtype(), "binary", [&]<class T>(T) { for_pairs<T, T>(a, b, y, f); });
 }
 
 }  // namespace
@@ -48,16 +27,16 @@ std::vector<std::vector<SampleInput>> binary_samples() {
 }
 
 void Add::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
-  run(name, a, b, y, [](auto p, auto q) { return p + q; });
+  run(a, b, y, [](auto p, auto q) { return p + q; });
 }
 void Sub::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
-  run(name, a, b, y, [](auto p, auto q) { return p - q; });
+  run(a, b, y, [](auto p, auto q) { return p - q; });
 }
 void Mul::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
-  run(name, a, b, y, [](auto p, auto q) { return p * q; });
+  run(a, b, y, [](auto p, auto q) { return p * q; });
 }
 void Div::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
-  run(name, a, b, y, [](auto p, auto q) { return p / q; });
+  run(a, b, y, [](auto p, auto q) { return p / q; });
 }
 
 std::array<Tensor, 2> Add::gradient(const Incoming& g) const {

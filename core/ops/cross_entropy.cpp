@@ -4,6 +4,7 @@
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/reduce.hpp>
 #include <rill/core/ops/softmax.hpp>
+#include <rill/core/ops/where.hpp>
 #include <rill/core/parallel.hpp>
 
 namespace rill {
@@ -82,26 +83,32 @@ double row_loss(const Rows<T>& rows, const T* x, std::int64_t row) {
 
 }  // namespace
 
-Meta CrossEntropy::infer(const Tensor& x, const Tensor& target, const Tensor& weight) const {
-  RILL_CHECK(is_floating(x.dtype()), name, ": logits are ", x.dtype(), ", expected f32 or f64");
-  RILL_CHECK(x.dim() == 2 && x.shape()[1] > 0, name, ": logits are ", x.shape(), ", expected [n, classes]");
+void check_class_loss(std::string_view name, const char* what, const Tensor& x, const Tensor& target,
+                      const Tensor& weight, std::int64_t ignore_index) {
+  RILL_CHECK(is_floating(x.dtype()), name, ": ", what, " are ", x.dtype(), ", expected f32 or f64");
+  RILL_CHECK(x.dim() == 2 && x.shape()[1] > 0, name, ": ", what, " are ", x.shape(),
+             ", expected [n, classes]");
   RILL_CHECK(target.dtype() == DType::i64, name, ": target is ", target.dtype(), ", expected i64 labels");
   RILL_CHECK(target.shape() == Shape{x.shape()[0]}, name, ": target is ", target.shape(), ", expected [",
-             x.shape()[0], "] (logits ", x.shape(), ")");
+             x.shape()[0], "] (", what, " ", x.shape(), ")");
   if (weight.defined()) {
     RILL_CHECK(weight.shape() == Shape{x.shape()[1]} && weight.dtype() == x.dtype(), name, ": weight is ",
                weight.dtype(), " ", weight.shape(), ", expected ", x.dtype(), " [", x.shape()[1], "]");
     RILL_CHECK(!weight.requires_grad(), name,
                ": weight requires a gradient, expected constants; use detach()");
   }
-  RILL_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1, name, ": label_smoothing is ",
-             options.label_smoothing, ", expected 0 to 1");
   const std::int64_t classes = x.shape()[1];
   const auto labels = target.data<std::int64_t>();
   for (std::size_t row = 0; row < labels.size(); ++row) {
-    RILL_CHECK((labels[row] >= 0 && labels[row] < classes) || labels[row] == options.ignore_index, name,
-               ": label ", labels[row], " in row ", row, " is out of range, expected 0 to ", classes - 1);
+    RILL_CHECK((labels[row] >= 0 && labels[row] < classes) || labels[row] == ignore_index, name, ": label ",
+               labels[row], " in row ", row, " is out of range, expected 0 to ", classes - 1);
   }
+}
+
+Meta CrossEntropy::infer(const Tensor& x, const Tensor& target, const Tensor& weight) const {
+  RILL_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1, name, ": label_smoothing is ",
+             options.label_smoothing, ", expected 0 to 1");
+  check_class_loss(name, "logits", x, target, weight, options.ignore_index);
   return {options.reduction == Reduction::none ? Shape{x.shape()[0]} : Shape{}, x.dtype()};
 }
 
@@ -191,7 +198,8 @@ std::array<Tensor, 4> CrossEntropyBackward::gradient(const Incoming& v, Input<0>
     const Tensor p = softmax(x());
     const Tensor along = p * (v[0] - apply(Sum{last}, p * v[0]));
     const Tensor by_row = g().dim() == 0 ? g() : g().reshape({g().numel(), 1});
-    to_x = along * (factors * by_row);
+    // Chosen, not multiplied by 0: an ignored row may hold NaN.
+    to_x = where(factors, along * (factors * by_row), 0.0);
   }
   return {to_g, to_x, {}, {}};
 }

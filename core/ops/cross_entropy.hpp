@@ -16,6 +16,11 @@ struct CrossEntropyOptions {
 
 namespace ops {
 
+/// The checks of losses of class labels: x [n, classes], which a message calls `what`; target i64 [n] with labels in
+/// range or ignored; weight, where defined, [classes] and constant. Throws Error.
+void check_class_loss(std::string_view name, const char* what, const Tensor& x, const Tensor& target,
+                      const Tensor& weight, std::int64_t ignore_index);
+
 /// With p = softmax(x) and q_c = (1 - e) w_t [c = t] + (e / classes) w_c, the loss of a row is -Σ_c q_c log p_c
 /// (e is label_smoothing, t the row's label, w the class weights or 1). `mean` divides by Σ w_t over the rows that
 /// are not ignored. All as in PyTorch.

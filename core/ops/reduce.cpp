@@ -1,70 +1,11 @@
-#include <algorithm>
 #include <bit>
 
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/reduce.hpp>
-#include <rill/core/parallel.hpp>
-#include <rill/core/sum.hpp>
 
 namespace rill {
 namespace ops {
 namespace {
-
-// Sums run over fixed blocks, whose partial sums are added in order: the result does not depend on the threads.
-constexpr std::int64_t block_elements = 16384;
-
-// y[o] = Σ_r x[o, r] · scale.
-template <class In, class Out>
-void sum_inner(const In* x, Out* y, std::int64_t outer, std::int64_t reduced, double scale) {
-  if (outer >= 64 || reduced <= block_elements) {
-    const std::int64_t grain =
-        std::max<std::int64_t>(detail::parallel_grain / std::max<std::int64_t>(reduced, 1), 1);
-    parallel_for(
-        outer,
-        [=](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t o = begin; o < end; ++o)
-            y[o] = static_cast<Out>(detail::sum_run(x + o * reduced, reduced) * scale);
-        },
-        grain);
-    return;
-  }
-  const std::int64_t blocks = (reduced + block_elements - 1) / block_elements;
-  Tensor partial = empty({blocks}, DType::f64);
-  double* sums = partial.mutable_data<double>().data();
-  for (std::int64_t o = 0; o < outer; ++o) {
-    parallel_tasks(blocks, [=](std::int64_t block) {
-      const std::int64_t begin = block * block_elements, end = std::min(begin + block_elements, reduced);
-      sums[block] = detail::sum_run(x + o * reduced + begin, end - begin);
-    });
-    y[o] = static_cast<Out>(detail::sum_run(sums, blocks) * scale);
-  }
-}
-
-// y[o, i] = Σ_r x[o, r, i] · scale, a strip of columns at a time.
-template <class In, class Out>
-void sum_middle(const In* x, Out* y, std::int64_t outer, std::int64_t reduced, std::int64_t inner,
-                double scale) {
-  constexpr std::int64_t strip = 64;
-  const std::int64_t strips = (inner + strip - 1) / strip;
-  const std::int64_t grain =
-      std::max<std::int64_t>(detail::parallel_grain / std::max<std::int64_t>(reduced * strip, 1), 1);
-  parallel_for(
-      outer * strips,
-      [=](std::int64_t first, std::int64_t last) {
-        for (std::int64_t task = first; task < last; ++task) {
-          const std::int64_t o = task / strips, begin = task % strips * strip,
-                             width = std::min(strip, inner - begin);
-          double sums[strip] = {};
-          for (std::int64_t r = 0; r < reduced; ++r) {
-            const In* row = x + (o * reduced + r) * inner + begin;
-            for (std::int64_t i = 0; i < width; ++i) sums[i] += static_cast<double>(row[i]);
-          }
-          for (std::int64_t i = 0; i < width; ++i)
-            y[o * inner + begin + i] = static_cast<Out>(sums[i] * scale);
-        }
-      },
-      grain);
-}
 
 // Neighbouring axes [first, last] that are summed over.
 struct Run {
@@ -80,15 +21,12 @@ Run last_run(unsigned mask) {
 
 template <class In, class Out>
 void sum_run_of_axes(const Tensor& x, Run run, double scale, Tensor& y) {
-  std::int64_t outer = 1, reduced = 1, inner = 1;
-  for (int i = 0; i < x.dim(); ++i) (i < run.first ? outer : i > run.last ? inner : reduced) *= x.shape()[i];
+  Groups groups;
+  for (int i = 0; i < x.dim(); ++i)
+    (i < run.first ? groups.outer : i > run.last ? groups.inner : groups.reduced) *= x.shape()[i];
   const In* in = x.data<In>().data();
-  Out* out = y.mutable_data<Out>().data();
-  if (inner == 1) {
-    sum_inner(in, out, outer, reduced, scale);
-  } else {
-    sum_middle(in, out, outer, reduced, inner, scale);
-  }
+  sum_groups(groups, y.mutable_data<Out>().data(), scale, 1,
+             [=](std::int64_t at, std::int64_t) { return static_cast<double>(in[at]); });
 }
 
 // One run of neighbouring axes at a time, from the last to the first. What lies between is f64; the last step scales.
@@ -128,32 +66,6 @@ std::vector<Sample<Op>> reduction_samples() {
 }
 
 }  // namespace
-
-Shape Axes::reduced(const Shape& shape, bool keep) const {
-  std::array<std::int64_t, Shape::max_rank> sizes{};
-  std::size_t rank = 0;
-  for (int i = 0; i < shape.rank(); ++i) {
-    const bool gone = mask >> i & 1;
-    if (!gone || keep) sizes[rank++] = gone ? 1 : shape[i];
-  }
-  return Shape(std::span<const std::int64_t>(sizes.data(), rank));
-}
-
-std::int64_t Axes::count(const Shape& shape) const {
-  std::int64_t product = 1;
-  for (int i = 0; i < shape.rank(); ++i) product *= mask >> i & 1 ? shape[i] : 1;
-  return product;
-}
-
-Axes axes_of(const char* where, const Shape& shape, const std::vector<int>& axes, bool keepdim) {
-  Axes result{axes.empty() ? (1u << shape.rank()) - 1 : 0, keepdim};
-  for (const int axis : axes) {
-    const unsigned bit = 1u << normalize_axis(axis, shape, where);
-    RILL_CHECK(!(result.mask & bit), where, ": axis ", axis, " is named twice, expected distinct axes");
-    result.mask |= bit;
-  }
-  return result;
-}
 
 Meta Sum::infer(const Tensor& x) const { return infer_reduction(name, x, axes); }
 

@@ -1,23 +1,11 @@
 // sum and mean over axes.
 #pragma once
 
-#include <rill/core/graph.hpp>
+#include <rill/core/ops/groups.hpp>
 #include <rill/core/sample.hpp>
 
 namespace rill {
 namespace ops {
-
-/// Which axes are summed over (bit i for axis i), and whether they stay as dimensions of size 1.
-struct Axes {
-  unsigned mask = 0;
-  bool keepdim = false;
-
-  Shape reduced(const Shape& shape, bool keep) const;
-  std::int64_t count(const Shape& shape) const;  ///< elements summed into one
-};
-
-/// The axes as a mask; no axes mean all. Throws Error for an axis out of range or named twice.
-Axes axes_of(const char* where, const Shape& shape, const std::vector<int>& axes, bool keepdim);
 
 /// y = Σ x over the axes; sums are made in f64, in an order that follows from the shape alone. Of no elements: 0.
 struct Sum {
