@@ -10,6 +10,7 @@
 #include <rill/nn/health/dead_units.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
+#include <rill/nn/summary.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/one_cycle.hpp>
 #include <rill/optim/sgd.hpp>
