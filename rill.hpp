@@ -20,6 +20,7 @@
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>
+#include <rill/nn/summary.hpp>
 #include <rill/optim/adagrad.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/callbacks.hpp>

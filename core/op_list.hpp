@@ -4,18 +4,21 @@
 
 #include <tuple>
 
+#include <rill/core/ops/batch_norm.hpp>
 #include <rill/core/ops/binary.hpp>
 #include <rill/core/ops/cast.hpp>
 #include <rill/core/ops/celu.hpp>
 #include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/concat.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
+#include <rill/core/ops/dropout.hpp>
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/extreme.hpp>
 #include <rill/core/ops/gather.hpp>
 #include <rill/core/ops/gelu.hpp>
 #include <rill/core/ops/index_select.hpp>
+#include <rill/core/ops/layer_norm.hpp>
 #include <rill/core/ops/leaky_relu.hpp>
 #include <rill/core/ops/linear.hpp>
 #include <rill/core/ops/logsumexp.hpp>
@@ -44,15 +47,16 @@
 
 namespace rill::ops {
 
-using OpList = std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Permute, Slice,
-                          Concat, Gather, IndexSelect, Cast, Softmax, CrossEntropy, Prelu, Elementwise<Relu>,
-                          Elementwise<LeakyRelu>, Elementwise<Elu>, Elementwise<Selu>, Elementwise<Celu>,
-                          Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>, Elementwise<Softplus>,
-                          Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>, Elementwise<Log>,
-                          Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>, Elementwise<Abs>,
-                          Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>, Pow,
-                          Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK,
-                          LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
+using OpList =
+    std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Permute, Slice, Concat, Gather,
+               IndexSelect, Cast, Softmax, CrossEntropy, Prelu, LayerNorm, BatchNorm, Dropout,
+               Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>, Elementwise<Selu>,
+               Elementwise<Celu>, Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>,
+               Elementwise<Softplus>, Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>,
+               Elementwise<Log>, Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>,
+               Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>,
+               Pow, Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK,
+               LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
 
 /// Ops whose results require no gradient, ever.
 using ConstantOpList =

@@ -9,10 +9,8 @@ namespace rill {
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key) {
-  // The published multipliers and Weyl constants of Philox4x32.
-  constexpr std::uint64_t m0 = 0xD2511F53, m1 = 0xCD9E8D57;
-  constexpr std::uint32_t w0 = 0x9E3779B9, w1 = 0xBB67AE85;
-  for (int round = 0; round < 10; ++round) {
+  using namespace philox;
+  for (int round = 0; round < rounds; ++round) {
     const std::uint64_t p0 = m0 * counter[0], p1 = m1 * counter[2];
     counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
                static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};

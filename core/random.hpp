@@ -12,6 +12,13 @@
 
 namespace rill {
 
+namespace philox {
+// The published multipliers and Weyl constants of Philox4x32.
+constexpr std::uint64_t m0 = 0xD2511F53, m1 = 0xCD9E8D57;
+constexpr std::uint32_t w0 = 0x9E3779B9, w1 = 0xBB67AE85;
+constexpr int rounds = 10;
+}  // namespace philox
+
 /// One block of Philox4x32-10: 128 random bits for a 128-bit counter under a 64-bit key.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);

@@ -1,23 +1,11 @@
-#include <cmath>
-
 #include <rill/core/ops/linear.hpp>
 #include <rill/nn/layers.hpp>
 
 namespace rill::nn {
 namespace {
 
-double checked_slope(const char* layer, const char* key, double value) {
-  RILL_CHECK(std::isfinite(value) && value >= 0, layer, ": ", key, " is ", value,
-             ", expected a finite number, 0 or more");
-  return value;
-}
-
-void check_floating(const char* layer, DType dtype) {
-  RILL_CHECK(is_floating(dtype), layer, ": dtype is ", dtype, ", expected f32 or f64");
-}
-
 Shape weight_shape(std::int64_t in, std::int64_t out, DType dtype) {
-  check_floating("Dense", dtype);
+  RILL_CHECK(is_floating(dtype), "Dense: dtype is ", dtype, ", expected f32 or f64");
   RILL_CHECK(in >= 1 && out >= 1, "Dense: in is ", in, " and out is ", out, ", expected 1 or more");
   return {out, in};
 }
@@ -37,19 +25,6 @@ Tensor Dense::forward(const Tensor& x) { return linear(x, weight, bias); }
 void Dense::visit(Visitor& visitor) {
   visitor.parameter("weight", weight);
   if (bias.defined()) visitor.parameter("bias", bias);
-}
-
-LeakyReLU::LeakyReLU(double negative_slope)
-    : negative_slope_(checked_slope("LeakyReLU", "negative_slope", negative_slope)) {}
-
-ELU::ELU(double alpha) : alpha_(checked_slope("ELU", "alpha", alpha)) {}
-
-PReLU::PReLU(std::int64_t num_parameters, double initial_slope, DType dtype) {
-  check_floating("PReLU", dtype);
-  RILL_CHECK(num_parameters >= 1, "PReLU: num_parameters is ", num_parameters, ", expected 1 or more");
-  RILL_CHECK(std::isfinite(initial_slope), "PReLU: initial_slope is ", initial_slope,
-             ", expected a finite number");
-  weight = full({num_parameters}, initial_slope, dtype).requires_grad_();
 }
 
 Tensor Flatten::forward(const Tensor& x) {

@@ -1,12 +1,16 @@
-// The layers, and LayerList, the one list of them, which the tests iterate over.
+// Dense, Flatten, Sequential; and LayerList, the one list of all layers, which the tests iterate over. This header gives
+// all of them.
 #pragma once
 
 #include <concepts>
 #include <memory>
 #include <tuple>
 
+#include <rill/nn/activations.hpp>
+#include <rill/nn/dropout.hpp>
 #include <rill/nn/init.hpp>
 #include <rill/nn/module.hpp>
+#include <rill/nn/norm.hpp>
 
 namespace rill::nn {
 
@@ -28,60 +32,6 @@ class Dense final : public Module {
 
   Tensor weight;
   Tensor bias;  ///< undefined without a bias
-};
-
-/// max(0, x), elementwise.
-class ReLU final : public Activation {
- public:
-  static constexpr std::string_view type_name = "relu";
-  Tensor forward(const Tensor& x) override { return x.relu(); }
-  bool blocks_gradient() const override { return true; }
-  std::string_view type() const override { return type_name; }
-};
-
-/// x where x > 0, else negative_slope · x. The default 0.3 is that of tf.keras.layers.LeakyReLU; the function
-/// leaky_relu() has PyTorch's 0.01.
-class LeakyReLU final : public Activation {
- public:
-  static constexpr std::string_view type_name = "leaky_relu";
-  /// Throws Error for a negative, NaN or infinite slope.
-  explicit LeakyReLU(double negative_slope = 0.3);
-  Tensor forward(const Tensor& x) override { return x.leaky_relu(negative_slope_); }
-  std::string_view type() const override { return type_name; }
-  bool blocks_gradient() const override { return negative_slope_ == 0; }
-  double negative_slope() const { return negative_slope_; }
-
- private:
-  double negative_slope_;
-};
-
-/// x where x > 0, else alpha · (exp(x) - 1).
-class ELU final : public Activation {
- public:
-  static constexpr std::string_view type_name = "elu";
-  /// Throws Error for a negative, NaN or infinite alpha.
-  explicit ELU(double alpha = 1.0);
-  Tensor forward(const Tensor& x) override { return x.elu(alpha_); }
-  std::string_view type() const override { return type_name; }
-  bool blocks_gradient() const override { return alpha_ == 0; }
-  double alpha() const { return alpha_; }
-
- private:
-  double alpha_;
-};
-
-/// x where x > 0, else weight · x; parameter weight [1], or [channels] for x [n, channels, ...]. Optimizers that are
-/// given the module do not decay it (He et al., arXiv 1502.01852).
-class PReLU final : public Activation {
- public:
-  static constexpr std::string_view type_name = "prelu";
-  /// Throws Error unless there is at least one parameter and the initial slope is finite.
-  explicit PReLU(std::int64_t num_parameters = 1, double initial_slope = 0.25, DType dtype = DType::f32);
-  Tensor forward(const Tensor& x) override { return x.prelu(weight); }
-  void visit(Visitor& visitor) override { visitor.parameter("weight", weight); }
-  std::string_view type() const override { return type_name; }
-
-  Tensor weight;
 };
 
 /// x [n, ...] as [n, features]; shares the block.
@@ -147,6 +97,8 @@ class Sequential final : public Module {
   std::vector<Part> parts_;
 };
 
-using LayerList = std::tuple<Dense, ReLU, LeakyReLU, ELU, PReLU, Flatten, Sequential>;
+using LayerList =
+    std::tuple<Dense, ReLU, LeakyReLU, ELU, PReLU, GELU, SELU, CELU, SiLU, Softplus, Tanh, Sigmoid, Softmax,
+               LogSoftmax, Dropout, BatchNorm1d, LayerNorm, Flatten, Sequential>;
 
 }  // namespace rill::nn

@@ -128,6 +128,15 @@ const std::map<std::string, Run> runs{
        return gelu(in.at("x"),
                    args.at("approximate") == "tanh" ? GeluApproximation::tanh : GeluApproximation::none);
      }},
+    {"layer_norm",
+     [](const Inputs& in, const Json& args) {
+       return layer_norm(in.at("x"), in.at("weight"), in.at("bias"), args.at("eps"));
+     }},
+    {"batch_norm",
+     [](const Inputs& in, const Json& args) {
+       return batch_norm(in.at("x"), {}, {}, in.at("weight"), in.at("bias"), args.at("training"),
+                         args.at("momentum"), args.at("eps"));
+     }},
     {"prelu", [](const Inputs& in, const Json&) { return prelu(in.at("x"), in.at("weight")); }},
     {"cross_entropy",
      [](const Inputs& in, const Json& args) {

@@ -103,6 +103,10 @@ TEST_CASE_TEMPLATE_DEFINE("nn: every layer keeps dtype and batch, and its type n
       return nn::Dense(3, 4, generator, {.dtype = DType::f64});
     } else if constexpr (std::is_same_v<Layer, nn::PReLU>) {
       return nn::PReLU(3, 0.25, DType::f64);
+    } else if constexpr (std::is_same_v<Layer, nn::Dropout>) {
+      return nn::Dropout(0.5, generator);
+    } else if constexpr (std::is_same_v<Layer, nn::BatchNorm1d> || std::is_same_v<Layer, nn::LayerNorm>) {
+      return Layer(3, {.dtype = DType::f64});
     } else {
       return Layer();
     }

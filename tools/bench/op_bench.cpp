@@ -33,10 +33,17 @@ constexpr bool variadic = requires(const Op& op, std::span<const Tensor> inputs)
 template <class Op>
 Tensor apply_to(const Op& op, const std::vector<Tensor>& inputs) {
   if constexpr (variadic<Op>) {
-    return rill::apply(op, std::span<const Tensor>(inputs));
+    return apply_list(op, inputs);
   } else {
     return [&]<class Result, class... Inputs>(Result (Op::*)(const Inputs&...) const) {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) { return apply(op, inputs[I]...); }
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        auto results = apply(op, inputs[I]...);
+        if constexpr (std::is_same_v<decltype(results), Tensor>) {
+          return results;
+        } else {
+          return std::move(results[0]);
+        }
+      }
       (std::index_sequence_for<Inputs...>());
     }(&Op::infer);
   }

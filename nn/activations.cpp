@@ -1,0 +1,39 @@
+#include <cmath>
+
+#include <rill/nn/activations.hpp>
+
+namespace rill::nn {
+namespace {
+
+double checked_slope(const char* layer, const char* key, double value) {
+  RILL_CHECK(std::isfinite(value) && value >= 0, layer, ": ", key, " is ", value,
+             ", expected a finite number, 0 or more");
+  return value;
+}
+
+double checked_positive(const char* layer, const char* key, double value) {
+  RILL_CHECK(std::isfinite(value) && value > 0, layer, ": ", key, " is ", value,
+             ", expected a finite number above 0");
+  return value;
+}
+
+}  // namespace
+
+LeakyReLU::LeakyReLU(double negative_slope)
+    : negative_slope_(checked_slope("LeakyReLU", "negative_slope", negative_slope)) {}
+
+ELU::ELU(double alpha) : alpha_(checked_slope("ELU", "alpha", alpha)) {}
+
+PReLU::PReLU(std::int64_t num_parameters, double initial_slope, DType dtype) {
+  RILL_CHECK(is_floating(dtype), "PReLU: dtype is ", dtype, ", expected f32 or f64");
+  RILL_CHECK(num_parameters >= 1, "PReLU: num_parameters is ", num_parameters, ", expected 1 or more");
+  RILL_CHECK(std::isfinite(initial_slope), "PReLU: initial_slope is ", initial_slope,
+             ", expected a finite number");
+  weight = full({num_parameters}, initial_slope, dtype).requires_grad_();
+}
+
+CELU::CELU(double alpha) : alpha_(checked_positive("CELU", "alpha", alpha)) {}
+
+Softplus::Softplus(double beta) : beta_(checked_positive("Softplus", "beta", beta)) {}
+
+}  // namespace rill::nn
