@@ -256,7 +256,7 @@ Tensor in_training(const Tensor& x, Tensor& running_mean, Tensor& running_var, c
   move_towards(running_mean, momentum, mean);
   if (running_var.defined()) {
     const auto n = static_cast<double>(Layout(x.shape()).of_channel());
-    std::vector<double> unbiased(rstd.size());
+    std::vector<double, memory::Allocator<double>> unbiased(rstd.size());
     for (std::size_t c = 0; c < rstd.size(); ++c) {
       const double biased = 1 / (rstd[c] * rstd[c]) - eps;
       unbiased[c] = (biased < 0 ? 0 : biased) * n / (n - 1);
