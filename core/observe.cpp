@@ -1,7 +1,15 @@
 #include <rill/core/observe.hpp>
 #include <rill/core/tensor.hpp>
 
-namespace rill::detail {
+namespace rill {
+
+Observer::~Observer() {
+  Observer** link = &detail::thread_mode.observer;
+  while (*link && *link != this) link = &(*link)->outer_;
+  if (*link) *link = outer_;
+}
+
+namespace detail {
 
 thread_local constinit ThreadMode thread_mode;
 
@@ -20,15 +28,25 @@ class Unwatched {
 
 void tell_before(std::string_view op) {
   const Unwatched unwatched;
-  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
-    observer->before(op);
+  Observer* next = unwatched.observer();
+  try {
+    for (; next; next = next->outer()) next->before(op);
+  } catch (...) {
+    for (Observer* told = unwatched.observer(); told != next; told = told->outer()) told->failed(op);
+    throw;
+  }
 }
 
 void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std::span<const Tensor> results) {
   const Unwatched unwatched;
   const OpRun run{op, thread_mode.module, thread_mode.walking, inputs, results};
-  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
-    observer->after(run);
+  Observer* next = unwatched.observer();
+  try {
+    for (; next; next = next->outer()) next->after(run);
+  } catch (...) {
+    for (next = next->outer(); next; next = next->outer()) next->failed(op);
+    throw;
+  }
 }
 
 void tell_failed(std::string_view op) noexcept {
@@ -37,4 +55,5 @@ void tell_failed(std::string_view op) noexcept {
     observer->failed(op);
 }
 
-}  // namespace rill::detail
+}  // namespace detail
+}  // namespace rill

@@ -36,14 +36,15 @@ struct OpRun {
 };
 
 /// Sees every op of the thread that made it, from construction to destruction. Observers nest: each one sees what runs
-/// while it lives, also the ops of those made later.
+/// while it lives; they may go in any order.
 class Observer {
  public:
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
-  virtual ~Observer() { detail::thread_mode.observer = outer_; }
+  virtual ~Observer();
 
-  /// Before an op is checked, and after it is done; an op that throws is told to failed() instead. Both may throw.
+  /// Before an op is checked, and after it is done; an op that throws is told to failed() instead. Both may throw, and
+  /// the op has failed then for the others that know of it.
   virtual void before(std::string_view) {}
   virtual void after(const OpRun& run) = 0;
   /// The op that before() announced has thrown.

@@ -3,19 +3,27 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <initializer_list>
+#include <utility>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/optim/callbacks.hpp>
 
 namespace rill::optim::callbacks {
 namespace {
 
-Mode mode_of(Mode mode, const std::string& monitor) {
+Mode mode_of(const char* where, Mode mode, const std::string& monitor) {
   if (mode != Mode::automatic) return mode;
-  for (const char* end : {"acc", "accuracy", "auc", "r2"}) {
-    if (monitor.ends_with(end)) return Mode::max;
-  }
-  return Mode::min;
+  const auto ends_with_one_of = [&](std::initializer_list<const char*> ends) {
+    return std::ranges::any_of(ends, [&](const char* end) { return monitor.ends_with(end); });
+  };
+  if (ends_with_one_of({"loss", "error", "mse", "mae", "rmse"})) return Mode::min;
+  const bool large = ends_with_one_of({"acc", "accuracy", "auc", "precision", "recall", "f1", "r2"});
+  RILL_CHECK(large, where, ": mode is automatic, and \"", monitor,
+             "\" does not say whether small numbers are good, expected min or max");
+  return Mode::max;
 }
 
 // Whether `value` is better than `than` by more than `min_delta`; a NaN is not.
@@ -32,10 +40,22 @@ void check_number(const char* where, const char* key, double value) {
              ", expected a finite number, 0 or more");
 }
 
+void check_known(const char* where, const char* key, std::optional<double> value) {
+  RILL_CHECK(!value || !std::isnan(*value), where, ": ", key, " is nan, expected a number");
+}
+
 std::string numbers(const Logs& logs) {
   std::string text;
   for (const auto& [name, value] : logs) text += fmt::format("  {} {:.4g}", name, value);
   return text;
+}
+
+// A name as a field of a CSV file (RFC 4180).
+std::string csv_field(const std::string& name, char separator) {
+  if (name.find_first_of(std::string("\"\r\n") + separator) == std::string::npos) return name;
+  std::string quoted = "\"";
+  for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
 }
 
 }  // namespace
@@ -90,16 +110,14 @@ EarlyStopping::EarlyStopping(EarlyStoppingOptions options) : options_(std::move(
   check_number("EarlyStopping", "min_delta", options_.min_delta);
   check_count("EarlyStopping", "patience", options_.patience, 0);
   check_count("EarlyStopping", "start_from_epoch", options_.start_from_epoch, 0);
+  check_known("EarlyStopping", "baseline", options_.baseline);
+  options_.mode = mode_of("EarlyStopping", options_.mode, options_.monitor);
 }
 
 void EarlyStopping::on_train_begin(Run&) {
   best_.reset();
   best_state_.clear();
   best_epoch_ = wait_ = 0;
-}
-
-bool EarlyStopping::better(double value, double than) const {
-  return is_better(mode_of(options_.mode, options_.monitor), value, than, options_.min_delta);
 }
 
 void EarlyStopping::keep_weights(Run& run) {
@@ -115,10 +133,13 @@ void EarlyStopping::on_epoch_end(Run& run) {
   // Also where no epoch is ever a good one.
   if (options_.restore_best_weights && best_state_.empty()) keep_weights(run);
   ++wait_;
-  if (!std::isnan(current) && (!best_ || better(current, *best_))) {
+  const auto better = [&](double than) {
+    return is_better(options_.mode, current, than, options_.min_delta);
+  };
+  if (!std::isnan(current) && (!best_ || better(*best_))) {
     best_ = current;
     keep_weights(run);
-    if (!options_.baseline || better(current, *options_.baseline)) wait_ = 0;
+    if (!options_.baseline || better(*options_.baseline)) wait_ = 0;
     return;
   }
   if (wait_ >= options_.patience && run.epoch > 0) {
@@ -135,25 +156,26 @@ void EarlyStopping::on_train_end(Run& run) {
       std::ranges::copy(best_state_[i].data<T>(), state[i].value.mutable_data<T>().begin());
     });
   }
+  best_state_.clear();
 }
 
 // --- ModelCheckpoint --------------------------------------------------------------------------------------------------
 
 ModelCheckpoint::ModelCheckpoint(std::string file, ModelCheckpointOptions options)
-    : file_(std::move(file)), options_(std::move(options)) {
+    : file_(std::move(file)), options_(std::move(options)), best_(options_.initial_value_threshold) {
   RILL_CHECK(!file_.empty(), "ModelCheckpoint: the file has no name, expected one");
   check_count("ModelCheckpoint", "every", options_.every, 1);
+  check_known("ModelCheckpoint", "initial_value_threshold", best_);
+  if (options_.save_best_only) options_.mode = mode_of("ModelCheckpoint", options_.mode, options_.monitor);
 }
-
-void ModelCheckpoint::on_train_begin(Run&) { best_.reset(); }
 
 void ModelCheckpoint::on_epoch_end(Run& run) {
   if ((run.epoch + 1) % options_.every != 0) return;
+  std::optional<double> best = best_;
   if (options_.save_best_only) {
     const double current = run.logs.at(options_.monitor, "ModelCheckpoint");
-    const Mode mode = mode_of(options_.mode, options_.monitor);
-    if (std::isnan(current) || (best_ && !is_better(mode, current, *best_, 0))) return;
-    best_ = current;
+    if (std::isnan(current) || (best && !is_better(options_.mode, current, *best, 0))) return;
+    best = current;
   }
   fmt::dynamic_format_arg_store<fmt::format_context> named;
   named.push_back(fmt::arg("epoch", run.epoch + 1));
@@ -164,10 +186,11 @@ void ModelCheckpoint::on_epoch_end(Run& run) {
   } catch (const fmt::format_error& error) {
     rill::detail::fail(rill::detail::concat("ModelCheckpoint: the file's name \"", file_, "\" is no format (",
                                             error.what(),
-                                            "), expected {epoch} and names in the logs:", numbers(run.logs)));
+                                            "), expected {epoch} and names in the logs: ", run.logs.names()));
   }
   nn::save_weights(run.model, path);
   last_file_ = path;
+  best_ = best;
 }
 
 // --- ReduceLROnPlateau ------------------------------------------------------------------------------------------------
@@ -179,6 +202,7 @@ ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options
   check_count("ReduceLROnPlateau", "cooldown", options_.cooldown, 0);
   check_number("ReduceLROnPlateau", "min_delta", options_.min_delta);
   check_number("ReduceLROnPlateau", "min_lr", options_.min_lr);
+  options_.mode = mode_of("ReduceLROnPlateau", options_.mode, options_.monitor);
 }
 
 void ReduceLROnPlateau::on_train_begin(Run&) {
@@ -192,8 +216,7 @@ void ReduceLROnPlateau::on_epoch_end(Run& run) {
     --cooldown_;
     wait_ = 0;
   }
-  const Mode mode = mode_of(options_.mode, options_.monitor);
-  if (!std::isnan(current) && (!best_ || is_better(mode, current, *best_, options_.min_delta))) {
+  if (!std::isnan(current) && (!best_ || is_better(options_.mode, current, *best_, options_.min_delta))) {
     best_ = current;
     wait_ = 0;
   } else if (cooldown_ == 0 && ++wait_ >= options_.patience) {
@@ -209,28 +232,57 @@ void ReduceLROnPlateau::on_epoch_end(Run& run) {
 // --- CSVLogger --------------------------------------------------------------------------------------------------------
 
 CSVLogger::CSVLogger(std::string file, char separator, bool append)
-    : path_(std::move(file)), separator_(separator), append_(append) {}
+    : path_(std::move(file)), separator_(separator), append_(append) {
+  RILL_CHECK(!path_.empty(), "CSVLogger: the file has no name, expected one");
+  io::CsvReader::from_text("", "CSVLogger", separator);  // knows which separators will do
+}
+
+// The columns of a file that rows are added to.
+void CSVLogger::read_columns() {
+  io::CsvReader reader(path_, separator_);
+  if (!reader.next()) return;
+  for (std::size_t i = 0; i < reader.size(); ++i) columns_.emplace_back(reader[i]);
+  RILL_CHECK(columns_[0] == "epoch", path_, ": the first column is ", io::quote_csv_field(columns_[0]),
+             ", expected \"epoch\" to append to");
+  std::ifstream file(path_, std::ios::binary);
+  file.seekg(-1, std::ios::end);
+  if (file.get() != '\n') pending_ = "\n";
+}
 
 void CSVLogger::on_train_begin(Run&) {
-  header_written_ = append_ && std::ifstream(path_).peek() != std::ifstream::traits_type::eof();
   file_.close();
   file_.clear();
-  file_.open(path_, append_ ? std::ios::app : std::ios::trunc);
-  RILL_CHECK(file_, path_, ": cannot be opened for writing, expected a writable folder");
+  columns_.clear();
+  pending_.clear();
+  if (append_ && std::filesystem::exists(path_)) read_columns();
+  file_.open(path_, std::ios::binary | (append_ ? std::ios::app : std::ios::trunc));
+  RILL_CHECK(file_, path_,
+             ": cannot be opened for writing, expected a writable file in a folder that exists");
 }
 
 void CSVLogger::on_epoch_end(Run& run) {
-  std::string text;
-  if (!std::exchange(header_written_, true)) {
-    text = "epoch";
-    for (const auto& [name, value] : run.logs) text += separator_ + name;
-    text += '\n';
+  if (columns_.empty()) {
+    columns_.emplace_back("epoch");
+    for (const auto& [name, value] : run.logs) columns_.push_back(name);
+    for (const std::string& name : columns_)
+      pending_ += (pending_.empty() ? "" : std::string(1, separator_)) + csv_field(name, separator_);
+    pending_ += '\n';
   }
-  text += std::to_string(run.epoch);
-  for (const auto& [name, value] : run.logs) text += fmt::format("{}{}", separator_, value);
+  for (const auto& [name, value] : run.logs) {
+    RILL_CHECK(std::ranges::find(columns_, name) != columns_.end(), path_, ": there is no column \"", name,
+               "\", expected one for each number in the logs; write to another file");
+  }
+  std::string text = pending_ + std::to_string(run.epoch);
+  for (std::size_t i = 1; i < columns_.size(); ++i) {
+    text += separator_;
+    if (run.logs.contains(columns_[i])) text += fmt::format("{}", run.logs.at(columns_[i]));
+  }
   file_ << text << '\n' << std::flush;
-  RILL_CHECK(file_, path_, ": write failed, expected space left on the disk");
+  RILL_CHECK(file_, path_, ": a row cannot be written, expected room on the disk");
+  pending_.clear();
 }
+
+void CSVLogger::on_train_end(Run&) { file_.close(); }
 
 // --- TerminateOnNaN ---------------------------------------------------------------------------------------------------
 
@@ -240,17 +292,25 @@ void TerminateOnNaN::on_loss(Run& run, const Tensor& loss) {
 
 void TerminateOnNaN::on_gradients(Run& run) {
   if (!gradients_) return;
+  const auto finite = [](const Tensor& param) { return nn::all_finite(param.grad()); };
+  if (std::ranges::all_of(run.params, finite)) return;
+  // The last one is the nearest to the loss.
   const auto broken = nn::non_finite_gradients(run.model);
-  if (!broken.empty()) end(run, "the gradient of " + broken.back() + " is not finite");
+  end(run, "the gradient of " + (broken.empty() ? "a parameter" : broken.back()) + " is not finite");
 }
 
 void TerminateOnNaN::end(Run& run, const std::string& what) {
   const nn::data::Batch& batch = *run.batch;
-  std::string why = nn::all_finite(batch.x) ? "" : "the batch's inputs hold NaN or infinity";
-  if (why.empty())
+  std::string why;
+  if (!nn::all_finite(batch.x)) {
+    why = "the batch's inputs hold NaN or infinity";
+  } else if (!nn::all_finite(batch.y)) {
+    why = "the batch's targets hold NaN or infinity";
+  } else {
     why = nn::explain_non_finite(run.model, [&] { return run.loss(run.model(batch.x), batch.y); });
-  run.diverge(fmt::format("TerminateOnNaN: {} at step {} (epoch {}, batch {}){}{}", what, run.step, run.epoch,
-                          batch.index, why.empty() ? "" : ": ", why));
+  }
+  run.diverge(fmt::format("TerminateOnNaN: {} in epoch {}/{}, batch {}/{}{}{}", what, run.epoch + 1,
+                          run.epochs, batch.index + 1, run.batches, why.empty() ? "" : ": ", why));
 }
 
 }  // namespace rill::optim::callbacks

@@ -1,22 +1,55 @@
 // Callbacks for Trainer::fit, with Keras' names, options and rules.
 //
-// A callback is for one run at a time. What a callback watches ("monitor") is a name in the logs: "loss", a metric, or one
+// A callback is for one run at a time, and begins anew with the next; but ModelCheckpoint goes on from its best. What a callback watches ("monitor") is a name in the logs: "loss", a metric, or one
 // of these with "val_" in front.
 #pragma once
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include <rill/optim/fit.hpp>
 
 namespace rill::optim::callbacks {
 
-/// Whether a small or a large number is good; `automatic` takes large ones for names that end in "acc", "accuracy",
-/// "auc" or "r2".
+/// Whether a small or a large number is good. With `automatic` the monitor's name decides: small ones for names that end
+/// in "loss", "error", "mse", "mae" or "rmse", large ones for "acc", "accuracy", "auc", "precision", "recall", "f1" or
+/// "r2"; any other name is refused.
 enum class Mode { automatic, min, max };
+
+struct LambdaCallbackOptions {
+  using Function = std::function<void(Run&)>;
+  Function on_train_begin = {};
+  Function on_epoch_begin = {};
+  Function on_train_batch_begin = {};
+  Function on_gradients = {};
+  Function on_train_batch_end = {};
+  Function on_epoch_end = {};
+  Function on_train_end = {};
+};
+
+/// A callback made of functions; an empty one does nothing.
+class LambdaCallback final : public Callback {
+ public:
+  explicit LambdaCallback(LambdaCallbackOptions options) : options_(std::move(options)) {}
+  void on_train_begin(Run& run) override { call(options_.on_train_begin, run); }
+  void on_epoch_begin(Run& run) override { call(options_.on_epoch_begin, run); }
+  void on_train_batch_begin(Run& run) override { call(options_.on_train_batch_begin, run); }
+  void on_gradients(Run& run) override { call(options_.on_gradients, run); }
+  void on_train_batch_end(Run& run) override { call(options_.on_train_batch_end, run); }
+  void on_epoch_end(Run& run) override { call(options_.on_epoch_end, run); }
+  void on_train_end(Run& run) override { call(options_.on_train_end, run); }
+
+ private:
+  static void call(const LambdaCallbackOptions::Function& function, Run& run) {
+    if (function) function(run);
+  }
+  LambdaCallbackOptions options_;
+};
 
 /// A line an epoch: loss, metrics, learning rate, time; and while it runs, with `redraw`, a bar with the time left, drawn
 /// over itself ten times a second at most, for a terminal.
@@ -41,19 +74,19 @@ class Progress final : public Callback {
 
 struct EarlyStoppingOptions {
   std::string monitor = "val_loss";
-  double min_delta = 0;       ///< what is better by no more than that is not better
+  double min_delta = 0;       ///< what is better by no more than that is not better; nor is a NaN, ever
   std::int64_t patience = 0;  ///< epochs without a better number that end the run
   Mode mode = Mode::automatic;
-  std::optional<double> baseline;  ///< a number that has to be beaten for patience to begin anew
-  bool restore_best_weights =
-      false;  ///< give the model the parameters and buffers of its best epoch at the end
+  std::optional<double> baseline = {};  ///< a number that has to be beaten for patience to begin anew
+  /// Give the model the parameters and buffers of its best epoch at the end, however the run ends but by an exception.
+  bool restore_best_weights = false;
   std::int64_t start_from_epoch = 0;  ///< epochs before that are not looked at
 };
 
-/// Ends a run whose monitored number gets no better.
+/// Ends a run whose monitored number gets no better; never in the epoch 0.
 class EarlyStopping final : public Callback {
  public:
-  /// Throws Error for numbers out of range.
+  /// Throws Error for numbers out of range, and a monitor of unknown mode.
   explicit EarlyStopping(EarlyStoppingOptions options = {});
   void on_train_begin(Run& run) override;
   void on_epoch_end(Run& run) override;
@@ -63,7 +96,6 @@ class EarlyStopping final : public Callback {
   std::int64_t best_epoch() const { return best_epoch_; }  ///< counts from 0
 
  private:
-  bool better(double value, double than) const;
   void keep_weights(Run& run);
   EarlyStoppingOptions options_;
   std::optional<double> best_;
@@ -75,16 +107,16 @@ struct ModelCheckpointOptions {
   std::string monitor = "val_loss";  ///< read only for save_best_only and where the file's name asks for it
   bool save_best_only = false;
   Mode mode = Mode::automatic;
-  std::int64_t every = 1;  ///< epochs
+  std::int64_t every = 1;                              ///< epochs
+  std::optional<double> initial_value_threshold = {};  ///< the best so far, of a resumed run
 };
 
 /// Saves the weights after every epoch, or after the best so far. In the file's name "{epoch}" stands for the epoch
 /// from 1 on, "{val_loss}" and the like for numbers of the logs, with formats as in "w-{epoch:02d}-{val_loss:.3f}.safetensors".
 class ModelCheckpoint final : public Callback {
  public:
-  /// Throws Error for an empty name and numbers out of range.
+  /// Throws Error for an empty name, numbers out of range, and with save_best_only for a monitor of unknown mode.
   explicit ModelCheckpoint(std::string file, ModelCheckpointOptions options = {});
-  void on_train_begin(Run& run) override;
   /// Throws Error if the name's format is wrong or the file cannot be written; an older file is left as it was then.
   void on_epoch_end(Run& run) override;
   const std::string& last_file() const { return last_file_; }  ///< empty before the first
@@ -106,10 +138,10 @@ struct ReduceLROnPlateauOptions {
   double min_lr = 0;
 };
 
-/// Keras' form, which reduces one epoch earlier than the schedule of that name, PyTorch's.
+/// lr = max(lr · factor, min_lr) for every group, after `patience` epochs without a better number. Keras' form, which reduces one epoch earlier than the schedule of that name, PyTorch's.
 class ReduceLROnPlateau final : public Callback {
  public:
-  /// Throws Error for numbers out of range.
+  /// Throws Error for numbers out of range, and a monitor of unknown mode.
   explicit ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
   void on_train_begin(Run& run) override;
   void on_epoch_end(Run& run) override;
@@ -121,19 +153,25 @@ class ReduceLROnPlateau final : public Callback {
 };
 
 /// A row an epoch: "epoch" from 0 on and the numbers of the logs under their names, with enough digits to read the same
-/// numbers back. Flushed after every row.
+/// numbers back; the first row decides the columns, and what a later one lacks is left empty. Flushed after every row.
 class CSVLogger final : public Callback {
  public:
-  /// With `append` rows are added to a file that is there, without another header.
+  /// With `append` rows are added to a file that is there, under its columns. Throws Error for an empty name, and a
+  /// separator that a number, a name, a quote or a line end may hold.
   explicit CSVLogger(std::string file, char separator = ',', bool append = false);
-  /// Throws Error if the file cannot be written.
+  /// Throws Error if the file cannot be opened, or to append, read.
   void on_train_begin(Run& run) override;
+  /// Throws Error if the file cannot be written, and if it has no column for a number.
   void on_epoch_end(Run& run) override;
+  void on_train_end(Run& run) override;
 
  private:
+  void read_columns();
   std::string path_;
   char separator_;
-  bool append_, header_written_ = false;
+  bool append_;
+  std::vector<std::string> columns_;
+  std::string pending_;  // what has to be written before the next row
   std::ofstream file_;
 };
 
@@ -147,7 +185,7 @@ class TerminateOnNaN final : public Callback {
   void on_gradients(Run& run) override;
 
  private:
-  void end(Run& run, const std::string& what);
+  static void end(Run& run, const std::string& what);
   bool gradients_;
 };
 

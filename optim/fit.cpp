@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <rill/core/ops/concat.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/optim/clip.hpp>
 #include <rill/optim/fit.hpp>
@@ -32,19 +31,18 @@ class MeanMetric final : public Metric {
 class ModeKeeper {
  public:
   explicit ModeKeeper(nn::Module& model) {
-    for (const auto& part : model.named_modules()) {
-      if (!part.module->training()) in_evaluation_.push_back(part.module);
-    }
+    for (const auto& part : model.named_modules()) modes_.emplace_back(part.module, part.module->training());
     model.train();
   }
   ~ModeKeeper() {
-    for (nn::Module* module : in_evaluation_) module->eval();
+    // Each before its children, which train() sets as well.
+    for (const auto& [module, training] : modes_) module->train(training);
   }
   ModeKeeper(const ModeKeeper&) = delete;
   ModeKeeper& operator=(const ModeKeeper&) = delete;
 
  private:
-  std::vector<nn::Module*> in_evaluation_;
+  std::vector<std::pair<nn::Module*, bool>> modes_;
 };
 
 // The mean of a loss over samples.
@@ -62,7 +60,9 @@ class LossSum {
 };
 
 void check(const FitOptions& options, const nn::data::Loader& train) {
-  RILL_CHECK(options.epochs >= 1, "fit: epochs is ", options.epochs, ", expected 1 or more");
+  constexpr std::int64_t most = std::int64_t{1} << 32;  // the loader's
+  RILL_CHECK(options.epochs >= 1 && options.epochs <= most, "fit: epochs is ", options.epochs,
+             ", expected 1 to ", most);
   RILL_CHECK(options.first_epoch >= 0 && options.first_epoch <= options.epochs, "fit: first_epoch is ",
              options.first_epoch, ", expected 0 to epochs, ", options.epochs);
   RILL_CHECK(options.steps_per_epoch >= 0 && options.steps_per_epoch <= train.batches(),
@@ -73,6 +73,13 @@ void check(const FitOptions& options, const nn::data::Loader& train) {
     RILL_CHECK(callback, "fit: a callback is null, expected one");
   for (const Schedule* schedule : options.schedules)
     RILL_CHECK(schedule, "fit: a schedule is null, expected one");
+}
+
+// `shape` with another number of rows.
+Shape with_rows(const Shape& shape, std::int64_t rows) {
+  std::vector<std::int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
+  sizes[0] = rows;
+  return Shape(sizes);
 }
 
 }  // namespace
@@ -89,34 +96,51 @@ std::shared_ptr<Metric> accuracy() {
   });
 }
 
-const double* Logs::find(std::string_view name) const {
+const Logs::Entry* Logs::find(std::string_view name) const {
   const auto entry =
-      std::ranges::find(entries_, name, [](const auto& pair) -> std::string_view { return pair.first; });
-  return entry == entries_.end() ? nullptr : &entry->second;
+      std::ranges::find(entries_, name, [](const Entry& known) -> std::string_view { return known.first; });
+  return entry == entries_.end() ? nullptr : &*entry;
 }
 
-void Logs::set(const std::string& name, double value) {
-  if (const double* known = find(name)) {
-    *const_cast<double*>(known) = value;
+void Logs::set(std::string_view name, double value) {
+  if (const Entry* known = find(name)) {
+    entries_[static_cast<std::size_t>(known - entries_.data())].second = value;
   } else {
     entries_.emplace_back(name, value);
   }
 }
 
+std::string Logs::names() const {
+  std::string text;
+  for (const auto& [name, value] : entries_) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 double Logs::at(std::string_view name, std::string_view where) const {
-  const double* found = find(name);
-  if (found) return *found;
-  std::string names;
-  for (const auto& [known, value] : entries_) names += (names.empty() ? "" : ", ") + known;
+  if (const Entry* found = find(name)) return found->second;
   rill::detail::fail(rill::detail::concat(where, ": there is no \"", name, "\" in the logs, expected one of ",
-                                          names, name.starts_with("val_") ? "; pass validation data" : ""));
+                                          names(), name.starts_with("val_") ? "; pass validation data" : ""));
+}
+
+std::vector<double> History::of(std::string_view name) const {
+  std::vector<double> numbers;
+  for (const Logs& logs : epochs) numbers.push_back(logs.at(name, "history"));
+  return numbers;
+}
+
+Run::Run(nn::Module& of_model, Optimizer& of_optimizer, const Loss& of_loss)
+    : model(of_model), optimizer(of_optimizer), loss(of_loss) {
+  for (std::size_t group = 0; group < optimizer.group_count(); ++group)
+    std::ranges::copy(optimizer.params(group), std::back_inserter(params));
 }
 
 void Run::stop(std::string why) {
+  RILL_CHECK(!why.empty(), "stop: the reason is empty, expected one");
   if (!std::exchange(stopped_, true)) reason_ = std::move(why);
 }
 
 void Run::diverge(std::string why) {
+  RILL_CHECK(!why.empty(), "diverge: the reason is empty, expected one");
   if (!std::exchange(diverged_, true)) {
     stopped_ = true;
     reason_ = std::move(why);
@@ -157,31 +181,38 @@ class Trainer::Loop {
 
   void epoch() {
     run_.logs = Logs();
-    for (const auto& metric : trainer_.metrics_) metric->reset();
-    LossSum loss;
     call(&Callback::on_epoch_begin);
-    const double lr = trainer_.optimizer_.lr();
-    nn::data::Epoch batches = train_.epoch(run_.epoch);
-    for (const nn::data::Batch& batch : batches) {
-      if (batch.index == run_.batches || run_.stopped()) break;
-      run_.batch = &batch;
-      step(batch, loss);
-      run_.batch = nullptr;
-    }
     if (run_.stopped()) return;
+    const double lr = trainer_.optimizer_.lr();
+    train();
+    if (run_.diverged()) return;
     if (options_.validation) {
       for (const auto& [name, value] : trainer_.evaluate(*options_.validation))
         run_.logs.set("val_" + name, value);
     }
     run_.logs.set("lr", lr);
+    step_schedules(Interval::epoch);
     call(&Callback::on_epoch_end);
     history_.epochs.push_back(run_.logs);
-    step_schedules(Interval::epoch);
+  }
+
+  // The steps of an epoch.
+  void train() {
+    for (const auto& metric : trainer_.metrics_) metric->reset();
+    LossSum loss;
+    nn::data::Epoch batches = train_.epoch(run_.epoch);
+    for (const nn::data::Batch& batch : batches) {
+      run_.batch = &batch;
+      step(batch, loss);
+      run_.batch = nullptr;
+      if (run_.stopped() || batch.index + 1 == run_.batches) break;
+    }
   }
 
   void step(const nn::data::Batch& batch, LossSum& sum) {
     trainer_.optimizer_.zero_grad();
     call(&Callback::on_train_batch_begin);
+    if (run_.diverged()) return;
     const Tensor prediction = trainer_.model_(batch.x);
     const Tensor loss = trainer_.loss_(prediction, batch.y);
     for (const auto& callback : options_.callbacks) callback->on_loss(run_, loss);
@@ -189,18 +220,22 @@ class Trainer::Loop {
     loss.backward();
     call(&Callback::on_gradients);
     if (run_.diverged()) return trainer_.optimizer_.zero_grad();
-    if (options_.clip_grad_norm > 0) clip_grad_norm_(trainer_.model_, options_.clip_grad_norm);
+    if (options_.clip_grad_norm > 0) clip_grad_norm_(run_.params, options_.clip_grad_norm);
     trainer_.optimizer_.step();
     ++run_.step;
-    step_schedules(Interval::batch);
     sum.add(loss.item(), batch.y);
     run_.logs.set("loss", sum.mean());
-    const NoGrad no_grad;
-    for (const auto& metric : trainer_.metrics_) {
-      metric->update(prediction.detach(), batch.y);
-      run_.logs.set(metric->name(), metric->result());
-    }
+    measure(prediction.detach(), batch.y);
+    step_schedules(Interval::batch);
     call(&Callback::on_train_batch_end);
+  }
+
+  void measure(const Tensor& prediction, const Tensor& target) {
+    const NoGrad no_grad;
+    for (std::size_t i = 0; i < trainer_.metrics_.size(); ++i) {
+      trainer_.metrics_[i]->update(prediction, target);
+      run_.logs.set(trainer_.metric_names_[i], trainer_.metrics_[i]->result());
+    }
   }
 
   void step_schedules(Interval interval) {
@@ -225,14 +260,18 @@ Trainer::Trainer(nn::Module& model, Optimizer& optimizer, Loss loss)
 }
 
 Trainer& Trainer::metrics(std::vector<std::shared_ptr<Metric>> metrics) {
-  std::vector<std::string> names{"loss", "lr"};
+  std::vector<std::string> names;
   for (const auto& metric : metrics) {
     RILL_CHECK(metric, "metrics: a metric is null, expected one");
-    RILL_CHECK(std::ranges::find(names, metric->name()) == names.end(), "metrics: the name \"",
-               metric->name(), "\" is taken, expected another");
-    names.push_back(metric->name());
+    std::string name = metric->name();
+    const bool taken = name == "loss" || name == "lr" || std::ranges::find(names, name) != names.end();
+    RILL_CHECK(!taken, "metrics: the name \"", name, "\" is taken, expected another");
+    RILL_CHECK(!name.empty() && !name.starts_with("val_"), "metrics: the name is \"", name,
+               "\", expected one that does not begin with val_, as those of the validation do");
+    names.push_back(std::move(name));
   }
   metrics_ = std::move(metrics);
+  metric_names_ = std::move(names);
   return *this;
 }
 
@@ -253,7 +292,7 @@ Logs Trainer::evaluate(const nn::data::Loader& data) {
   }
   Logs logs;
   logs.set("loss", loss.mean());
-  for (const auto& metric : metrics_) logs.set(metric->name(), metric->result());
+  for (std::size_t i = 0; i < metrics_.size(); ++i) logs.set(metric_names_[i], metrics_[i]->result());
   return logs;
 }
 
@@ -262,9 +301,23 @@ Tensor predict(nn::Module& model, const nn::data::Loader& data) {
              "predict: the loader shuffles or drops samples, expected one with all of them in their order");
   const nn::EvalMode evaluation(model);
   const NoGrad no_grad;
-  std::vector<Tensor> parts;
-  for (const nn::data::Batch& batch : data.epoch(0)) parts.push_back(model(batch.x));
-  return concat(parts, 0);
+  Tensor all;
+  std::size_t done = 0;
+  for (const nn::data::Batch& batch : data.epoch(0)) {
+    const Tensor part = model(batch.x);
+    const std::int64_t samples = batch.x.size(0);
+    RILL_CHECK(part.dim() >= 1 && part.size(0) == samples, "predict: the model gives ", part.shape(), " for ",
+               samples, " samples, expected a row for each");
+    if (!all.defined()) all = empty(with_rows(part.shape(), data.dataset().size()), part.dtype());
+    RILL_CHECK(part.dtype() == all.dtype() && with_rows(part.shape(), all.size(0)) == all.shape(),
+               "predict: the model gives ", part.dtype(), " ", part.shape(), " after rows like those of ",
+               all.dtype(), " ", all.shape(), ", expected the same for all samples");
+    dispatch(part.dtype(), [&]<class T>(T) {
+      std::ranges::copy(part.data<T>(), all.mutable_data<T>().begin() + static_cast<std::ptrdiff_t>(done));
+    });
+    done += static_cast<std::size_t>(part.numel());
+  }
+  return all;
 }
 
 }  // namespace rill::optim

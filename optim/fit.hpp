@@ -46,37 +46,41 @@ std::shared_ptr<Metric> accuracy();
 /// Names and numbers of an epoch, in the order in which they came: loss, metrics, then the same with "val_".
 class Logs {
  public:
-  void set(const std::string& name, double value);
+  void set(std::string_view name, double value);
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   /// Throws Error, naming `where` and what there is, if there is no such number.
   double at(std::string_view name, std::string_view where = "logs") const;
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
   std::size_t size() const { return entries_.size(); }
+  std::string names() const;  ///< "loss, accuracy"
 
  private:
-  const double* find(std::string_view name) const;
-  std::vector<std::pair<std::string, double>> entries_;
+  using Entry = std::pair<std::string, double>;
+  const Entry* find(std::string_view name) const;
+  std::vector<Entry> entries_;
 };
 
 /// A run of fit() as callbacks see it.
 struct Run {
-  Run(nn::Module& of_model, Optimizer& of_optimizer, const Loss& of_loss)
-      : model(of_model), optimizer(of_optimizer), loss(of_loss) {}
+  Run(nn::Module& of_model, Optimizer& of_optimizer, const Loss& of_loss);
 
   nn::Module& model;
   Optimizer& optimizer;
   const Loss& loss;
+  std::vector<Tensor> params;              ///< what the optimizer trains
   std::int64_t epochs = 0;                 ///< that were asked for
   std::int64_t epoch = 0;                  ///< counts from 0
   std::int64_t batches = 0;                ///< an epoch
-  std::int64_t step = 0;                   ///< optimizer steps done in this call of fit(), plus first_step
+  std::int64_t step = 0;                   ///< optimizer steps done, those before first_epoch included
   const nn::data::Batch* batch = nullptr;  ///< of the current step
   Logs logs;                               ///< of the epoch so far; with validation in on_epoch_end
 
-  /// Ends the run after the current step; without another step or epoch, but with on_train_end. The first reason stays.
+  /// Ends the run after the current step: the epoch ends there, with validation and on_epoch_end, if it had a step.
+  /// The first reason stays. Throws Error for an empty one.
   void stop(std::string why);
-  /// Ends it like stop(), before the optimizer changes a parameter, as one whose numbers are of no use any more.
+  /// Ends the run at once, as one whose numbers are of no use any more: before the optimizer's step the parameters stay
+  /// as they are, and nothing but on_train_end is called. The reason takes that of a stop().
   void diverge(std::string why);
   bool stopped() const { return stopped_; }
   bool diverged() const { return diverged_; }
@@ -106,19 +110,24 @@ class Callback {
 struct FitOptions {
   std::int64_t epochs = 1;
   std::int64_t first_epoch = 0;                  ///< of a resumed run; epochs counts from 0 all the same
-  std::int64_t steps_per_epoch = 0;              ///< fewer batches an epoch than the loader has; 0 for all
+  std::int64_t steps_per_epoch = 0;              ///< the first batches of the loader's epoch alone; 0 for all
   const nn::data::Loader* validation = nullptr;  ///< evaluated at the end of every epoch
-  double clip_grad_norm = 0;                 ///< the largest norm of all gradients together; 0 for no limit
-  std::vector<Schedule*> schedules;          ///< stepped after each batch or epoch, as their interval() says
+  double clip_grad_norm =
+      0;  ///< the largest norm of all gradients of the optimizer's together; 0 for no limit
+  /// Stepped after each batch or epoch, as their interval() says, before on_train_batch_end and on_epoch_end.
+  std::vector<Schedule*> schedules = {};
   std::string schedule_metric = "val_loss";  ///< what schedules that need a metric are given
-  std::vector<std::shared_ptr<Callback>> callbacks;
+  std::vector<std::shared_ptr<Callback>> callbacks = {};
 };
 
 struct History {
-  std::vector<Logs> epochs;  ///< of every whole epoch
+  std::vector<Logs> epochs;  ///< of every epoch that ended, the one that was stopped too
   std::int64_t steps = 0;
   bool diverged = false;
   std::string reason;  ///< why the run ended early; empty if it did not
+
+  /// A number of every epoch, such as "val_loss". Throws Error if an epoch has none of that name.
+  std::vector<double> of(std::string_view name) const;
 };
 
 class Trainer {
@@ -126,15 +135,16 @@ class Trainer {
   /// Both must outlive the trainer. Throws Error if the loss is empty.
   Trainer(nn::Module& model, Optimizer& optimizer, Loss loss);
 
-  /// Measured in training, from the predictions of the steps themselves, and in evaluation. Throws Error for a null
-  /// metric and for a name that is taken.
+  /// Measured in training, from the predictions of the steps themselves, and in evaluation. Throws Error, and changes
+  /// nothing, for a null metric, and for a name that is empty, taken, or begins with "val_".
   Trainer& metrics(std::vector<std::shared_ptr<Metric>> metrics);
 
   /// Trains in training mode, and leaves every module in its own mode. Throws Error for options out of range, and what
   /// model, loss or callbacks throw; parameters are then those of the last whole step.
   History fit(const nn::data::Loader& train, const FitOptions& options);
 
-  /// "loss", the mean over samples, and the metrics, in evaluation mode and without recording.
+  /// "loss", the mean over samples, and the metrics, in evaluation mode and without recording. The metrics begin anew,
+  /// so a callback that calls it within an epoch cuts what they have measured in training.
   Logs evaluate(const nn::data::Loader& data);
 
  private:
@@ -144,9 +154,11 @@ class Trainer {
   Optimizer& optimizer_;
   Loss loss_;
   std::vector<std::shared_ptr<Metric>> metrics_;
+  std::vector<std::string> metric_names_;
 };
 
 /// The model's outputs for all samples of a loader, one after the other, in evaluation mode and without recording.
+/// Throws Error for a loader that shuffles or drops samples, and for outputs that are not one row a sample, all alike.
 Tensor predict(nn::Module& model, const nn::data::Loader& data);
 
 }  // namespace rill::optim

@@ -20,6 +20,7 @@
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/optim/adam.hpp>
+#include <rill/optim/callbacks.hpp>
 #include <rill/optim/sgd.hpp>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -243,6 +244,32 @@ TEST_CASE("allocation: warm steps on the loader's batches make no call of the al
     t.step();
   });
   CHECK(batch->index == 30);
+}
+
+TEST_CASE("allocation: warm steps of fit() make no call of the allocator within an epoch") {
+  Generator generator(1);
+  Training t = training(nn::ELU(), true);
+  constexpr std::int64_t samples = 32 * 40;
+  const auto dataset = std::make_shared<nn::data::TensorDataset>(randn({samples, 20}, generator),
+                                                                 zeros({samples}, DType::i64));
+  std::uint64_t first = 0, last = 0;
+  const auto counting = std::make_shared<optim::callbacks::LambdaCallback>(
+      optim::callbacks::LambdaCallbackOptions{.on_train_batch_end = [&](optim::Run& run) {
+        const auto calls = allocator_calls.load() + memory::stats().system_allocations;
+        (run.step == 10 ? first : last) = calls;
+      }});
+  optim::Trainer trainer(t.model, *t.optimizer, [](const Tensor& logits, const Tensor& labels) {
+    return cross_entropy(logits, labels);
+  });
+  trainer.metrics({optim::accuracy(), optim::mean_metric("a name that is too long to be kept in place",
+                                                         [](const Tensor& logits, const Tensor&) {
+                                                           return logits.data<float>()[0];
+                                                         })});
+  trainer.fit(
+      nn::data::Loader(dataset, {.batch_size = 32, .shuffle = true}),
+      {.clip_grad_norm = 1, .callbacks = {std::make_shared<optim::callbacks::TerminateOnNaN>(), counting}});
+  CHECK(first > 0);
+  CHECK(last == first);
 }
 
 }  // namespace

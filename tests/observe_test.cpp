@@ -1,6 +1,7 @@
 // Observers: which ops they are told of, for which module, and that a thread without one does not notice.
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -107,6 +108,37 @@ TEST_CASE("observe: what an observer throws comes out of the op") {
   };
   const Refusing refusing;
   CHECK_THROWS_WITH(ones({2}).relu(), "refused");
+}
+
+TEST_CASE("observe: observers may go in any order, and the others see on") {
+  auto first = std::make_unique<Log>(), second = std::make_unique<Log>(), third = std::make_unique<Log>();
+  second.reset();
+  ones({2}).relu();
+  first.reset();
+  ones({2}).relu();
+  CHECK(third->text == "relu relu ");
+  third.reset();
+  CHECK(detail::thread_mode.observer == nullptr);
+}
+
+TEST_CASE("observe: where an observer throws, the op has failed for the others that know of it") {
+  struct Refusing final : Observer {
+    explicit Refusing(bool at_start) : at_start_(at_start) {}
+    void before(std::string_view) override {
+      if (at_start_) throw Error("refused");
+    }
+    void after(const OpRun&) override { throw Error("refused"); }
+    bool at_start_;
+  };
+  for (const bool at_start : {true, false}) {
+    CAPTURE(at_start);
+    Log outer;
+    const Refusing refusing(at_start);
+    Log inner;
+    CHECK_THROWS_WITH(ones({2}).relu(), "refused");
+    CHECK(inner.text == (at_start ? "!relu " : "relu "));
+    CHECK(outer.text == (at_start ? "" : "!relu "));
+  }
 }
 
 TEST_CASE("graph: an op on any number of inputs passes both gradient checks") {

@@ -13,6 +13,37 @@ std::string described(const NonFinite& found) {
          (found.backward ? " in the backward pass" : "") + inputs;
 }
 
+// Gives buffers and counters back as they were: a forward pass in training mode moves them.
+class BufferKeeper final : public Visitor {
+ public:
+  explicit BufferKeeper(Module& model) { model.visit(*this); }
+  ~BufferKeeper() override {
+    for (auto& [place, tensor, values] : buffers_) {
+      dispatch(tensor.dtype(), [&tensor = tensor, &values = values]<class T>(T) {
+        std::ranges::copy(values.template data<T>(), tensor.template mutable_data<T>().begin());
+      });
+      *place = tensor;
+    }
+    for (const auto& [place, value] : counters_) *place = value;
+  }
+  BufferKeeper(const BufferKeeper&) = delete;
+  BufferKeeper& operator=(const BufferKeeper&) = delete;
+
+  void buffer(std::string_view, Tensor& value) override {
+    if (value.defined()) buffers_.push_back({&value, value, value.clone()});
+  }
+  void counter(std::string_view, std::uint64_t& value) override { counters_.emplace_back(&value, value); }
+  void child(std::string_view, Module& module) override { module.visit(*this); }
+
+ private:
+  struct Buffer {
+    Tensor* place;
+    Tensor tensor, values;
+  };
+  std::vector<Buffer> buffers_;
+  std::vector<std::pair<std::uint64_t*, std::uint64_t>> counters_;
+};
+
 }  // namespace
 
 bool all_finite(const Tensor& x) {
@@ -37,10 +68,14 @@ void NanTrap::after(const OpRun& run) {
   if (found_ || std::ranges::all_of(run.results, all_finite)) return;
   found_ =
       NonFinite{.op = std::string(run.name), .layer = {}, .backward = run.backward, .from_inputs = false};
-  for (const Tensor* input : run.inputs) found_->from_inputs |= !all_finite(*input);
-  for (const auto& [name, module] : modules_) {
-    if (module == run.module && !name.empty()) found_->layer = name + " " + std::string(module->type());
+  for (const Tensor* input : run.inputs) {
+    const bool overwritten = input == run.results.data();
+    found_->from_inputs |= !overwritten && !all_finite(*input);
   }
+  const auto layer = std::ranges::find(modules_, run.module,
+                                       [](const NamedModule& part) -> const void* { return part.module; });
+  if (layer != modules_.end())
+    found_->layer = layer->name + (layer->name.empty() ? "" : " ") + std::string(layer->module->type());
 }
 
 std::vector<std::string> non_finite_parameters(Module& model) {
@@ -69,6 +104,7 @@ std::string explain_non_finite(Module& model, const std::function<Tensor()>& los
   for (Tensor& parameter : model.parameters()) {
     if (parameter.requires_grad()) trained.push_back(std::move(parameter));
   }
+  const BufferKeeper buffers(model);
   const NanTrap trap(model);
   const GradMode recording(true);
   const Tensor value = loss();

@@ -1,6 +1,7 @@
 // Where the first NaN or infinity comes from: which op, which layer, forward or backward.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,9 +16,9 @@ bool all_finite(const Tensor& x);
 
 struct NonFinite {
   std::string op;            ///< "exp", "linear_backward", …
-  std::string layer;         ///< path and type, "2 dense"; empty outside of the model's layers
+  std::string layer;         ///< path and type, "2 dense"; the model's own has no path; empty outside of it
   bool backward = false;     ///< in a backward walk
-  bool from_inputs = false;  ///< some input of the op was not finite already
+  bool from_inputs = false;  ///< some input was not finite already; unknown, so false, for an op in place
 };
 
 /// While it lives, looks at the result of every op of this thread and keeps the first that is not finite. Costs a pass
@@ -39,8 +40,8 @@ std::vector<std::string> non_finite_parameters(Module& model);
 std::vector<std::string> non_finite_gradients(Module& model);
 
 /// One line on where a loss that is not finite, or a gradient, comes from: "layer 2 dense: linear gives NaN or infinity …".
-/// `loss` computes the loss anew from the model; it is run once, and its gradients too if the loss is finite. No grad
-/// is changed. Empty if nothing was found.
+/// `loss` computes the loss anew from the model; it is run once, and its gradients too if all of that is finite. The
+/// model's gradients, buffers and counters stay as they were. Empty if nothing was found.
 std::string explain_non_finite(Module& model, const std::function<Tensor()>& loss);
 
 }  // namespace rill::nn
