@@ -44,7 +44,7 @@ struct EarlyStoppingOptions {
   double min_delta = 0;       ///< what is better by no more than that is not better
   std::int64_t patience = 0;  ///< epochs without a better number that end the run
   Mode mode = Mode::automatic;
-  std::optional<double> baseline;  ///< a number that has to be beaten for patience to begin anew
+  std::optional<double> baseline{};  ///< a number that has to be beaten for patience to begin anew
   bool restore_best_weights =
       false;  ///< give the model the parameters and buffers of its best epoch at the end
   std::int64_t start_from_epoch = 0;  ///< epochs before that are not looked at

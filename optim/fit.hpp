@@ -109,9 +109,9 @@ struct FitOptions {
   std::int64_t steps_per_epoch = 0;              ///< fewer batches an epoch than the loader has; 0 for all
   const nn::data::Loader* validation = nullptr;  ///< evaluated at the end of every epoch
   double clip_grad_norm = 0;                 ///< the largest norm of all gradients together; 0 for no limit
-  std::vector<Schedule*> schedules;          ///< stepped after each batch or epoch, as their interval() says
+  std::vector<Schedule*> schedules{};        ///< stepped after each batch or epoch, as their interval() says
   std::string schedule_metric = "val_loss";  ///< what schedules that need a metric are given
-  std::vector<std::shared_ptr<Callback>> callbacks;
+  std::vector<std::shared_ptr<Callback>> callbacks{};
 };
 
 struct History {
