@@ -51,6 +51,13 @@ double accuracy_in(const std::string& output) {
   return std::stod(line);
 }
 
+// The number that follows `before`.
+double number_after(const std::string& output, const std::string& before) {
+  const std::size_t at = output.find(before);
+  REQUIRE_MESSAGE(at != std::string::npos, before, output);
+  return std::stod(output.substr(at + before.size()));
+}
+
 }  // namespace
 
 TEST_CASE("examples: every program takes --help and runs with --quick") {
@@ -67,10 +74,13 @@ TEST_CASE("examples: every program takes --help and runs with --quick") {
     CHECK_MESSAGE(wrong.status == 2, name);
     CHECK_MESSAGE(wrong.says("--no-such-option"), name);
     if (name == "mnist_mlp") continue;  // has test cases of its own
-    const Outcome run = run_example(name, {"--quick", "--seed", "7", "--threads", "1"});
+    const TempDir out;
+    std::vector<std::string> arguments{"--quick", "--seed", "7", "--threads", "1"};
+    if (help.says("--out")) arguments.insert(arguments.end(), {"--out", out.path()});
+    const Outcome run = run_example(name, arguments);
     CHECK_MESSAGE(run.status == 0, name, run.output);
   }
-  CHECK(programs >= 4);
+  CHECK(programs >= 8);
 }
 
 TEST_CASE("examples: leaky_relu_story prints the values of the two pages that it follows") {
@@ -86,6 +96,98 @@ TEST_CASE("examples: leaky_relu_story prints the values of the two pages that it
 TEST_CASE("examples: xor is learnt") {
   const Outcome run = run_example("xor", {});
   CHECK(run.says("0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n4 of 4 correct\n"));
+}
+
+TEST_CASE("regression: the error is little more than the noise, and the fit is drawn") {
+  const TempDir out;
+  const Outcome run = run_example("regression", {"--out", out.path()});
+  CHECK(run.status == 0);
+  CHECK(run.says("epoch 30/30  loss "));
+  CHECK(number_after(run.output, "test error: RMSE ") < 0.28);
+  CHECK(number_after(run.output, ", R2 ") > 0.85);
+  CHECK(run.says("#####"));
+  CHECK(out.names() == std::vector<std::string>{"curve.csv", "points.csv"});
+  const std::string points = out.read("points.csv"), curve = out.read("curve.csv");
+  CHECK(std::ranges::count(points, '\n') == 1 + 1000);
+  CHECK(std::ranges::count(curve, '\n') == 1 + 301);
+  CHECK(curve.starts_with("x,truth,fit\n-3,-0.720585,"));
+}
+
+TEST_CASE("regression: gnuplot draws what was written") {
+  const auto shell = [](const std::string& command) {
+    return rill::test::run_program("/bin/sh", {"-c", command});
+  };
+  if (shell("command -v gnuplot").status != 0) return rill::test::skip("gnuplot is not installed");
+  const TempDir out;
+  run_example("regression", {"--quick", "--out", out.path()});
+  const Outcome drawn = shell("gnuplot -c examples/regression.gp " + out.path());
+  CHECK(drawn.status == 0);
+  CHECK_MESSAGE(drawn.output.find("warning") == std::string::npos, drawn.output);
+  CHECK(out.names() == std::vector<std::string>{"curve.csv", "fit.png", "fit.svg", "points.csv"});
+}
+
+TEST_CASE("custom_op: its gradients are right, and training with it finds the spiral") {
+  const Outcome run = run_example("custom_op", {});
+  CHECK(run.status == 0);
+  CHECK(number_after(run.output, "gradients of the first order are right, to ") < 1e-8);
+  CHECK(number_after(run.output, "gradients of the second order are right, to ") < 1e-8);
+  CHECK(number_after(run.output, "centre (") == doctest::Approx(3).epsilon(0.01));
+  CHECK(number_after(run.output, "\nr = ") == doctest::Approx(2).epsilon(0.02));
+}
+
+TEST_CASE("custom_module: ties, freezing, hook, file and profile do what the program says") {
+  const TempDir out;
+  const Outcome run = run_example("custom_module", {"--out", out.path()});
+  CHECK(run.status == 0);
+  CHECK(run.says("1220 parameters"));
+  CHECK(run.says("\n2.dense.bias [32]\n2.gate [1]\n3.gate [1]\n4.weight [2, 32]\n"));
+  const double accuracy = number_after(run.output, "accuracy on unseen points ");
+  CHECK(accuracy > 0.95);
+  CHECK(run.says("hook: gated_block moves [1000, 32] by "));
+  CHECK(run.says("parameters of the copy that have moved: 4.weight 4.bias\n"));
+  CHECK(number_after(run.output, "net.safetensors: accuracy ") == accuracy);
+  CHECK(run.says("\n2 gated_block "));
+  CHECK(out.names() == std::vector<std::string>{"net.safetensors"});
+}
+
+TEST_CASE("csv_classifier: without --data it learns from a file that it writes") {
+  const TempDir one, three;
+  const Outcome run = run_example("csv_classifier", {"--out", one.path(), "--threads", "1"});
+  CHECK(run.status == 0);
+  CHECK(run.says("galaxy.csv: 3000 rows; arm from x_ly y_ly\n"));
+  CHECK(run.says("stopped: EarlyStopping: val_loss is "));
+  CHECK(run.says("taken for:        Orion      Perseus  Sagittarius\n"));
+  CHECK(accuracy_in(run.output) > 92);
+  CHECK(one.names() == std::vector<std::string>{"best.safetensors", "galaxy.csv", "log.csv"});
+  CHECK(one.read("log.csv").starts_with("epoch,loss,accuracy,val_loss,val_accuracy,lr\n0,"));
+  run_example("csv_classifier", {"--out", three.path(), "--threads", "3"});
+  for (const std::string& name : one.names()) CHECK_MESSAGE(one.read(name) == three.read(name), name);
+}
+
+TEST_CASE("csv_classifier: columns of a given file can be chosen") {
+  const TempDir folder;
+  std::string rows = "class,noise,x\n";
+  for (int i = 0; i < 60; ++i)
+    rows += (i % 2 ? "up,7," : "down,7,") + std::to_string(i % 2 * 10 + i % 3) + '\n';
+  const std::string file = folder.write("data.csv", rows);
+  const Outcome run = run_example(
+      "csv_classifier", {"--data", file, "--target", "class", "--features", "x", "--out", folder.path()});
+  CHECK(run.says("data.csv: 60 rows; class from x\n"));
+  CHECK(accuracy_in(run.output) == 100);
+  const Outcome all =
+      run_example("csv_classifier", {"--data", file, "--target", "class", "--out", folder.path()});
+  CHECK(all.says("class from noise x\n"));
+}
+
+TEST_CASE("csv_classifier: a bad file exits 1 with its place, a diverged run 3 with its cause") {
+  const TempDir folder;
+  const std::string file = folder.write("bad.csv", "a,b,class\n1,2,yes\n3,,no\n");
+  const Outcome bad = run_example("csv_classifier", {"--data", file, "--out", folder.path()});
+  CHECK(bad.status == 1);
+  CHECK(bad.says("error: " + file + ":3: column \"b\" is empty (a missing value), expected a number"));
+  const Outcome diverged = run_example("csv_classifier", {"--lr", "1e30", "--out", folder.path()});
+  CHECK(diverged.status == 3);
+  CHECK(diverged.says("error: TerminateOnNaN: the loss is not finite at step 1 (epoch 0, batch 1)"));
 }
 
 TEST_CASE("examples: the code in README.md is the quickstart, to the letter") {
