@@ -140,6 +140,13 @@ TEST_CASE("early_stopping: a second fit begins anew") {
   CHECK(stopping->best() == 3.0);
 }
 
+TEST_CASE("early_stopping: a second fit counts its epochs anew, also where its first number is a NaN") {
+  Run1 r;
+  const auto stopping = std::make_shared<EarlyStopping>(EarlyStoppingOptions{.patience = 3});
+  CHECK(r.run({1, 2, 2, 2}, {stopping}).epochs.size() == 4);
+  CHECK(r.run(Numbers(5, not_a_number), {stopping}).epochs.size() == 3);
+}
+
 TEST_CASE("early_stopping: a number that is not in the logs is refused, with what there is") {
   CHECK_ERROR(Run1().run({1}, {std::make_shared<EarlyStopping>()}, "x"),
               "EarlyStopping: there is no \"val_loss\" in the logs, expected one of loss, lr, x; pass "
