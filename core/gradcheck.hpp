@@ -18,13 +18,13 @@ namespace rill {
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>;
 
 struct GradcheckOptions {
-  double tolerance = 1e-8;  ///< of max(1, the largest gradient of the input); no gradient is off by more
+  double tolerance = 1e-8;  ///< of max(1, |the element's gradient|); no element is off by more
   std::uint64_t seed = 0;   ///< of the cotangents
   std::string label;        ///< begins the text of a failure
 };
 
 struct GradcheckResult {
-  double worst = 0;     ///< the largest |numeric - analytic| / max(1, the largest gradient of the input)
+  double worst = 0;     ///< the largest |numeric - analytic| / max(1, |analytic|)
   double largest = 0;   ///< the largest gradient of all
   std::string where;    ///< where `worst` was found
   std::string failure;  ///< what is wrong, and where; empty if nothing is
@@ -33,9 +33,10 @@ struct GradcheckResult {
   explicit operator bool() const { return passed(); }
 };
 
-/// Checks the gradients of `function` at `inputs` (undefined ones are passed on). Also: two walks over one graph give
-/// the same bits, and so do backward() and grad(); an input that requires no gradient gets none, and leaving one out
-/// does not change the others. Throws Error if no input requires a gradient, or for inputs or outputs that are not f64.
+/// Checks the gradients of `function` at `inputs` (undefined ones are passed on): of all its outputs together, and of
+/// each alone. Also: two walks over one graph give the same bits, and so do backward() and grad(); an input that requires
+/// no gradient gets none, and leaving one out does not change the others. Outputs that are i64 are left out. Throws Error
+/// if no input requires a gradient, for inputs or outputs that are f32, and for no output.
 GradcheckResult gradcheck(const TensorFunction& function, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
 

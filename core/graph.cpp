@@ -81,6 +81,7 @@ void Node::connect(std::span<const Tensor* const> inputs, std::span<Tensor> resu
     Record& record = Access::record(results[i]);
     outputs[i].shape = record.shape;
     outputs[i].dtype = record.dtype;
+    if (!is_floating(record.dtype)) continue;  // indices have no gradient
     record.set_graph(false, Ref<Node>::share(this), static_cast<std::uint32_t>(i));
   }
 }
@@ -119,7 +120,7 @@ Tensor read_saved(const Node& node, int index, const SavedOutput& saved) {
   const OutputSlot& slot = node.outputs[static_cast<std::size_t>(index)];
   check_version(node, "output", index, slot.shape, *saved.block, saved.version);
   Ref<Record> record = Record::create(slot.shape, slot.dtype, saved.block, saved.data);
-  if (rill::grad_enabled()) {
+  if (rill::grad_enabled() && is_floating(slot.dtype)) {
     record->set_graph(false, Ref<Node>::share(const_cast<Node*>(&node)), static_cast<std::uint32_t>(index));
   }
   return Access::wrap(std::move(record));
@@ -130,7 +131,10 @@ void refuse_undefined(std::string_view op, int input) {
 }
 
 void refuse_gradient(std::string_view op) {
-  fail(concat("backward: ", op, " has no gradient; activations are differentiable twice, not three times"));
+  const bool third = op.ends_with("_backward_backward");
+  fail(concat("backward: ", op, " has no gradient, expected ",
+              third ? "first or second order; activations are differentiable twice, not three times"
+                    : "an op with one"));
 }
 
 void refuse_gradients(std::string_view op, std::size_t got, std::size_t expected) {

@@ -23,6 +23,7 @@
 // A graph belongs to one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <string_view>
@@ -273,7 +274,8 @@ template <class Op, std::size_t inputs, std::size_t outputs>
 void record(const Op& op, std::span<const Tensor* const, inputs> from, std::array<Tensor, outputs>& results) {
   bool required = false;
   for (const Tensor* input : from) required |= input->defined() && input->requires_grad();
-  if (!required || !is_floating(results[0].dtype())) return;
+  const auto floating = [](const Tensor& result) { return is_floating(result.dtype()); };
+  if (!required || !std::any_of(results.begin(), results.end(), floating)) return;
   // The node is owned by the results from here on; connect() gives each of them a reference.
   Ref<Node>::adopt(new NodeOf<Op, inputs>(op, from, results));
 }

@@ -15,32 +15,33 @@ thread_local constinit ThreadMode thread_mode;
 
 // An observer is not watched itself: what its own code computes goes unseen.
 namespace {
-class Unwatched {
+class Telling {
  public:
-  Unwatched() : observer_(std::exchange(thread_mode.observer, nullptr)) {}
-  ~Unwatched() { thread_mode.observer = observer_; }
-  Observer* observer() const { return observer_; }
+  Telling() : before_(std::exchange(thread_mode.telling, true)) {}
+  ~Telling() { thread_mode.telling = before_; }
+  Telling(const Telling&) = delete;
+  Telling& operator=(const Telling&) = delete;
 
  private:
-  Observer* observer_;
+  bool before_;
 };
 }  // namespace
 
 void tell_before(std::string_view op) {
-  const Unwatched unwatched;
-  Observer* next = unwatched.observer();
+  const Telling telling;
+  Observer* next = thread_mode.observer;
   try {
     for (; next; next = next->outer()) next->before(op);
   } catch (...) {
-    for (Observer* told = unwatched.observer(); told != next; told = told->outer()) told->failed(op);
+    for (Observer* told = thread_mode.observer; told != next; told = told->outer()) told->failed(op);
     throw;
   }
 }
 
 void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std::span<const Tensor> results) {
-  const Unwatched unwatched;
+  const Telling telling;
   const OpRun run{op, thread_mode.module, thread_mode.walking, inputs, results};
-  Observer* next = unwatched.observer();
+  Observer* next = thread_mode.observer;
   try {
     for (; next; next = next->outer()) next->after(run);
   } catch (...) {
@@ -50,8 +51,8 @@ void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std:
 }
 
 void tell_failed(std::string_view op) noexcept {
-  const Unwatched unwatched;
-  for (Observer* observer = unwatched.observer(); observer; observer = observer->outer())
+  const Telling telling;
+  for (Observer* observer = thread_mode.observer; observer; observer = observer->outer())
     observer->failed(op);
 }
 

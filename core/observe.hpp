@@ -21,6 +21,7 @@ struct ThreadMode {
   Observer* observer = nullptr;  // the innermost one
   const void* module = nullptr;  // the innermost module that runs, or whose gradients do
   bool walking = false;          // a backward walk is under way
+  bool telling = false;          // an observer's own code runs, which is not watched
 };
 extern thread_local constinit ThreadMode thread_mode;
 
@@ -36,7 +37,7 @@ struct OpRun {
 };
 
 /// Sees every op of the thread that made it, from construction to destruction. Observers nest: each one sees what runs
-/// while it lives; they may go in any order.
+/// while it lives; they may go in any order, but not while one of them is being told of an op.
 class Observer {
  public:
   Observer(const Observer&) = delete;
@@ -80,7 +81,8 @@ void tell_failed(std::string_view op) noexcept;
 /// One op that is about to run, as observers are told of it.
 class [[nodiscard]] Observed {
  public:
-  explicit Observed(std::string_view op) : op_(op), watched_(thread_mode.observer != nullptr) {
+  explicit Observed(std::string_view op)
+      : op_(op), watched_(thread_mode.observer != nullptr && !thread_mode.telling) {
     if (watched_) [[unlikely]]
       tell_before(op_);
   }

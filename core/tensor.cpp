@@ -93,15 +93,16 @@ HookHandle Tensor::register_hook(std::function<Tensor(const Tensor& grad)> hook)
       std::make_shared<detail::GradHooks::Entry>(detail::GradHooks::Entry{std::move(hook)}));
   HookHandle handle;
   handle.hooks_ = hooks;
-  handle.entry_ = hooks->entries.back().get();
+  handle.entry_ = hooks->entries.back();
   return handle;
 }
 
 void HookHandle::remove() {
   const auto hooks = hooks_.lock();
-  if (!hooks) return;
-  std::erase_if(hooks->entries, [this](const auto& entry) {
-    if (entry.get() == entry_) entry->removed = true;
+  const auto own = entry_.lock();
+  if (!hooks || !own) return;
+  std::erase_if(hooks->entries, [&](const auto& entry) {
+    if (entry == own) entry->removed = true;
     return entry->removed;
   });
   hooks_.reset();

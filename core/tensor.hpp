@@ -71,7 +71,7 @@ class HookHandle {
  private:
   friend class Tensor;
   std::weak_ptr<detail::GradHooks> hooks_;
-  const void* entry_ = nullptr;
+  std::weak_ptr<const void> entry_;
 };
 
 struct BackwardOptions {

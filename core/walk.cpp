@@ -176,7 +176,7 @@ Tensor& Walk::sum_at(const Ref<Record>& leaf) {
   }
   leaf->arrival_walk = stamp_;
   leaf->arrival = arrivals.size();
-  return arrivals.emplace_back(Arrival{leaf, Tensor()}).grad;
+  return arrivals.emplace_back(Arrival{leaf, Tensor(), false}).grad;
 }
 
 void Walk::run(std::span<const Tensor> outputs, std::span<const Tensor> grads) {
@@ -215,24 +215,23 @@ void Walk::visit(Node& node) {
 
 void Walk::commit_to_leaves() {
   const GradMode recording(create_graph_);
-  for (auto& [leaf, grad] : buffers_.arrivals) {
+  for (auto& [leaf, grad, in_place] : buffers_.arrivals) {
     if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));
   }
-  // A gradient that the leaf alone owns is added to in place; everything that may throw comes before that.
-  const auto in_place = [this](const Record& leaf) {
-    return leaf.grad && !create_graph_ && !leaf.grad->in_graph() && leaf.grad.unique() &&
-           leaf.grad->block.unique();
-  };
-  for (auto& [leaf, grad] : buffers_.arrivals) {
-    if (in_place(*leaf)) continue;
+  // A gradient that the leaf alone owns is added to in place; everything that may throw comes before that. Whether it is
+  // alone is asked once: when one of two leaves that share a block has got a grad of its own, the other one is alone.
+  for (auto& [leaf, grad, in_place] : buffers_.arrivals) {
+    in_place = leaf->grad && !create_graph_ && !leaf->grad->in_graph() && leaf->grad.unique() &&
+               leaf->grad->block.unique();
+    if (in_place) continue;
     if (leaf->grad) {
       grad = Access::wrap(leaf->grad) + grad;
     } else if (create_graph_ || !sole_owner(grad)) {
       grad = grad.clone();
     }
   }
-  for (auto& [leaf, grad] : buffers_.arrivals) {
-    if (in_place(*leaf)) {
+  for (auto& [leaf, grad, in_place] : buffers_.arrivals) {
+    if (in_place) {
       Tensor sum = Access::wrap(leaf->grad);
       add_into(sum, grad);
     } else {
@@ -243,7 +242,7 @@ void Walk::commit_to_leaves() {
 
 std::vector<Tensor> Walk::take_wanted() {
   const GradMode recording(create_graph_);
-  for (auto& [leaf, grad] : buffers_.arrivals) {
+  for (auto& [leaf, grad, in_place] : buffers_.arrivals) {
     const auto asked = [&leaf = leaf](const Edge& wanted) { return wanted.leaf.get() == leaf.get(); };
     if (std::none_of(wanted_.begin(), wanted_.end(), asked)) continue;
     if (leaf->hooks) grad = leaf->hooks->run(std::move(grad));

@@ -31,7 +31,8 @@ class Walk {
   void collect(std::span<const Tensor> outputs);
   /// Sends `grads` into the outputs and runs every needed gradient, newest node first.
   void run(std::span<const Tensor> outputs, std::span<const Tensor> grads);
-  /// Moves or adds the gradients that arrived at leaves into their grad; nothing has changed if it throws.
+  /// Moves or adds the gradients that arrived at leaves into their grad; nothing has changed if it throws,
+  /// unless what has thrown is an observer.
   void commit_to_leaves();
   /// Whether some output depends on wanted tensor `index`; after collect().
   bool reaches(std::size_t index) const;
@@ -50,6 +51,7 @@ class Walk {
   struct Arrival {
     Ref<Record> leaf;
     Tensor grad;
+    bool in_place = false;  // the sum is made in the leaf's own grad
   };
   struct Buffers {
     std::vector<Ref<Node>> roots;  // keep the whole walk alive, whatever hooks drop

@@ -16,6 +16,10 @@ Dense::Dense(std::int64_t in, std::int64_t out, Generator& generator, const Dens
     : weight(empty(weight_shape(in, out, options.dtype), options.dtype)) {
   RILL_CHECK(options.init, "Dense: init is empty, expected an initialiser");
   options.init(weight, generator);
+  RILL_CHECK(weight.defined() && weight.shape() == Shape({out, in}) && weight.dtype() == options.dtype &&
+                 weight.is_leaf(),
+             "Dense: init has put another tensor in the weight's place, expected it to fill the ",
+             options.dtype, " [", out, ", ", in, "] that it was given");
   weight.requires_grad_();
   if (options.bias) bias = zeros({out}, options.dtype).requires_grad_();
 }
@@ -38,14 +42,15 @@ Tensor Flatten::forward(const Tensor& x) {
 Sequential::Sequential(const Sequential& other) : Module(other) {
   for (const Part& part : other.parts_) {
     RILL_CHECK(part.copy, "Sequential: module ", parts_.size(), " (", part.module->type(),
-               ") cannot be copied, expected one with a copy constructor");
+               ") cannot be copied, expected one with a copy constructor, added as what it is");
     parts_.push_back({part.copy(*part.module), part.copy});
   }
 }
 
-Sequential& Sequential::operator=(Sequential other) noexcept {
-  Module::operator=(std::move(other));
-  parts_.swap(other.parts_);
+Sequential& Sequential::operator=(const Sequential& other) {
+  Sequential copy(other);
+  Module::operator=(other);
+  parts_.swap(copy.parts_);
   return *this;
 }
 

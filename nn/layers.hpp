@@ -5,6 +5,7 @@
 #include <concepts>
 #include <memory>
 #include <tuple>
+#include <typeinfo>
 
 #include <rill/nn/activations.hpp>
 #include <rill/nn/dropout.hpp>
@@ -46,14 +47,16 @@ class Flatten final : public Module {
 /// Modules one after the other, named "0", "1", … as in PyTorch. Owns them; a Sequential may hold another one.
 ///
 /// Write `nn::Sequential model{nn::Dense(…, generator), …}` with braces: they make C++ build the layers from the first to
-/// the last, so that all compilers draw the same weights from one generator. In parentheses the order is open.
+/// the last, so that all compilers draw the same weights from one generator. In parentheses the order is open. One
+/// Sequential alone in the braces is copied, not nested: for that write `nn::Sequential().add(inner)`.
 class Sequential final : public Module {
  public:
   static constexpr std::string_view type_name = "sequential";
   Sequential() = default;
   Sequential(const Sequential& other);
   Sequential(Sequential&&) = default;
-  Sequential& operator=(Sequential other) noexcept;
+  Sequential& operator=(const Sequential& other);
+  Sequential& operator=(Sequential&&) = default;
   template <class... Modules>
   requires(sizeof...(Modules) > 0 && (std::derived_from<Modules, Module> && ...) &&
            !(sizeof...(Modules) == 1 &&
@@ -62,7 +65,8 @@ class Sequential final : public Module {
     (add(std::move(modules)), ...);
   }
 
-  /// Appends a module. A Sequential can be copied if all its modules can.
+  /// Appends a module. A Sequential can be copied if all its modules can, and were added as what they are, not as a
+  /// pointer to a base of theirs.
   template <std::derived_from<Module> M>
   Sequential& add(M module) {
     return add(std::make_unique<M>(std::move(module)));
@@ -71,9 +75,13 @@ class Sequential final : public Module {
   Sequential& add(std::unique_ptr<M> module) {
     Copy copy = nullptr;
     if constexpr (std::copy_constructible<M>) {
-      copy = [](const Module& part) -> std::unique_ptr<Module> {
-        return std::make_unique<M>(static_cast<const M&>(part));
-      };
+      const Module* own = module.get();
+      // What is of a derived type would be cut down to M.
+      if (own && typeid(*own) == typeid(M)) {
+        copy = [](const Module& part) -> std::unique_ptr<Module> {
+          return std::make_unique<M>(static_cast<const M&>(part));
+        };
+      }
     }
     return append(std::move(module), copy);
   }

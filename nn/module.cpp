@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/module.hpp>
@@ -35,18 +36,22 @@ class Collector final : public PathVisitor {
   void buffer(std::string_view name, Tensor& value) override {
     if (buffers_) add(name, value);
   }
-  std::vector<NamedTensor> found;
+  std::vector<NamedTensor> found;    // a tied tensor where it is met first
+  std::vector<NamedTensor> aliases;  // its other names
 
  private:
   void add(std::string_view name, const Tensor& value) {
-    RILL_CHECK(value.defined(), "visit: tensor \"", path_to(name),
-               "\" is undefined, expected one with elements");
-    // A tied tensor is named where it is met first.
-    const bool known = std::ranges::any_of(
-        found, [&](const NamedTensor& other) { return identity(other.value) == identity(value); });
-    if (!known) found.push_back({path_to(name), value});
+    std::string path = path_to(name);
+    RILL_CHECK(value.defined(), "visit: tensor \"", path, "\" is undefined, expected one with elements");
+    const auto [place, fresh] = names_.try_emplace(path, identity(value));
+    RILL_CHECK(place->second == identity(value), "visit: two tensors are named \"", path,
+               "\", expected a name for each");
+    if (!fresh) return;
+    (met_.insert(identity(value)).second ? found : aliases).push_back({std::move(path), value});
   }
   bool parameters_, buffers_;
+  std::map<std::string, const void*> names_;
+  std::set<const void*> met_;
 };
 
 class ModuleCollector final : public Visitor {
@@ -59,6 +64,9 @@ class ModuleCollector final : public Visitor {
 
  private:
   void enter(std::string path, Module& module) {
+    const bool known =
+        std::ranges::any_of(found, [&](const NamedModule& other) { return other.module == &module; });
+    if (known) return;
     found.push_back({path, &module});
     std::swap(path, path_);
     module.visit(*this);
@@ -67,55 +75,101 @@ class ModuleCollector final : public Visitor {
   std::string path_;
 };
 
-// Replaces every tensor by another one, a tied one everywhere by the same.
+// Makes another tensor for every one, for a tied one the same everywhere, and puts them in once all are made.
 class Replacer final : public Visitor {
  public:
-  explicit Replacer(std::function<Tensor(const Tensor&)> make) : make_(std::move(make)) {}
-  void parameter(std::string_view, Tensor& value) override { replace(value); }
-  void buffer(std::string_view, Tensor& value) override { replace(value); }
+  Replacer(Module& model, std::function<Tensor(const Tensor&)> make) : make_(std::move(make)) {
+    model.visit(*this);
+    for (const auto& [place, key] : places_) *place = made_.at(key);
+  }
+  void parameter(std::string_view, Tensor& value) override { note(value); }
+  void buffer(std::string_view, Tensor& value) override { note(value); }
   void child(std::string_view, Module& module) override { module.visit(*this); }
 
  private:
-  void replace(Tensor& value) {
+  void note(Tensor& value) {
     if (!value.defined()) return;
     const auto [place, fresh] = made_.try_emplace(identity(value));
-    if (fresh) {
-      place->second = {value, make_(value.detach()).requires_grad_(value.requires_grad())};
-    }
-    value = place->second.second;
+    if (fresh) place->second = make_(value);
+    places_.emplace_back(&value, identity(value));
   }
   std::function<Tensor(const Tensor&)> make_;
-  std::map<const void*, std::pair<Tensor, Tensor>>
-      made_;  // the old one lives on, so that no new one has its address
+  std::map<const void*, Tensor> made_;
+  std::vector<std::pair<Tensor*, const void*>> places_;
 };
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  bool same = a.shape() == b.shape() && a.dtype() == b.dtype();
+  if (!same) return false;
+  dispatch(a.dtype(), [&]<class T>(T) {
+    const auto x = std::as_bytes(a.data<T>()), y = std::as_bytes(b.data<T>());
+    same = std::ranges::equal(x, y);
+  });
+  return same;
+}
 
 void copy_values(const Tensor& from, Tensor& to) {
   dispatch(to.dtype(), [&]<class T>(T) { std::ranges::copy(from.data<T>(), to.mutable_data<T>().begin()); });
 }
 
-// Copies `values` into the state of a model, if names, shapes and dtypes are the same. `what` names where they are from.
-void assign(Module& model, const std::vector<std::pair<std::string, Tensor>>& values,
-            const std::string& what) {
-  std::map<std::string_view, const Tensor*> stored;
-  for (const auto& [name, value] : values) stored.emplace(name, &value);
-  std::vector<NamedTensor> state = model.named_state();
-  for (const auto& [name, value] : state) {
-    const auto found = stored.find(name);
-    RILL_CHECK(found != stored.end(), what, ": parameter \"", name, "\" is missing, model expects ",
-               value.dtype(), " ", value.shape());
-    const Tensor& given = *found->second;
-    RILL_CHECK(given.shape() == value.shape(), what, ": parameter \"", name, "\" is ", given.shape(),
-               ", model expects ", value.shape());
-    RILL_CHECK(given.dtype() == value.dtype(), what, ": parameter \"", name, "\" is ", given.dtype(),
-               ", model expects ", value.dtype());
+using Values = std::vector<std::pair<std::string, Tensor>>;
+
+// Every name of the state, also those of tied tensors.
+Values all_values(Module& model) {
+  Collector collector(true, true);
+  model.visit(collector);
+  Values values;
+  for (auto* list : {&collector.found, &collector.aliases}) {
+    for (auto& [name, value] : *list) values.emplace_back(std::move(name), value.detach());
   }
-  for (const auto& [name, value] : values) {
-    const bool expected =
-        std::ranges::any_of(state, [&key = name](const NamedTensor& own) { return own.name == key; });
-    RILL_CHECK(expected, what, ": tensor \"", name, "\" ", value.shape(), " is not a parameter of the model");
-  }
-  for (auto& [name, value] : state) copy_values(*stored.at(name), value);
+  return values;
 }
+
+// What is to become of a model's state: a value for every tensor in it, checked.
+class Assignment {
+ public:
+  // `what` names where the values are from.
+  Assignment(Module& model, const Values& values, const std::string& what) : what_(what) {
+    model.visit(state_);
+    for (const auto& [name, value] : values) given_.emplace(name, value);
+    for (auto* list : {&state_.found, &state_.aliases}) {
+      for (const auto& own : *list) take(own);
+    }
+    for (const NamedTensor& own : state_.found) {
+      RILL_CHECK(taken_.contains(identity(own.value)), what_, ": parameter \"", own.name,
+                 "\" is missing, model expects ", own.value.dtype(), " ", own.value.shape());
+    }
+    for (const auto& [name, value] : given_) {
+      RILL_CHECK(used_.contains(name), what_, ": tensor \"", name, "\" ", value.shape(),
+                 " is not a parameter of the model");
+    }
+  }
+
+  void run() {
+    for (auto& [name, value] : state_.found) copy_values(taken_.at(identity(value)).value, value);
+  }
+
+ private:
+  void take(const NamedTensor& own) {
+    const auto found = given_.find(own.name);
+    if (found == given_.end()) return;
+    const Tensor& given = found->second;
+    RILL_CHECK(given.shape() == own.value.shape(), what_, ": parameter \"", own.name, "\" is ", given.shape(),
+               ", model expects ", own.value.shape());
+    RILL_CHECK(given.dtype() == own.value.dtype(), what_, ": parameter \"", own.name, "\" is ", given.dtype(),
+               ", model expects ", own.value.dtype());
+    const auto [place, fresh] = taken_.try_emplace(identity(own.value), NamedTensor{own.name, given});
+    RILL_CHECK(fresh || same_bits(place->second.value, given), what_, ": parameters \"", place->second.name,
+               "\" and \"", own.name, "\" differ, model expects one value, because it ties them");
+    used_.insert(own.name);
+  }
+
+  const std::string& what_;
+  Collector state_{true, true};
+  std::map<std::string, Tensor> given_;
+  std::map<const void*, NamedTensor> taken_;
+  std::set<std::string> used_;
+};
 
 }  // namespace
 
@@ -139,9 +193,10 @@ struct detail::ForwardHooks {
 
 void ForwardHookHandle::remove() {
   const auto hooks = hooks_.lock();
-  if (!hooks) return;
-  std::erase_if(hooks->entries, [this](const auto& entry) {
-    if (entry.get() == entry_) entry->removed = true;
+  const auto own = entry_.lock();
+  if (!hooks || !own) return;
+  std::erase_if(hooks->entries, [&](const auto& entry) {
+    if (entry == own) entry->removed = true;
     return entry->removed;
   });
   hooks_.reset();
@@ -154,7 +209,7 @@ ForwardHookHandle Module::register_forward_hook(ForwardHook hook) {
   hooks_->entries.push_back(std::make_shared<Entry>(Entry{std::move(hook)}));
   ForwardHookHandle handle;
   handle.hooks_ = hooks_;
-  handle.entry_ = hooks_->entries.back().get();
+  handle.entry_ = hooks_->entries.back();
   return handle;
 }
 
@@ -211,50 +266,56 @@ void Module::zero_grad() {
 }
 
 void Module::requires_grad_(bool required) {
-  for (auto& [name, value] : named_parameters()) value.requires_grad_(required);
+  for (auto& [name, value] : named_parameters()) {
+    value.requires_grad_(required);
+    if (!required) value.zero_grad();
+  }
 }
 
 void Module::to(DType dtype) {
   RILL_CHECK(is_floating(dtype), "to: dtype is ", dtype, ", expected f32 or f64 for a module");
-  Replacer replacer(
-      [dtype](const Tensor& value) { return is_floating(value.dtype()) ? value.to(dtype) : value.clone(); });
-  visit(replacer);
+  const Replacer replacer(*this, [dtype](const Tensor& value) {
+    if (value.dtype() == dtype || !is_floating(value.dtype())) return value;
+    return value.detach().to(dtype).requires_grad_(value.requires_grad());
+  });
 }
 
 void Module::train(bool training) {
   for (const NamedModule& part : named_modules()) part.module->training_ = training;
 }
 
-EvalMode::EvalMode(Module& model) {
-  for (const NamedModule& part : model.named_modules()) {
-    if (std::exchange(part.module->training_, false)) were_training_.push_back(part.module);
+ModeGuard::ModeGuard(Module& model, bool training) {
+  for (const NamedModule& part : model.named_modules())
+    modes_.emplace_back(part.module, std::exchange(part.module->training_, training));
+}
+
+ModeGuard::~ModeGuard() {
+  for (const auto& [module, training] : modes_) module->training_ = training;
+}
+
+void detail::own_tensors(const Module& model, Module& copy) {
+  std::set<const Module*> originals;
+  // What visit() tells of is not changed here.
+  for (const NamedModule& part : const_cast<Module&>(model).named_modules()) originals.insert(part.module);
+  for (const NamedModule& part : copy.named_modules()) {
+    RILL_CHECK(!originals.contains(part.module), "clone: module \"", part.name,
+               "\" is shared by the copy and the original, expected one that is copied with the model");
   }
+  const Replacer replacer(
+      copy, [](const Tensor& value) { return value.detach().clone().requires_grad_(value.requires_grad()); });
 }
 
-EvalMode::~EvalMode() {
-  for (Module* module : were_training_) module->training_ = true;
-}
-
-void detail::own_tensors(Module& model) {
-  Replacer replacer([](const Tensor& value) { return value.clone(); });
-  model.visit(replacer);
-}
-
-void copy_state(Module& from, Module& to) {
-  std::vector<std::pair<std::string, Tensor>> values;
-  for (auto& [name, value] : from.named_state()) values.emplace_back(name, value);
-  assign(to, values, "copy_state");
-}
+void copy_state(Module& from, Module& to) { Assignment(to, all_values(from), "copy_state").run(); }
 
 void save_weights(Module& model, const std::string& path) {
   io::Safetensors file;
-  for (auto& [name, value] : model.named_state()) file.tensors.emplace_back(name, value.detach());
+  file.tensors = all_values(model);
   file.metadata["format"] = "pt";  // what Hugging Face's readers ask for
   io::save_safetensors(path, file);
 }
 
 void load_weights(Module& model, const std::string& path) {
-  assign(model, io::load_safetensors(path).tensors, path);
+  Assignment(model, io::load_safetensors(path).tensors, path).run();
 }
 
 }  // namespace rill::nn

@@ -69,7 +69,7 @@ class ForwardHookHandle {
  private:
   friend class Module;
   std::weak_ptr<detail::ForwardHooks> hooks_;
-  const void* entry_ = nullptr;
+  std::weak_ptr<const void> entry_;
 };
 
 class Module {
@@ -86,23 +86,24 @@ class Module {
   /// The name of this kind of module in configs and summaries.
   virtual std::string_view type() const { return "module"; }
 
-  /// Every parameter once, named by its path as in PyTorch: "0.weight", "0.bias". Of tied ones, the first name.
+  /// Every parameter once, named by its path as in PyTorch: "0.weight", "0.bias". Of tied ones, the first name. Throws
+  /// Error if two different tensors have one name, or one is undefined.
   std::vector<NamedTensor> named_parameters();
   std::vector<NamedTensor> named_buffers();
-  /// Parameters and buffers in one list, in the order of visit(): what a weights file holds.
+  /// Parameters and buffers in one list, in the order of visit().
   std::vector<NamedTensor> named_state();
   std::vector<Tensor> parameters();
   /// Elements of all parameters; tied ones count once.
   std::int64_t parameter_count();
-  /// This module, with the empty name, and all below it, each before its children.
+  /// This module, with the empty name, and all below it, each once and before its children.
   std::vector<NamedModule> named_modules();
 
   /// Clears the gradient of every parameter.
   void zero_grad();
-  /// Freezes every parameter, or thaws it: a frozen one gets no gradient, so optimizers leave it alone.
+  /// Freezes every parameter, or thaws it: a frozen one loses its gradient and gets none, so optimizers leave it alone.
   void requires_grad_(bool required = true);
-  /// Converts parameters and floating buffers, which are then other tensors: build optimizers afterwards. Gradients
-  /// are dropped. Throws Error for i64.
+  /// Converts parameters and floating buffers. What has another dtype becomes another tensor, without a gradient: build
+  /// optimizers afterwards. Throws Error for i64.
   void to(DType dtype);
 
   /// Training mode or evaluation mode, of this module and all below it. New modules are in training mode.
@@ -121,7 +122,7 @@ class Module {
   Module& operator=(Module&&) = default;
 
  private:
-  friend class EvalMode;
+  friend class ModeGuard;
   bool training_ = true;
   std::shared_ptr<detail::ForwardHooks> hooks_;
 };
@@ -133,41 +134,52 @@ class Activation : public Module {
   virtual bool blocks_gradient() const { return false; }
 };
 
-/// While it lives, a model and all below it are in evaluation mode; then each module is back in its own.
-class [[nodiscard]] EvalMode {
+/// While it lives, a model and all below it are in one mode; then each module is back in its own. The model must live and
+/// not move meanwhile.
+class [[nodiscard]] ModeGuard {
  public:
-  explicit EvalMode(Module& model);
-  ~EvalMode();
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
+  ModeGuard(Module& model, bool training);
+  ~ModeGuard();
+  ModeGuard(const ModeGuard&) = delete;
+  ModeGuard& operator=(const ModeGuard&) = delete;
 
  private:
-  std::vector<Module*> were_training_;
+  std::vector<std::pair<Module*, bool>> modes_;
+};
+
+/// The same for evaluation mode.
+class [[nodiscard]] EvalMode : public ModeGuard {
+ public:
+  explicit EvalMode(Module& model) : ModeGuard(model, false) {}
 };
 
 namespace detail {
-/// Gives a model tensors of its own, with the same values; what was tied stays tied.
-void own_tensors(Module& model);
+/// Gives the copy of a model tensors of its own, with the same values; what was tied stays tied. Throws Error, and changes
+/// nothing, if both hold the same module.
+void own_tensors(const Module& model, Module& copy);
 }  // namespace detail
 
 /// An independent copy: parameters and buffers have blocks of their own, ties are kept, gradients and hooks are not.
+/// Throws Error for a model that C++ does not copy whole: one that holds a module by shared_ptr.
 template <std::derived_from<Module> M>
 M clone(const M& model) {
   M copy(model);
-  detail::own_tensors(copy);
+  detail::own_tensors(model, copy);
   return copy;
 }
 
-/// Copies the values of parameters and buffers from one model into another with the same names, shapes and dtypes.
+/// Copies the values of parameters and buffers from one model into another with the same names, shapes and dtypes. A
+/// tied tensor counts under each of its names.
 /// Throws Error, and changes nothing, if they differ.
 void copy_state(Module& from, Module& to);
 
-/// Writes every parameter and buffer to a safetensors file under its name; the file is replaced in one step or not at
-/// all. Throws Error if it cannot be written.
+/// Writes every parameter and buffer to a safetensors file under its name, a tied one under each of its names, as
+/// PyTorch's state_dict() has them; the file is replaced in one step or not at all. Throws Error if it cannot be written.
 void save_weights(Module& model, const std::string& path);
 
 /// Reads every parameter and buffer from a safetensors file. Throws Error, and changes nothing, if the file is no valid
-/// safetensors file, or if names, shapes or dtypes are not the model's.
+/// safetensors file, if names, shapes or dtypes are not the model's, or if it has two values for a tied tensor. Of a
+/// tied tensor's names one is enough.
 void load_weights(Module& model, const std::string& path);
 
 }  // namespace rill::nn

@@ -482,14 +482,14 @@ TEST_CASE("gradcheck: the third order of elu and prelu is refused") {
   const Tensor elu = second_order_sum([](const Tensors& in) { return in[0].elu(); }, {x});
   CHECK_THROWS_WITH_AS(
       elu.backward(),
-      "backward: elu_backward_backward has no gradient; activations are differentiable twice, "
-      "not three times",
+      "backward: elu_backward_backward has no gradient, expected first or second order; activations are "
+      "differentiable twice, not three times",
       Error);
   const Tensor prelu = second_order_sum([](const Tensors& in) { return in[0].prelu(in[1]); }, {x, w});
   CHECK_THROWS_WITH_AS(
       prelu.backward(),
-      "backward: prelu_backward_backward has no gradient; activations are differentiable twice, "
-      "not three times",
+      "backward: prelu_backward_backward has no gradient, expected first or second order; activations are "
+      "differentiable twice, not three times",
       Error);
   const auto overwritten = [](const Tensors& in) {
     Tensor y = in[0] * in[0];
@@ -498,8 +498,8 @@ TEST_CASE("gradcheck: the third order of elu and prelu is refused") {
   };
   CHECK_THROWS_WITH_AS(
       second_order_sum(overwritten, {x}).backward(),
-      "backward: elu_backward_backward has no gradient; activations are differentiable twice, "
-      "not three times",
+      "backward: elu_backward_backward has no gradient, expected first or second order; activations are "
+      "differentiable twice, not three times",
       Error);
   CHECK_FALSE(x.grad().defined());
   CHECK_FALSE(w.grad().defined());

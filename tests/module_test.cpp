@@ -194,7 +194,8 @@ TEST_CASE("module: a Sequential with a module that C++ cannot copy is not copied
   nn::Sequential model;
   model.add(nn::ReLU()).add(Uncopyable());
   CHECK_THROWS_WITH(nn::clone(model),
-                    "Sequential: module 1 (module) cannot be copied, expected one with a copy constructor");
+                    "Sequential: module 1 (module) cannot be copied, expected one with a copy "
+                    "constructor, added as what it is");
 }
 
 TEST_CASE("module: to() converts parameters, keeps ties and frozen ones, and leaves integer buffers") {
@@ -238,4 +239,138 @@ TEST_CASE("module: copy_state copies values, and changes nothing where a shape d
   CHECK_THROWS_WITH(nn::copy_state(from, wider),
                     "copy_state: parameter \"1.weight\" is [2, 4], model expects [3, 4]");
   CHECK(same_values(wider(ones({1, 3})), before));
+}
+
+TEST_CASE(
+    "module: a clone of a model that holds a module by shared_ptr is refused, and the original is as it "
+    "was") {
+  struct Sharing final : nn::Module {
+    std::shared_ptr<nn::Dense> dense;
+    Tensor forward(const Tensor& x) override { return (*dense)(x); }
+    void visit(nn::Visitor& visitor) override { visitor.child("dense", *dense); }
+  };
+  Generator generator(8);
+  Sharing model;
+  model.dense = std::make_shared<nn::Dense>(2, 2, generator);
+  const Tensor weight = model.dense->weight;
+  CHECK_THROWS_WITH(
+      nn::clone(model),
+      "clone: module \"dense\" is shared by the copy and the original, expected one that is copied "
+      "with the model");
+  CHECK(rill::detail::Access::handle(model.dense->weight).get() ==
+        rill::detail::Access::handle(weight).get());
+}
+
+TEST_CASE("module: what was added as a pointer to its base is not cut down in a copy, but refused") {
+  nn::Sequential model;
+  model.add(std::unique_ptr<nn::Module>(std::make_unique<nn::ReLU>()));
+  CHECK_THROWS_WITH(
+      nn::clone(model),
+      "Sequential: module 0 (relu) cannot be copied, expected one with a copy constructor, added as "
+      "what it is");
+}
+
+TEST_CASE("module: a copied handle removes its own hook only") {
+  nn::ReLU relu;
+  int calls = 0;
+  const nn::ForwardHook count = [&](nn::Module&, const Tensor&, const Tensor&) { return ++calls, Tensor(); };
+  nn::ForwardHookHandle first = relu.register_forward_hook(count), same = first;
+  first.remove();
+  const nn::ForwardHookHandle other = relu.register_forward_hook(count);
+  same.remove();
+  relu(ones({2}));
+  CHECK(calls == 1);
+}
+
+TEST_CASE("module: an assigned Sequential keeps its own hooks, as every module does") {
+  Generator generator(9);
+  nn::Sequential a{nn::ReLU(), nn::ReLU()}, b{nn::Dense(2, 2, generator), nn::ReLU()};
+  int calls = 0;
+  a.register_forward_hook([&](nn::Module&, const Tensor&, const Tensor&) { return ++calls, Tensor(); });
+  a = b;
+  CHECK(a[0].type() == "dense");
+  a(ones({1, 2}));
+  CHECK(calls == 1);
+}
+
+TEST_CASE("module: a file holds a tied tensor under each name, and either model reads the other's") {
+  const test::TempDir folder;
+  const std::string path = folder.path() + "/w.safetensors";
+  Generator generator(10);
+  nn::Dense first(3, 3, generator), second(3, 3, generator);
+  second.weight = first.weight;
+  nn::Sequential tied{first, second}, untied{nn::Dense(3, 3, generator), nn::Dense(3, 3, generator)};
+  nn::save_weights(tied, path);
+  nn::load_weights(untied, path);
+  CHECK(same_values(untied.parameters()[2], first.weight));
+  nn::copy_state(tied, untied);
+  untied.parameters()[0].mutable_data<float>()[0] += 1;
+  const Tensor before = first.weight.clone();
+  CHECK_THROWS_WITH(
+      nn::copy_state(untied, tied),
+      "copy_state: parameters \"0.weight\" and \"1.weight\" differ, model expects one value, because "
+      "it ties them");
+  CHECK(same_values(first.weight, before));
+}
+
+TEST_CASE("module: to() with the dtype that it has leaves tensors and optimizers alone") {
+  Generator generator(11);
+  nn::Dense dense(2, 2, generator);
+  const Tensor weight = dense.weight;
+  dense.to(DType::f32);
+  CHECK(rill::detail::Access::handle(dense.weight).get() == rill::detail::Access::handle(weight).get());
+}
+
+TEST_CASE("module: EvalMode gives modes back that were changed inside") {
+  nn::Sequential model{nn::ReLU(), nn::ReLU()};
+  model[0].eval();
+  {
+    const nn::EvalMode evaluation(model);
+    model.train();
+  }
+  CHECK(!model[0].training());
+  CHECK(model[1].training());
+}
+
+TEST_CASE("module: freezing drops a gradient that has arrived") {
+  Generator generator(12);
+  nn::Dense dense(2, 2, generator);
+  dense(ones({1, 2})).sum().backward();
+  dense.requires_grad_(false);
+  CHECK(!dense.weight.grad().defined());
+}
+
+TEST_CASE("module: two tensors with one name are refused") {
+  struct Twice final : nn::Module {
+    Tensor a = ones({1}).requires_grad_(), b = ones({1}).requires_grad_();
+    Tensor forward(const Tensor& x) override { return x; }
+    void visit(nn::Visitor& visitor) override {
+      visitor.parameter("w", a);
+      visitor.parameter("w", b);
+    }
+  };
+  Twice model;
+  CHECK_THROWS_WITH(model.parameters(), "visit: two tensors are named \"w\", expected a name for each");
+}
+
+TEST_CASE("module: a module that is met twice is listed once") {
+  struct Both final : nn::Module {
+    nn::ReLU relu;
+    Tensor forward(const Tensor& x) override { return relu(relu(x)); }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("first", relu);
+      visitor.child("second", relu);
+    }
+  };
+  Both model;
+  CHECK(model.named_modules().size() == 2);
+}
+
+TEST_CASE("layers: an initialiser that puts another tensor in the weight's place is refused") {
+  Generator generator(13);
+  const nn::DenseOptions options{.init = [](Tensor& weight, Generator&) { weight = ones({5, 7}); }};
+  CHECK_THROWS_WITH(
+      nn::Dense(2, 3, generator, options),
+      "Dense: init has put another tensor in the weight's place, expected it to fill the f32 [3, 2] "
+      "that it was given");
 }
