@@ -134,7 +134,7 @@ bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 test_sources := $(sort $(wildcard tests/*.cpp))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
-  test_sources := $(filter-out tests/install_test.cpp,$(test_sources))
+  test_sources := $(filter-out tests/install_%,$(test_sources))
 else ifeq ($(MODE),tsan)
   # Only the files with test cases that run there.
   test_sources := tests/main.cpp $(sort $(shell grep -l '^TEST_CASE."threads:' $(wildcard tests/*.cpp)))
@@ -149,8 +149,10 @@ ifneq ($(MODE),release)
 endif
 all_objects := $(library_objects) $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
 
-version := $(subst $() ,.,$(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp))
-shared_name := librill.so.$(firstword $(subst ., ,$(version)))
+numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
+version := $(subst $() ,.,$(numbers))
+# While the first number is 0, a change of the second may break programs.
+shared_name := librill.so.$(subst $() ,.,$(wordlist 1,$(if $(filter 0,$(firstword $(numbers))),2,1),$(numbers)))
 shared_file := librill.so.$(version)
 
 libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so
@@ -193,7 +195,7 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(shared_name) $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Tests and, under sanitizers, examples take longer to compile than to run.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
@@ -324,7 +326,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 STRIP ?= strip
 run_install = PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" STRIP="$(STRIP)" VERSION=$(version) \
-  STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" tools/install.sh
+  SONAME=$(shared_name) STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" tools/install.sh
 ##   install      headers, libraries, their files for pkg-config and CMake, and rill
 install: $(libraries) $(programs)
 # The tests install what is there, whatever flags it was built with.

@@ -2,13 +2,14 @@
 # install.sh install HEADER...: copies headers, libraries, the rill command and the files for pkg-config and CMake.
 # install.sh uninstall: removes them again, those of other versions too.
 #
-# The Makefile calls it in the repository's root, and says in the environment: BUILD, VERSION, DESTDIR, PREFIX, LIBDIR,
-# STRIP (a command that takes -g and a file) and STATIC_LIBS (what a program needs that links librill.a). No installed
-# file names DESTDIR; none names PREFIX where LIBDIR is below it, so that the tree can be moved.
+# The Makefile calls it in the repository's root, and says in the environment: BUILD, VERSION, SONAME, DESTDIR, PREFIX,
+# LIBDIR, STRIP (a command that takes -g and a file) and STATIC_LIBS (what a program needs that links librill.a). No
+# installed file names DESTDIR; none names PREFIX where LIBDIR is below it, so that the tree can be moved.
 set -eu
 
 case $PREFIX:$LIBDIR in
-  *[\"\$\&\|\\]*) problem='expected paths without any of "$&|\' ;;
+  *[[:space:]]*) problem='expected paths without blanks' ;;
+  *[\"\'\`\#\;\$\&\|\\]*) problem="expected paths without any of \"'\`#;\$&|\\" ;;
   /*:/*) problem= ;;
   *) problem='expected absolute paths' ;;
 esac
@@ -17,7 +18,6 @@ if [ -n "$problem" ]; then
   exit 2
 fi
 
-major=${VERSION%%.*}
 include=$DESTDIR$PREFIX/include/rill
 bin=$DESTDIR$PREFIX/bin
 lib=$DESTDIR$LIBDIR
@@ -30,19 +30,37 @@ remove_headers() {
 fill() { # template, target, the prefix as the target writes it
   sed -e "s|@PREFIX@|$3|; s|@LIBDIR@|$libdir|; s|@STATIC_LIBS@|$STATIC_LIBS|" \
       -e "s|@STATIC_LIBS_LIST@|$(echo "$STATIC_LIBS" | tr -s ' ' ';')|" \
-      -e "s|@VERSION@|$VERSION|; s|@MAJOR@|$major|; s|@MINOR@|${VERSION%.*}|" "tools/package/$1" >"$2"
+      -e "s|@VERSION@|$VERSION|; s|@SONAME@|$SONAME|; s|@ABI@|${SONAME#librill.so.}|" \
+      -e "s|@MINOR@|${VERSION%.*}|" "tools/package/$1" >"$2"
   chmod 644 "$2"
 }
 
+# A loader that looks into LIBDIR finds a new library by its cache.
+refresh_loader() {
+  if [ -n "$DESTDIR" ]; then return; fi
+  PATH=$PATH:/sbin:/usr/sbin
+  for folder in $(ldconfig -N -X -v 2>/dev/null | sed -n 's|^\(/[^:]*\):.*|\1|p'); do
+    if ! [ "$folder" -ef "$lib" ]; then continue; fi
+    if [ "$(id -u)" -ne 0 ] || ! ldconfig; then
+      printf 'install: run ldconfig as root, so that programs find %s\n' "$SONAME"
+    fi
+    return
+  done
+}
+
 install_all() {
+  if [ -L "$include" ]; then
+    printf 'install: %s is a symlink, expected a folder or nothing; remove it first\n' "$include" >&2
+    exit 2
+  fi
   remove_headers
   for header in "$@"; do install -D -m 644 "$header" "$include/$header"; done
 
   mkdir -p "$lib/pkgconfig" "$lib/cmake/rill"
   install -m 644 "$BUILD/lib/librill.a" "$lib/librill.a"
   install -m 755 "$BUILD/lib/librill.so.$VERSION" "$lib/librill.so.$VERSION"
-  ln -sf "librill.so.$VERSION" "$lib/librill.so.$major"
-  ln -sf "librill.so.$major" "$lib/librill.so"
+  ln -sf "librill.so.$VERSION" "$lib/$SONAME"
+  ln -sf "$SONAME" "$lib/librill.so"
   $STRIP -g "$lib/librill.a"
   $STRIP -g "$lib/librill.so.$VERSION"
   if [ -f "$BUILD/bin/rill" ]; then
@@ -57,11 +75,12 @@ install_all() {
     up=$(echo "$below" | sed 's|[^/][^/]*|..|g')
     libdir="\${prefix}/$below"
     pc_prefix="\${pcfiledir}/../$up"
-    cmake_prefix="\${CMAKE_CURRENT_LIST_DIR}/../../$up"
+    cmake_prefix="\${_rill_here}/../../$up"
   fi
   fill rill.pc.in "$lib/pkgconfig/rill.pc" "$pc_prefix"
   fill rill-config.cmake.in "$lib/cmake/rill/rill-config.cmake" "$cmake_prefix"
   fill rill-config-version.cmake.in "$lib/cmake/rill/rill-config-version.cmake" "$cmake_prefix"
+  refresh_loader
 }
 
 uninstall_all() {
