@@ -28,6 +28,7 @@
 #include <rill/optim/combined.hpp>
 #include <rill/optim/decay.hpp>
 #include <rill/optim/fit.hpp>
+#include <rill/optim/losses.hpp>
 #include <rill/optim/one_cycle.hpp>
 #include <rill/optim/plateau.hpp>
 #include <rill/optim/rmsprop.hpp>

@@ -8,7 +8,6 @@ namespace rill::optim {
 
 Adam::Adam(const char* name, std::vector<Group> groups, const AdamOptions& options, bool decoupled)
     : Optimizer(name, std::move(groups), options.lr, options.weight_decay),
-      name_(name),
       options_(options),
       decoupled_(decoupled) {
   detail::check_range(name, "beta1", options.beta1, 0, 1);
@@ -22,7 +21,7 @@ Adam::Adam(const char* name, std::vector<Group> groups, const AdamOptions& optio
 }
 
 void Adam::set_momentum(double beta1) {
-  detail::check_range(name_, "beta1", beta1, 0, 1);
+  detail::check_range(name(), "beta1", beta1, 0, 1);
   options_.beta1 = beta1;
 }
 
@@ -30,7 +29,7 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
   const auto t = static_cast<double>(slot.steps);
   const double step_size = lr / (1 - std::pow(options_.beta1, t));
   const double root_correction = std::sqrt(1 - std::pow(options_.beta2, t));
-  dispatch_floating(slot.param.dtype(), "Adam", [&]<class T>(T) {
+  dispatch_floating(slot.param.dtype(), name(), [&]<class T>(T) {
     T* p = slot.param.mutable_data<T>().data();
     T *m = slot.state[0].mutable_data<T>().data(), *v = slot.state[1].mutable_data<T>().data();
     T* top = options_.amsgrad ? slot.state[2].mutable_data<T>().data() : nullptr;

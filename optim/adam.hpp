@@ -36,7 +36,6 @@ class Adam : public Optimizer {
 
  private:
   void update(Slot& slot, const Tensor& grad, double lr, double weight_decay) override;
-  const char* name_;
   AdamOptions options_;
   bool decoupled_;
 };

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <rill/core/io/csv.hpp>
-#include <rill/nn/health/nan_trap.hpp>
 #include <rill/optim/callbacks.hpp>
 
 namespace rill::optim::callbacks {
@@ -143,8 +142,10 @@ void EarlyStopping::on_epoch_end(Run& run) {
     return;
   }
   if (wait_ >= options_.patience && run.epoch > 0) {
-    run.stop(fmt::format("EarlyStopping: {} is {:.6g} and was not better for {} epochs", options_.monitor,
-                         current, wait_));
+    const std::string best = best_ ? fmt::format("best was {:.6g} in epoch {}", *best_, best_epoch_ + 1)
+                                   : "it has never been a number";
+    run.stop(fmt::format("EarlyStopping: {} is {:.6g} and was not better for {} epochs; {}", options_.monitor,
+                         current, wait_, best));
   }
 }
 
@@ -205,7 +206,10 @@ ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options
   options_.mode = mode_of("ReduceLROnPlateau", options_.mode, options_.monitor);
 }
 
-void ReduceLROnPlateau::on_train_begin(Run&) {
+void ReduceLROnPlateau::on_train_begin(Run& run) {
+  for (const Schedule* schedule : run.schedules)
+    RILL_CHECK(schedule->scales_initial_lr(), "ReduceLROnPlateau: the schedule ", schedule->name(),
+               " sets the learning rate whatever it was, expected schedules that scale it");
   best_.reset();
   wait_ = cooldown_ = 0;
 }
@@ -222,7 +226,8 @@ void ReduceLROnPlateau::on_epoch_end(Run& run) {
   } else if (cooldown_ == 0 && ++wait_ >= options_.patience) {
     for (std::size_t group = 0; group < run.optimizer.group_count(); ++group) {
       const double lr = run.optimizer.lr(group);
-      if (lr > options_.min_lr) run.optimizer.set_lr(group, std::max(lr * options_.factor, options_.min_lr));
+      if (lr > options_.min_lr)
+        run.optimizer.scale_lr(group, std::max(options_.factor, options_.min_lr / lr));
     }
     cooldown_ = options_.cooldown;
     wait_ = 0;
@@ -301,6 +306,7 @@ void TerminateOnNaN::on_gradients(Run& run) {
 
 void TerminateOnNaN::end(Run& run, const std::string& what) {
   const nn::data::Batch& batch = *run.batch;
+  before_.restore();
   std::string why;
   if (!nn::all_finite(batch.x)) {
     why = "the batch's inputs hold NaN or infinity";

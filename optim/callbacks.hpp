@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/nn/health/nan_trap.hpp>
 #include <rill/optim/fit.hpp>
 
 namespace rill::optim::callbacks {
@@ -83,7 +84,7 @@ struct EarlyStoppingOptions {
   std::int64_t start_from_epoch = 0;  ///< epochs before that are not looked at
 };
 
-/// Ends a run whose monitored number gets no better; never in the epoch 0.
+/// Ends a run whose monitored number gets no better; never in the epoch 0. The reason names the best one and its epoch.
 class EarlyStopping final : public Callback {
  public:
   /// Throws Error for numbers out of range, and a monitor of unknown mode.
@@ -138,11 +139,14 @@ struct ReduceLROnPlateauOptions {
   double min_lr = 0;
 };
 
-/// lr = max(lr · factor, min_lr) for every group, after `patience` epochs without a better number. Keras' form, which reduces one epoch earlier than the schedule of that name, PyTorch's.
+/// lr = max(lr · factor, min_lr) for every group, after `patience` epochs without a better number. Keras' form, which
+/// reduces one epoch earlier than the schedule of that name, PyTorch's. It is Optimizer::scale_lr() that reduces: the
+/// schedules of the run go on from there.
 class ReduceLROnPlateau final : public Callback {
  public:
   /// Throws Error for numbers out of range, and a monitor of unknown mode.
   explicit ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
+  /// Throws Error for a schedule that sets the learning rate whatever it was before, as OneCycleLR does.
   void on_train_begin(Run& run) override;
   void on_epoch_end(Run& run) override;
 
@@ -176,17 +180,22 @@ class CSVLogger final : public Callback {
 };
 
 /// Ends a run at the first loss, or gradient, that is NaN or infinite, before it reaches a parameter, and says in
-/// Run::reason() and History::reason which layer and which op it comes from.
+/// Run::reason() and History::reason which layer and which op it comes from: the step is run again, with the dropout
+/// masks that it had, as long as all its randomness follows from Visitor's counters. The model's buffers and counters are
+/// then those before that step.
 class TerminateOnNaN final : public Callback {
  public:
   /// Without `gradients` only the loss is looked at, which saves a pass over all gradients a step.
   explicit TerminateOnNaN(bool gradients = true) : gradients_(gradients) {}
+  void on_train_batch_begin(Run& run) override { before_.take(run.model); }
   void on_loss(Run& run, const Tensor& loss) override;
   void on_gradients(Run& run) override;
+  void on_train_end(Run&) override { before_ = nn::BufferSnapshot(); }
 
  private:
-  static void end(Run& run, const std::string& what);
+  void end(Run& run, const std::string& what);
   bool gradients_;
+  nn::BufferSnapshot before_;
 };
 
 }  // namespace rill::optim::callbacks

@@ -12,7 +12,7 @@ namespace rill::optim {
 
 /// Scales all gradients by min(1, max_norm / (norm + 1e-6)), and returns the norm that they had: (Σ |g|^p)^(1/p) over
 /// all elements of all gradients, or for an infinite p their largest |g|; summed in f64. PyTorch's form: an infinite
-/// norm leaves zeros, a NaN only NaN, unless `error_if_nonfinite`. With an infinite max_norm nothing is scaled.
+/// norm leaves zeros, and NaN where an infinity was; a NaN leaves only NaN; unless `error_if_nonfinite`. With an infinite max_norm nothing is scaled.
 /// Throws Error, and changes nothing, for an undefined parameter, max_norm not 0 or more, norm_type not above 0, or a
 /// norm that is not finite where that is asked for.
 double clip_grad_norm_(const std::vector<Tensor>& params, double max_norm, double norm_type = 2,

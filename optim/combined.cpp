@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include <rill/optim/combined.hpp>
 
@@ -6,12 +7,23 @@ namespace rill::optim {
 
 Interval Schedules::check(const char* where, const Optimizer& optimizer) const {
   RILL_CHECK(!list_.empty(), where, ": there are no schedules, expected at least one");
+  std::vector<Schedule*> last_first;
+  for (const auto& schedule : list_) {
+    if (schedule) last_first.push_back(schedule.get());
+  }
+  std::ranges::sort(last_first, std::ranges::greater(),
+                    [](const Schedule* schedule) { return schedule->found_.order; });
+  for (Schedule* schedule : last_first) schedule->undo();
   for (const auto& schedule : list_) {
     RILL_CHECK(schedule, where, ": a schedule is null, expected one");
     RILL_CHECK(&schedule->optimizer() == &optimizer, where, ": the ", schedule->name(),
                " drives another optimizer, expected the same");
   }
   return list_.front()->interval();
+}
+
+bool Schedules::scale_initial_lr() const {
+  return std::ranges::all_of(list_, [](const auto& schedule) { return schedule->scales_initial_lr(); });
 }
 
 void Schedules::save(Schedule::State& state, const std::string& prefix) const {

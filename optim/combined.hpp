@@ -23,8 +23,10 @@ class Schedules {
  private:
   friend class SequentialLR;
   friend class ChainedScheduler;
-  // Throws Error naming `where` if there is none, if one is null, or if one drives another optimizer.
+  // Takes back what making the schedules has done to their optimizers. Throws Error naming `where` if there is none, if
+  // one is null, or if one drives another optimizer.
   Interval check(const char* where, const Optimizer& optimizer) const;
+  bool scale_initial_lr() const;
   void save(Schedule::State& state, const std::string& prefix) const;
   void load(Schedule::State& state, const std::string& prefix);
 
@@ -36,12 +38,13 @@ class Schedules {
 ///
 ///   SequentialLR schedule(optimizer, {LinearLR(optimizer), CosineAnnealingLR(optimizer, {.t_max = 95})}, {5});
 ///
-/// interval() is that of the first one. A OneCycleLR sets its first momentum when it is made, wherever it stands.
+/// interval() is that of the first one. The momentum stays as it was until the turn of a OneCycleLR comes.
 class SequentialLR final : public Schedule {
  public:
-  /// Throws Error unless all drive this optimizer, and unless there is one milestone less than there are schedules,
-  /// ascending from 1.
+  /// Throws Error, and leaves learning rates and momentum as they were before the schedules, unless all drive this
+  /// optimizer, and unless there is one milestone less than there are schedules, ascending from 1.
   SequentialLR(Optimizer& optimizer, Schedules schedules, std::vector<std::int64_t> milestones);
+  bool scales_initial_lr() const override { return schedules_.scale_initial_lr(); }
 
  private:
   // The schedule whose turn a step is, and the step at which that began.
@@ -72,8 +75,10 @@ class SequentialLR final : public Schedule {
 /// step(metric) goes to all. interval() is that of the first one.
 class ChainedScheduler final : public Schedule {
  public:
-  /// Throws Error unless all drive this optimizer, or if there is none.
+  /// Throws Error, and leaves learning rates and momentum as they were before the schedules, unless all drive this
+  /// optimizer, or if there is none.
   ChainedScheduler(Optimizer& optimizer, Schedules schedules);
+  bool scales_initial_lr() const override { return schedules_.scale_initial_lr(); }
 
  private:
   double scale(double lr, std::int64_t step, std::size_t group) const override;

@@ -156,6 +156,7 @@ class Trainer::Loop {
         options_(options),
         run_(trainer.model_, trainer.optimizer_, trainer.loss_) {
     run_.epochs = options.epochs;
+    run_.schedules = options.schedules;
     run_.batches = options.steps_per_epoch ? options.steps_per_epoch : train.batches();
   }
 
@@ -243,6 +244,9 @@ class Trainer::Loop {
       if (schedule->interval() != interval) continue;
       std::optional<double> metric;
       if (run_.logs.contains(options_.schedule_metric)) metric = run_.logs.at(options_.schedule_metric);
+      if (!metric && schedule->wants_metric())
+        run_.logs.at(options_.schedule_metric,
+                     rill::detail::concat("fit: schedule_metric for the ", schedule->name()));
       schedule->step(metric);
     }
   }

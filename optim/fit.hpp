@@ -1,6 +1,6 @@
 // The training loop, to use or to ignore: epochs over a loader, validation, and callbacks with Keras' names.
 //
-//   optim::Trainer trainer(model, optimizer, [](const Tensor& p, const Tensor& y) { return cross_entropy(p, y); });
+//   optim::Trainer trainer(model, optimizer, optim::losses::cross_entropy());
 //   trainer.metrics({optim::accuracy()});
 //   auto progress = std::make_shared<optim::callbacks::Progress>(std::cout);
 //   trainer.fit(train, {.epochs = 5, .validation = &test, .callbacks = {progress}});
@@ -18,13 +18,11 @@
 
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/module.hpp>
+#include <rill/optim/losses.hpp>
 #include <rill/optim/optimizer.hpp>
 #include <rill/optim/schedule.hpp>
 
 namespace rill::optim {
-
-/// From predictions and targets to a scalar.
-using Loss = std::function<Tensor(const Tensor& prediction, const Tensor& target)>;
 
 /// What is measured over an epoch: reset() at its start, update() with every batch, result() at its end.
 class Metric {
@@ -69,6 +67,7 @@ struct Run {
   Optimizer& optimizer;
   const Loss& loss;
   std::vector<Tensor> params;              ///< what the optimizer trains
+  std::vector<Schedule*> schedules = {};   ///< of FitOptions
   std::int64_t epochs = 0;                 ///< that were asked for
   std::int64_t epoch = 0;                  ///< counts from 0
   std::int64_t batches = 0;                ///< an epoch

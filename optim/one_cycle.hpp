@@ -27,6 +27,7 @@ class OneCycleLR final : public Schedule {
  public:
   /// Throws Error for values out of range.
   OneCycleLR(Optimizer& optimizer, const OneCycleLROptions& options);
+  bool scales_initial_lr() const override { return false; }
 
  private:
   double scale(double lr, std::int64_t step, std::size_t group) const override;

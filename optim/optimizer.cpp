@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_set>
+#include <utility>
 
+#include <rill/core/observe.hpp>
+#include <rill/nn/norm.hpp>
 #include <rill/optim/optimizer.hpp>
 
 namespace rill::optim {
@@ -14,19 +17,41 @@ void check_range(const char* where, const char* key, double value, double low, d
                               : rill::detail::concat(low, " or more and less than ", high));
 }
 
-std::vector<Group> one_group(std::vector<Tensor> params) { return {Group{std::move(params), {}, {}}}; }
+std::vector<Group> one_group(std::vector<Tensor> params) { return {Group{.params = std::move(params)}}; }
 
 }  // namespace detail
 
-std::vector<Group> decay_groups(nn::Module& model) {
-  Group decayed, plain;
-  plain.weight_decay = 0;
-  for (Tensor& param : model.parameters()) {
-    if (param.requires_grad()) (param.dim() >= 2 ? decayed : plain).params.push_back(std::move(param));
+namespace {
+
+// Sorts the parameters of a model, each where it is met first, by what they are and by the module that holds them.
+class DecaySorter final : public nn::Visitor {
+ public:
+  explicit DecaySorter(nn::Module& model) { child("", model); }
+  void parameter(std::string_view, Tensor& value) override {
+    if (!value.requires_grad() || !seen_.insert(rill::detail::Access::handle(value).get()).second) return;
+    (value.dim() >= 2 && !in_norm_ ? decayed : plain).params.push_back(value);
   }
+  void child(std::string_view, nn::Module& module) override {
+    const bool norm =
+        module.type() == nn::LayerNorm::type_name || module.type() == nn::BatchNorm1d::type_name;
+    const bool outer = std::exchange(in_norm_, norm);
+    module.visit(*this);
+    in_norm_ = outer;
+  }
+  Group decayed, plain{.weight_decay = 0};
+
+ private:
+  std::unordered_set<const void*> seen_;
+  bool in_norm_ = false;
+};
+
+}  // namespace
+
+std::vector<Group> decay_groups(nn::Module& model) {
+  DecaySorter sorter(model);
   std::vector<Group> groups;
-  if (!decayed.params.empty()) groups.push_back(std::move(decayed));
-  if (!plain.params.empty()) groups.push_back(std::move(plain));
+  if (!sorter.decayed.params.empty()) groups.push_back(std::move(sorter.decayed));
+  if (!sorter.plain.params.empty()) groups.push_back(std::move(sorter.plain));
   return groups;
 }
 
@@ -52,16 +77,18 @@ Optimizer::Optimizer(const char* name, std::vector<Group> groups, double lr, dou
 
 void Optimizer::step() {
   const NoGrad no_grad;
+  rill::detail::Observed observed(name_);
   for (OwnGroup& group : groups_) {
     for (Slot& slot : group.slots) {
       const Tensor grad = slot.param.grad();
-      if (!grad.defined()) continue;
+      if (!grad.defined() || !slot.param.requires_grad()) continue;
       while (slot.state.size() < state_names_.size())
         slot.state.push_back(full(slot.param.shape(), initial_state_, slot.param.dtype()));
       ++slot.steps;
       update(slot, grad, group.lr, group.weight_decay);
     }
   }
+  observed.done({}, {});
 }
 
 void Optimizer::zero_grad() {
@@ -96,6 +123,15 @@ void Optimizer::set_lr(std::size_t group, double lr) {
   detail::check_range(name_, "lr", lr, 0, INFINITY);
   group_at(group);
   groups_[group].lr = groups_[group].initial_lr = lr;
+}
+
+void Optimizer::scale_lr(std::size_t group, double factor) {
+  detail::check_range(name_, "factor", factor, 0, INFINITY);
+  const double lr = group_at(group).lr * factor, initial_lr = groups_[group].initial_lr * factor;
+  detail::check_range(name_, "lr", lr, 0, INFINITY);
+  detail::check_range(name_, "initial_lr", initial_lr, 0, INFINITY);
+  groups_[group].lr = lr;
+  groups_[group].initial_lr = initial_lr;
 }
 
 void Optimizer::set_momentum(double) {

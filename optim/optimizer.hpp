@@ -15,13 +15,14 @@ namespace rill::optim {
 
 /// Parameters that are trained alike. What is not set is taken from the optimizer's options.
 struct Group {
-  std::vector<Tensor> params;
-  std::optional<double> lr;
-  std::optional<double> weight_decay;
+  std::vector<Tensor> params = {};
+  std::optional<double> lr = {};
+  std::optional<double> weight_decay = {};
 };
 
-/// The parameters of a model that require a gradient, as two groups: what a weight decay is meant for (tensors of two or more dimensions), and
-/// biases, PReLU slopes and other vectors, whose weight decay is 0.
+/// The parameters of a model that require a gradient, as two groups: what a weight decay is meant for (tensors of two or
+/// more dimensions), and those whose weight decay is 0: biases, PReLU slopes and other vectors, and the gains and biases
+/// of LayerNorm and BatchNorm1d, whatever their dimensions.
 std::vector<Group> decay_groups(nn::Module& model);
 
 /// What an optimizer remembers of one parameter.
@@ -38,7 +39,7 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Updates every parameter that has a gradient.
+  /// Updates every parameter that requires a gradient and has one. Observers see it as an op of the optimizer's name.
   void step();
   /// Clears the gradients of all parameters.
   void zero_grad();
@@ -52,12 +53,16 @@ class Optimizer {
 
   /// The learning rate of the next step.
   double lr(std::size_t group = 0) const;
-  /// The learning rate that schedules scale: the one given to the constructor, or to set_lr() since.
+  /// The learning rate that schedules scale: the one given to the constructor, or to set_lr() since, times what
+  /// scale_lr() was given.
   double initial_lr(std::size_t group = 0) const;
   /// Sets the learning rate of every group, and what schedules scale from now on. Throws Error unless it is finite and
   /// not negative.
   void set_lr(double lr);
   void set_lr(std::size_t group, double lr);
+  /// Multiplies the learning rate of a group, and what schedules scale from now on, so that a schedule goes on from
+  /// there. Throws Error unless both stay finite and the factor is not negative.
+  void scale_lr(std::size_t group, double factor);
 
   /// What is remembered of `param`. The tensors share their blocks with the optimizer: to write to them is to change
   /// what it remembers. Throws Error if it does not train this parameter.
@@ -103,6 +108,7 @@ class Optimizer {
   std::vector<OwnGroup> groups_;
   std::vector<std::string_view> state_names_;
   double initial_state_ = 0;
+  std::uint64_t schedules_ = 0;  // that were made for this optimizer
 };
 
 namespace detail {

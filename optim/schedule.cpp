@@ -1,4 +1,5 @@
 #include <cmath>
+#include <string>
 
 #include <rill/optim/schedule.hpp>
 
@@ -8,6 +9,18 @@ void PerGroup::check(const char* where, const char* key, std::size_t groups, dou
   RILL_CHECK(same_ || values_.size() == groups, where, ": ", key, " has ", values_.size(),
              " numbers, expected one, or one for each of ", groups, " groups");
   for (const double value : values_) detail::check_range(where, key, value, low, INFINITY);
+}
+
+Schedule::Schedule(const char* name, Optimizer& optimizer, Interval interval)
+    : name_(name), optimizer_(&optimizer), interval_(interval) {
+  found_.order = optimizer.schedules_++;
+  for (const Optimizer::OwnGroup& group : optimizer.groups_) found_.lr.push_back(group.lr);
+  found_.momentum = optimizer.momentum();
+}
+
+void Schedule::undo() {
+  for (std::size_t i = 0; i < found_.lr.size(); ++i) optimizer_->groups_[i].lr = found_.lr[i];
+  if (found_.momentum) optimizer_->set_momentum(*found_.momentum);
 }
 
 void Schedule::start() {
@@ -35,6 +48,8 @@ double Schedule::lr_at(std::int64_t step, std::size_t group) const {
 
 Schedule::State Schedule::state() const {
   State state{{"steps", static_cast<double>(steps_)}};
+  for (std::size_t i = 0; i < optimizer_->groups_.size(); ++i)
+    state["initial_lr." + std::to_string(i)] = optimizer_->groups_[i].initial_lr;
   save(state, "");
   return state;
 }
@@ -54,9 +69,21 @@ void Schedule::load_all(State state) {
   const std::int64_t steps = take_count(state, "steps");
   RILL_CHECK(steps <= last_step(), name_, ": state of ", steps, " steps, expected 0 to ", last_step());
   load(state, "");
+  std::vector<double> initial;
+  for (std::size_t i = 0; i < optimizer_->groups_.size(); ++i)
+    initial.push_back(take_number(state, "initial_lr." + std::to_string(i)));
   RILL_CHECK(state.empty(), name_, ": state has \"", state.begin()->first, "\", expected no such entry");
+  for (std::size_t i = 0; i < initial.size(); ++i) optimizer_->groups_[i].initial_lr = initial[i];
   check_rates(steps);
   steps_ = steps;
+}
+
+double Schedule::take_number(State& state, const std::string& key) const {
+  const auto found = state.extract(key);
+  RILL_CHECK(found, name_, ": state has no \"", key, "\", expected a number");
+  const std::string what = "state \"" + key + '"';
+  detail::check_range(name_, what.c_str(), found.mapped(), 0, INFINITY);
+  return found.mapped();
 }
 
 std::int64_t Schedule::take_count(State& state, const std::string& key) const {

@@ -41,8 +41,8 @@ class PerGroup {
 
 class Schedule {
  public:
-  /// What a checkpoint has to keep: "steps", and what else the next learning rates depend on. All numbers are finite
-  /// where the metrics are.
+  /// What a checkpoint has to keep: "steps", the optimizer's "initial_lr.<group>", and what else the next learning rates
+  /// depend on. All numbers are finite where the metrics are.
   using State = std::map<std::string, double>;
 
   virtual ~Schedule() = default;
@@ -59,8 +59,8 @@ class Schedule {
   double lr_at(std::int64_t step, std::size_t group = 0) const;
 
   State state() const;
-  /// Takes the schedule to a state, and sets the learning rates. Throws Error, and changes nothing, unless `state` has
-  /// the names of state(), with values that they can have.
+  /// Takes the schedule to a state, and sets the learning rates and the initial ones. Throws Error, and changes nothing,
+  /// unless `state` has the names of state(), with values that they can have.
   void set_state(const State& state);
 
   /// Batch for OneCycleLR, else epoch, until it is set.
@@ -68,10 +68,13 @@ class Schedule {
   void set_interval(Interval interval) { interval_ = interval; }
 
   const char* name() const { return name_; }
+  /// Whether the next step() has to be given a metric.
+  bool wants_metric() const { return needs_metric(steps_ + 1); }
+  /// Whether the learning rates follow from the optimizer's initial_lr(), so that scale_lr() lasts.
+  virtual bool scales_initial_lr() const { return true; }
 
  protected:
-  Schedule(const char* name, Optimizer& optimizer, Interval interval)
-      : name_(name), optimizer_(&optimizer), interval_(interval) {}
+  Schedule(const char* name, Optimizer& optimizer, Interval interval);
   // A copy would drive the same optimizer.
   Schedule(Schedule&&) = default;
   Schedule& operator=(Schedule&&) = default;
@@ -106,12 +109,22 @@ class Schedule {
   friend class ChainedScheduler;
   void check_rates(std::int64_t step) const;
   void set_rates();
+  double take_number(State& state, const std::string& key) const;
   void load_all(State state);
+  // Gives the optimizer back the learning rates and the momentum that it had when this schedule was made.
+  void undo();
+
+  struct Found {
+    std::uint64_t order = 0;  // among the schedules of this optimizer
+    std::vector<double> lr = {};
+    std::optional<double> momentum = {};
+  };
 
   const char* name_;
   Optimizer* optimizer_;
   Interval interval_;
   std::int64_t steps_ = 0;
+  Found found_;
 };
 
 }  // namespace rill::optim

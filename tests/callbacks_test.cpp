@@ -114,7 +114,9 @@ TEST_CASE("early_stopping: restore_best_weights gives back parameters and buffer
         EarlyStoppingOptions{.patience = ends_early ? 2 : 9, .restore_best_weights = true});
     const History history = r.run({3, 1, 2, 2}, {stopping});
     CHECK(history.steps == 4);
-    CHECK((history.reason == "EarlyStopping: val_loss is 2 and was not better for 2 epochs") == ends_early);
+    CHECK((history.reason ==
+           "EarlyStopping: val_loss is 2 and was not better for 2 epochs; best was 1 in epoch 2") ==
+          ends_early);
     CHECK(r.model.weight.item() == 2);
     CHECK(r.model.buffer.item() == 20);
     CHECK(stopping->best() == 1.0);
@@ -358,11 +360,12 @@ TEST_CASE("csv_logger: a second fit with the same logger begins the file anew") 
 TEST_CASE("progress: a line an epoch, and the reason at the end of a stopped run") {
   std::ostringstream out;
   Run1().run({0.5, 0.25, 0.25}, {std::make_shared<Progress>(out), std::make_shared<EarlyStopping>()});
-  CHECK(without_time(out.str()) ==
-        "epoch 1/3  loss 0  lr 1  val_loss 0.5  T s\n"
-        "epoch 2/3  loss -1  lr 1  val_loss 0.25  T s\n"
-        "epoch 3/3  loss -2  lr 1  val_loss 0.25  T s\n"
-        "stopped: EarlyStopping: val_loss is 0.25 and was not better for 1 epochs\n");
+  CHECK(
+      without_time(out.str()) ==
+      "epoch 1/3  loss 0  lr 1  val_loss 0.5  T s\n"
+      "epoch 2/3  loss -1  lr 1  val_loss 0.25  T s\n"
+      "epoch 3/3  loss -2  lr 1  val_loss 0.25  T s\n"
+      "stopped: EarlyStopping: val_loss is 0.25 and was not better for 1 epochs; best was 0.25 in epoch 2\n");
 }
 
 TEST_CASE("progress: with redraw a bar comes first, and is wiped") {
@@ -371,4 +374,57 @@ TEST_CASE("progress: with redraw a bar comes first, and is wiped") {
   const std::string bar = "epoch 1/1 [########################] 0 s left  loss 0";
   CHECK(without_time(out.str()) == without_time(bar + "\r" + std::string(bar.size(), ' ') + "\r" +
                                                 "epoch 1/1  loss 0  lr 1  val_loss 0.5  0.0 s\n"));
+}
+
+TEST_CASE("early_stopping: the reason says where no epoch had a number") {
+  Run1 r;
+  const History history =
+      r.run(Numbers(3, not_a_number), {std::make_shared<EarlyStopping>(EarlyStoppingOptions{.patience = 2})});
+  CHECK(history.reason ==
+        "EarlyStopping: val_loss is nan and was not better for 2 epochs; it has never been a number");
+}
+
+namespace {
+
+// The learning rate after each of four epochs without progress, with a schedule and the callback's factor 0.5.
+Numbers rates_with(Run1& r, Schedule& schedule, double min_lr = 0) {
+  Numbers seen;
+  Trainer trainer(r.model, r.optimizer, [](const Tensor& p, const Tensor&) { return p.mean() * 0.0; });
+  const nn::data::Loader data(std::make_shared<nn::data::TensorDataset>(ones({1, 1}), ones({1, 1})),
+                              {.batch_size = 1});
+  const callbacks::ReduceLROnPlateauOptions options{
+      .monitor = "loss", .factor = 0.5, .patience = 2, .min_lr = min_lr};
+  trainer.fit(data,
+              {.epochs = 4,
+               .schedules = {&schedule},
+               .callbacks = {std::make_shared<callbacks::ReduceLROnPlateau>(options),
+                             std::make_shared<LambdaCallback>(LambdaCallbackOptions{
+                                 .on_epoch_end = [&](Run& run) { seen.push_back(run.optimizer.lr()); }})}});
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("reduce_lr_on_plateau: a schedule goes on from the reduced learning rate") {
+  // 1, and from step 2 on a quarter; reduced in the third epoch.
+  Run1 r;
+  StepLR schedule(r.optimizer, {.step_size = 2, .gamma = 0.25});
+  CHECK(rates_with(r, schedule) == Numbers{1, .25, .125, .03125});
+  CHECK(r.optimizer.initial_lr() == 0.5);
+  Run1 other;
+  StepLR again(other.optimizer, {.step_size = 2, .gamma = 0.25});
+  CHECK(rates_with(other, again, 0.1875) == Numbers{1, .25, .1875, .046875});
+}
+
+TEST_CASE("reduce_lr_on_plateau: a schedule that does not heed what it reduces is refused") {
+  Run1 r;
+  OneCycleLR cycle(r.optimizer, {.max_lr = 1, .total_steps = 9});
+  CHECK_ERROR(rates_with(r, cycle),
+              "ReduceLROnPlateau: the schedule OneCycleLR sets the learning rate whatever it was, expected "
+              "schedules that scale it");
+  SequentialLR sequence(
+      r.optimizer, {LinearLR(r.optimizer), OneCycleLR(r.optimizer, {.max_lr = 1, .total_steps = 9})}, {3});
+  CHECK_ERROR(rates_with(r, sequence),
+              "ReduceLROnPlateau: the schedule SequentialLR sets the learning rate whatever it was, expected "
+              "schedules that scale it");
 }

@@ -369,8 +369,10 @@ TEST_CASE("fit: a schedule that needs a metric is given the one of that name, an
   // The loss of training falls, which is bad in max mode.
   t.trainer.fit(batches(), {.epochs = 3, .schedules = {&schedule}, .schedule_metric = "loss"});
   CHECK(t.optimizer.lr() == 0.1 / 4);
-  CHECK_ERROR(t.trainer.fit(batches(), {.schedules = {&schedule}}),
-              "ReduceLROnPlateau: step() has no metric, expected step(metric)");
+  CHECK_ERROR(
+      t.trainer.fit(batches(), {.schedules = {&schedule}}),
+      "fit: schedule_metric for the ReduceLROnPlateau: there is no \"val_loss\" in the logs, expected one "
+      "of loss, lr; pass validation data");
   schedule.set_interval(Interval::batch);
   t.trainer.fit(batches(), {.schedules = {&schedule}, .schedule_metric = "loss"});
   CHECK(schedule.steps() == 3 + 5);
@@ -457,4 +459,30 @@ TEST_CASE("predict: a loader out of order, and outputs that are not a row a samp
       predict(odd, data),
       "predict: the model gives f32 [2, 2] after rows like those of f32 [22, 5], expected the same for all "
       "samples");
+}
+
+TEST_CASE("losses: each is the function of its name with the options bound") {
+  Generator generator(5);
+  const Tensor x = randn({6, 3}, generator), y = rand({6, 3}, generator);
+  const Tensor labels = zeros({6}, DType::i64), weight = tensor({1, 2, 3});
+  CHECK(losses::cross_entropy()(x, labels).item() == cross_entropy(x, labels).item());
+  const CrossEntropyOptions smooth{.label_smoothing = 0.25};
+  CHECK(losses::cross_entropy(smooth, weight)(x, labels).item() ==
+        cross_entropy(x, labels, smooth, weight).item());
+  CHECK(losses::mse()(x, y).item() == mse_loss(x, y).item());
+  CHECK(losses::l1()(x, y).item() == l1_loss(x, y).item());
+  const HuberLossOptions huber{.delta = 0.5};
+  CHECK(losses::huber(huber)(x, y).item() == huber_loss(x, y, huber).item());
+  CHECK(losses::huber()(x, y).item() == huber_loss(x, y).item());
+  const BinaryCrossEntropyOptions sum{.reduction = Reduction::sum};
+  CHECK(losses::bce_with_logits(sum)(x, y).item() == binary_cross_entropy_with_logits(x, y, sum).item());
+  CHECK(losses::bce_with_logits()(x, y).item() == binary_cross_entropy_with_logits(x, y).item());
+}
+
+TEST_CASE("losses: a trainer takes one") {
+  Training by_function, by_factory;
+  Trainer trainer(by_factory.model, by_factory.optimizer, losses::cross_entropy());
+  by_function.trainer.fit(batches(), {});
+  trainer.fit(batches(), {});
+  CHECK(same_bits(weights_of(by_function.model), weights_of(by_factory.model)));
 }

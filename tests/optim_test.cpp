@@ -41,9 +41,7 @@ TEST_CASE("optim: each group has its own learning rate") {
   Tensor a = parameter({1}), b = parameter({1});
   a.set_grad(ones({1}));
   b.set_grad(ones({1}));
-  optim::SGD optimizer({optim::Group{.params = {a}, .lr = 0.5, .weight_decay = {}},
-                        optim::Group{.params = {b}, .lr = {}, .weight_decay = {}}},
-                       {.lr = 0.25});
+  optim::SGD optimizer({optim::Group{.params = {a}, .lr = 0.5}, optim::Group{.params = {b}}}, {.lr = 0.25});
   optimizer.step();
   CHECK(a.item() == 0.5);
   CHECK(b.item() == 0.75);
@@ -198,9 +196,9 @@ TEST_CASE("optim: a module's biases are not decayed by RMSprop and Adagrad eithe
 
 TEST_CASE("optim: groups can be looked into") {
   Tensor a = parameter({1}), b = parameter({1});
-  const optim::SGD optimizer({optim::Group{.params = {a}, .lr = 0.5, .weight_decay = 0.1},
-                              optim::Group{.params = {b}, .lr = {}, .weight_decay = {}}},
-                             {.lr = 0.25});
+  const optim::SGD optimizer(
+      {optim::Group{.params = {a}, .lr = 0.5, .weight_decay = 0.1}, optim::Group{.params = {b}}},
+      {.lr = 0.25});
   CHECK(optimizer.name() == std::string("SGD"));
   CHECK(optimizer.group_count() == 2);
   CHECK(optimizer.params(1).size() == 1);
@@ -208,4 +206,79 @@ TEST_CASE("optim: groups can be looked into") {
   CHECK(optimizer.weight_decay(0) == 0.1);
   CHECK(optimizer.initial_lr(0) == 0.5);
   CHECK_THROWS_WITH_AS(optimizer.params(2), "SGD: there is no group 2, expected 0 to 1", Error);
+}
+
+TEST_CASE(
+    "optim: gains and biases of a LayerNorm or BatchNorm1d are not decayed, whatever their dimensions") {
+  Generator generator(1);
+  nn::Sequential model{nn::Dense(2, 4, generator), nn::LayerNorm(Shape{2, 2}), nn::BatchNorm1d(4)};
+  const auto groups = optim::decay_groups(model);
+  REQUIRE(groups.size() == 2);
+  REQUIRE(groups[0].params.size() == 1);
+  CHECK(groups[0].params[0].shape() == Shape{4, 2});
+  CHECK(groups[1].params.size() == 5);
+  CHECK(groups[1].weight_decay == 0.0);
+}
+
+TEST_CASE("optim: a matrix of a user's own module is decayed, also one that holds a LayerNorm") {
+  struct Block final : nn::Module {
+    nn::LayerNorm norm{Shape{2, 2}};
+    Tensor scale = ones({2, 2}).requires_grad_();
+    Tensor forward(const Tensor& x) override { return norm(x) * scale; }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("norm", norm);
+      visitor.parameter("scale", scale);
+      visitor.parameter("tied", scale);
+    }
+  } block;
+  const auto groups = optim::decay_groups(block);
+  REQUIRE(groups.size() == 2);
+  CHECK(groups[0].params.size() == 1);
+  CHECK(groups[1].params.size() == 2);
+}
+
+TEST_CASE("optim: a parameter that is frozen with a gradient pending stays as it is") {
+  Tensor a = parameter({1});
+  optim::SGD optimizer({a}, {.lr = 0.5});
+  a.set_grad(ones({1}));
+  a.requires_grad_(false);
+  optimizer.step();
+  CHECK(a.item() == 1);
+  CHECK(optimizer.state(a).steps == 0);
+  a.requires_grad_();
+  a.set_grad(ones({1}));
+  optimizer.step();
+  CHECK(a.item() == 0.5);
+}
+
+TEST_CASE("optim: scale_lr scales the learning rate of one group and what schedules scale") {
+  Tensor a = parameter({1}), b = parameter({1});
+  optim::SGD optimizer({optim::Group{.params = {a}, .lr = 0.5}, optim::Group{.params = {b}}}, {.lr = 4});
+  optim::StepLR schedule(optimizer, {.step_size = 1, .gamma = 0.5});
+  schedule.step();
+  optimizer.scale_lr(1, 0.25);
+  CHECK(optimizer.lr(0) == 0.25);
+  CHECK(optimizer.lr(1) == 0.5);
+  CHECK(optimizer.initial_lr(1) == 1);
+  schedule.step();
+  CHECK(optimizer.lr(1) == 0.25);
+  CHECK_THROWS_WITH_AS(optimizer.scale_lr(0, -1), "SGD: factor is -1, expected a finite number, 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(optimizer.scale_lr(2, 1), "SGD: there is no group 2, expected 0 to 1", Error);
+  CHECK_THROWS_WITH_AS(optimizer.scale_lr(1, 1e308 * 10),
+                       "SGD: factor is inf, expected a finite number, 0 or more", Error);
+}
+
+TEST_CASE("optim: a step is an op of the optimizer's name in a profile") {
+  Tensor a = parameter({1});
+  optim::AdamW optimizer({a});
+  a.set_grad(ones({1}));
+  Profile profile;
+  optimizer.step();
+  optimizer.step();
+  profile.stop();
+  REQUIRE(profile.ops().size() == 1);
+  CHECK(profile.ops()[0].name == "AdamW");
+  CHECK(profile.ops()[0].calls == 2);
+  CHECK(profile.ops()[0].forward > 0);
 }

@@ -78,15 +78,18 @@ TEST_CASE("schedule: the state is the number of steps, and on a plateau what was
   SGD optimizer = make_optimizer();
   StepLR steps(optimizer, {.step_size = 2});
   steps.step();
-  CHECK(steps.state() == Schedule::State{{"steps", 1}});
+  CHECK(steps.state() == Schedule::State{{"steps", 1}, {"initial_lr.0", 1}});
   ChainedScheduler chained(optimizer, {LinearLR(optimizer), ReduceLROnPlateau(optimizer)});
   chained.step(NAN);
   // No infinite "best": a file of JSON could not hold it.
-  CHECK(
-      chained.state() ==
-      Schedule::State{{"steps", 1}, {"1.num_bad_epochs", 1}, {"1.cooldown_counter", 0}, {"1.reductions", 0}});
+  CHECK(chained.state() == Schedule::State{{"steps", 1},
+                                           {"initial_lr.0", 1},
+                                           {"1.num_bad_epochs", 1},
+                                           {"1.cooldown_counter", 0},
+                                           {"1.reductions", 0}});
   chained.step(5);
   CHECK(chained.state() == Schedule::State{{"steps", 2},
+                                           {"initial_lr.0", 1},
                                            {"1.best", 5},
                                            {"1.num_bad_epochs", 0},
                                            {"1.cooldown_counter", 0},
@@ -185,4 +188,55 @@ TEST_CASE("schedule: combinations that cannot be are refused") {
           [&] { ChainedScheduler(optimizer, std::vector<std::unique_ptr<Schedule>>(1)); });
   refused("ChainedScheduler: the LinearLR drives another optimizer, expected the same",
           [&] { ChainedScheduler(optimizer, {LinearLR(other)}); });
+}
+
+TEST_CASE("schedule: the state brings the initial learning rates along, also those that set_lr() gave") {
+  SGD whole = test::two_groups(), half = test::two_groups();
+  StepLR unbroken(whole, {.step_size = 2}), resumed(half, {.step_size = 2});
+  unbroken.step();
+  whole.set_lr(1, 8);
+  resumed.set_state(unbroken.state());
+  for (int step = 0; step < 4; ++step) {
+    unbroken.step();
+    resumed.step();
+    CHECK(half.lr(0) == whole.lr(0));
+    CHECK(half.lr(1) == whole.lr(1));
+  }
+  CHECK(half.initial_lr(1) == 8);
+}
+
+TEST_CASE("schedule: an initial learning rate that cannot be is refused and changes nothing") {
+  SGD optimizer = make_optimizer(0.5);
+  StepLR schedule(optimizer, {.step_size = 1});
+  const auto set = [&](const Schedule::State& state) { return [&, state] { schedule.set_state(state); }; };
+  refused("StepLR: state has no \"initial_lr.0\", expected a number", set({{"steps", 3}}));
+  refused("StepLR: state \"initial_lr.0\" is nan, expected a finite number, 0 or more",
+          set({{"steps", 3}, {"initial_lr.0", NAN}}));
+  refused("StepLR: state has \"initial_lr.1\", expected no such entry",
+          set({{"steps", 3}, {"initial_lr.0", 1}, {"initial_lr.1", 1}}));
+  ExponentialLR growing(optimizer, {.gamma = 1e200});
+  refused("ExponentialLR: the learning rate of step 1 is inf, expected a finite number", [&] {
+    growing.set_state({{"steps", 1}, {"initial_lr.0", 1e200}});
+  });
+  CHECK(optimizer.initial_lr() == 0.5);
+  CHECK(optimizer.lr() == 0.5);
+  CHECK(schedule.steps() == 0);
+}
+
+TEST_CASE("schedule: a combination that is refused leaves learning rate and momentum as they were") {
+  SGD optimizer = make_optimizer(0.5, 0.9), other = make_optimizer(0.5, 0.9);
+  const auto cycle = [](Optimizer& o) { return OneCycleLR(o, {.max_lr = 1, .total_steps = 9}); };
+  refused("SequentialLR: milestone 0, expected more than 0", [&] {
+    SequentialLR(optimizer, {LinearLR(optimizer), cycle(optimizer)}, {0});
+  });
+  refused("SequentialLR: there are 0 milestones for 2 schedules, expected 1", [&] {
+    SequentialLR(optimizer, {cycle(optimizer), LinearLR(optimizer)}, {});
+  });
+  refused("ChainedScheduler: the OneCycleLR drives another optimizer, expected the same", [&] {
+    ChainedScheduler(optimizer, {LinearLR(optimizer), cycle(optimizer), cycle(other)});
+  });
+  for (const Optimizer* each : {&optimizer, &other}) {
+    CHECK(each->lr() == 0.5);
+    CHECK(each->momentum() == 0.9);
+  }
 }

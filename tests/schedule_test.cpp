@@ -225,3 +225,14 @@ TEST_CASE("schedule: ReduceLROnPlateau takes its turn in a sequence, with the me
   schedule.step(7);
   CHECK(optimizer.lr() == 0.5);
 }
+
+TEST_CASE("schedule: the momentum stays the optimizer's own until the turn of a one-cycle schedule comes") {
+  SGD optimizer = make_optimizer(1, 0.5);
+  SequentialLR schedule(optimizer,
+                        {LinearLR(optimizer), OneCycleLR(optimizer, {.max_lr = 1, .total_steps = 20})}, {2});
+  CHECK(optimizer.momentum() == 0.5);
+  schedule.step();
+  CHECK(optimizer.momentum() == 0.5);
+  schedule.step();
+  CHECK(*optimizer.momentum() == doctest::Approx(0.95));
+}

@@ -15,8 +15,8 @@ inline optim::SGD make_optimizer(double lr = 1, double momentum = 0) {
 
 /// Two groups, of learning rates 1 and 0.1.
 inline optim::SGD two_groups() {
-  return optim::SGD({optim::Group{{zeros({1}).requires_grad_()}, 1.0, {}},
-                     optim::Group{{zeros({1}).requires_grad_()}, 0.1, {}}},
+  return optim::SGD({optim::Group{.params = {zeros({1}).requires_grad_()}, .lr = 1.0},
+                     optim::Group{.params = {zeros({1}).requires_grad_()}, .lr = 0.1}},
                     {.lr = 1});
 }
 

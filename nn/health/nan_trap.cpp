@@ -13,38 +13,71 @@ std::string described(const NonFinite& found) {
          (found.backward ? " in the backward pass" : "") + inputs;
 }
 
+void copy_values(const Tensor& from, Tensor& to) {
+  dispatch(from.dtype(),
+           [&]<class T>(T) { std::ranges::copy(from.data<T>(), to.mutable_data<T>().begin()); });
+}
+
 // Gives buffers and counters back as they were: a forward pass in training mode moves them.
-class BufferKeeper final : public Visitor {
+class BufferKeeper {
  public:
-  explicit BufferKeeper(Module& model) { model.visit(*this); }
-  ~BufferKeeper() override {
-    for (auto& [place, tensor, values] : buffers_) {
-      dispatch(tensor.dtype(), [&tensor = tensor, &values = values]<class T>(T) {
-        std::ranges::copy(values.template data<T>(), tensor.template mutable_data<T>().begin());
-      });
-      *place = tensor;
-    }
-    for (const auto& [place, value] : counters_) *place = value;
-  }
+  explicit BufferKeeper(Module& model) { snapshot_.take(model); }
+  ~BufferKeeper() { snapshot_.restore(); }
   BufferKeeper(const BufferKeeper&) = delete;
   BufferKeeper& operator=(const BufferKeeper&) = delete;
 
-  void buffer(std::string_view, Tensor& value) override {
-    if (value.defined()) buffers_.push_back({&value, value, value.clone()});
-  }
-  void counter(std::string_view, std::uint64_t& value) override { counters_.emplace_back(&value, value); }
-  void child(std::string_view, Module& module) override { module.visit(*this); }
-
  private:
-  struct Buffer {
-    Tensor* place;
-    Tensor tensor, values;
-  };
-  std::vector<Buffer> buffers_;
-  std::vector<std::pair<std::uint64_t*, std::uint64_t>> counters_;
+  BufferSnapshot snapshot_;
 };
 
 }  // namespace
+
+// What take() walks with: overwrites what an earlier one has left.
+class BufferSnapshot::Taker final : public Visitor {
+ public:
+  explicit Taker(BufferSnapshot& into) : into_(into) {}
+  void buffer(std::string_view, Tensor& value) override {
+    if (!value.defined()) return;
+    if (buffers_ == into_.buffers_.size()) into_.buffers_.emplace_back();
+    Buffer& kept = into_.buffers_[buffers_++];
+    kept.place = &value;
+    kept.tensor = value;
+    if (kept.values.defined() && kept.values.dtype() == value.dtype() &&
+        kept.values.shape() == value.shape()) {
+      copy_values(value, kept.values);
+    } else {
+      kept.values = value.detach().clone();
+    }
+  }
+  void counter(std::string_view, std::uint64_t& value) override {
+    if (counters_ == into_.counters_.size()) into_.counters_.emplace_back();
+    into_.counters_[counters_++] = {&value, value};
+  }
+  void child(std::string_view, Module& module) override { module.visit(*this); }
+
+  void finish() {
+    into_.buffers_.resize(buffers_);
+    into_.counters_.resize(counters_);
+  }
+
+ private:
+  BufferSnapshot& into_;
+  std::size_t buffers_ = 0, counters_ = 0;
+};
+
+void BufferSnapshot::take(Module& model) {
+  Taker taker(*this);
+  model.visit(taker);
+  taker.finish();
+}
+
+void BufferSnapshot::restore() {
+  for (Buffer& kept : buffers_) {
+    copy_values(kept.values, kept.tensor);
+    *kept.place = kept.tensor;
+  }
+  for (const auto& [place, value] : counters_) *place = value;
+}
 
 bool all_finite(const Tensor& x) {
   if (!x.defined() || !is_floating(x.dtype())) return true;

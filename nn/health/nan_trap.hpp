@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rill/core/observe.hpp>
@@ -33,6 +34,24 @@ class NanTrap final : public Observer {
  private:
   std::vector<NamedModule> modules_;
   std::optional<NonFinite> found_;
+};
+
+/// The buffers and counters of a model, which a forward pass in training mode moves, as they were at take().
+class BufferSnapshot {
+ public:
+  /// Replaces what was taken before; for the same model no memory is allocated.
+  void take(Module& model);
+  /// Gives them back, if something was taken. The model must not have moved or changed its parts since.
+  void restore();
+
+ private:
+  class Taker;
+  struct Buffer {
+    Tensor* place = nullptr;
+    Tensor tensor, values;
+  };
+  std::vector<Buffer> buffers_;
+  std::vector<std::pair<std::uint64_t*, std::uint64_t>> counters_;
 };
 
 /// The names of the parameters, or of their gradients, that hold a NaN or an infinity.
