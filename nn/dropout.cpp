@@ -11,6 +11,7 @@ Dropout::Dropout(double p, Generator& generator) : p_(p) {
 }
 
 Tensor Dropout::forward(const Tensor& x) {
+  RILL_CHECK(is_floating(x.dtype()), "Dropout: x is ", x.dtype(), ", expected f32 or f64");
   if (!training() || p_ == 0) return x;
   Tensor y = dropout(x, p_, seed_, calls_);
   ++calls_;

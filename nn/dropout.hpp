@@ -16,6 +16,7 @@ class Dropout final : public Module {
   static constexpr std::string_view type_name = "dropout";
   /// Throws Error for p outside of [0, 1].
   Dropout(double p, Generator& generator);
+  /// Throws Error for i64.
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override { visitor.counter("calls", calls_); }
   std::string_view type() const override { return type_name; }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include <rill/core/blas.hpp>
 #include <rill/nn/init.hpp>
 
 namespace rill::nn {
@@ -76,30 +78,48 @@ double dot(const double* a, const double* b, std::int64_t n) {
   return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
 
-// Gram-Schmidt over `count` vectors of `length`, each twice: once leaves errors that grow with the condition number. R's
-// diagonal is positive by construction.
-void orthonormalize(std::vector<double>& vectors, std::int64_t count, std::int64_t length) {
+// Modified Gram-Schmidt, once, over `count` vectors of `length`.
+void orthonormalize_once(double* vectors, std::int64_t count, std::int64_t length) {
   for (std::int64_t j = 0; j < count; ++j) {
-    double* v = vectors.data() + j * length;
-    for (int pass = 0; pass < 2; ++pass) {
-      for (std::int64_t i = 0; i < j; ++i) {
-        const double* q = vectors.data() + i * length;
-        const double along = dot(q, v, length);
-        for (std::int64_t k = 0; k < length; ++k) v[k] -= along * q[k];
-      }
+    double* v = vectors + j * length;
+    for (std::int64_t i = 0; i < j; ++i) {
+      const double* q = vectors + i * length;
+      const double along = dot(q, v, length);
+      for (std::int64_t k = 0; k < length; ++k) v[k] -= along * q[k];
     }
     const double norm = std::sqrt(dot(v, v, length));
     for (std::int64_t k = 0; k < length; ++k) v[k] /= norm;
   }
 }
 
+// Gram-Schmidt over `count` vectors of `length` in blocks: what lies along the blocks before goes in two products. Each
+// block twice: once leaves errors that grow with the condition number. R's diagonal is positive by construction.
+void orthonormalize(std::vector<double>& vectors, std::int64_t count, std::int64_t length) {
+  constexpr std::int64_t block = 32;
+  std::vector<double> along(static_cast<std::size_t>(block * count));
+  double* coefficients = along.data();
+  const double* done = vectors.data();
+  for (std::int64_t begin = 0; begin < count; begin += block) {
+    const std::int64_t width = std::min(block, count - begin);
+    double* current = vectors.data() + begin * length;
+    for (int pass = 0; pass < 2; ++pass) {
+      if (begin > 0) {
+        blas::gemm(false, true, width, begin, length, current, done, coefficients);
+        for (std::int64_t i = 0; i < width * begin; ++i) coefficients[i] = -coefficients[i];
+        blas::gemm<double>(false, false, width, length, begin, coefficients, done, current, nullptr, true);
+      }
+      orthonormalize_once(current, width, length);
+    }
+  }
+}
+
 // A standard normal number under the condition that it lies in [low, high].
 double truncated(Stream& stream, double low, double high) {
   const double nearest = low > 0 ? low : high < 0 ? high : 0;  // where the density is highest
-  if (high - low <= 4) {
-    for (;;) {  // uniform, thinned to the density
+  if (high - low <= 4 && std::abs(nearest) * (high - low) <= 2) {
+    for (;;) {  // uniform, thinned to the density, which falls by a factor of 100 at most where it falls fast
       const double z = stream.uniform(low, high);
-      if (stream.uniform() <= std::exp((nearest * nearest - z * z) / 2)) return z;
+      if (stream.uniform() <= std::exp((nearest - z) * (nearest + z) / 2)) return z;
     }
   }
   if (std::abs(nearest) <= 1) {
@@ -110,7 +130,7 @@ double truncated(Stream& stream, double low, double high) {
   }
   // A tail: exponential from its start, thinned (Robert, "Simulation of truncated normal variables", 1995).
   const double start = std::abs(nearest), end = nearest > 0 ? high : -low;
-  const double rate = (start + std::sqrt(start * start + 4)) / 2;
+  const double rate = (start + std::hypot(start, 2.0)) / 2;
   for (;;) {
     const double z = start - std::log(1 - stream.uniform()) / rate;
     if (stream.uniform() <= std::exp(-(z - rate) * (z - rate) / 2) && z <= end) return nearest > 0 ? z : -z;
@@ -143,6 +163,11 @@ constexpr Constant constant_gains[] = {{"linear", 1},
                                        {"sigmoid", 1.8462285453386054},
                                        {"softplus", 1.0418668355353016}};
 
+// Of the leaky functions; 0 for others.
+double default_slope(std::string_view nonlinearity) {
+  return nonlinearity == "leaky_relu" ? 0.01 : nonlinearity == "prelu" ? 0.25 : 0;
+}
+
 [[noreturn]] void refuse_nonlinearity(std::string_view name, const char* expected) {
   rill::detail::fail(rill::detail::concat("init: unknown nonlinearity \"", name, "\", expected ", expected));
 }
@@ -150,32 +175,33 @@ constexpr Constant constant_gains[] = {{"linear", 1},
 }  // namespace
 
 double gain(std::string_view nonlinearity) {
-  return gain(nonlinearity, nonlinearity == "prelu" ? 0.25 : 0.01);
+  if (const double slope = default_slope(nonlinearity); slope > 0) return gain(nonlinearity, slope);
+  if (nonlinearity == "linear" || nonlinearity == "sigmoid") return 1;
+  if (nonlinearity == "tanh") return 5.0 / 3;
+  if (nonlinearity == "relu") return std::sqrt(2.0);
+  if (nonlinearity == "selu") return 0.75;
+  if (nonlinearity == "elu") return variance_gain("elu");
+  refuse_nonlinearity(nonlinearity, "linear, sigmoid, tanh, relu, leaky_relu, prelu, selu or elu");
 }
 
 double gain(std::string_view nonlinearity, double slope) {
   checked(slope, "slope");
-  if (nonlinearity == "linear" || nonlinearity == "sigmoid") return 1;
-  if (nonlinearity == "tanh") return 5.0 / 3;
-  if (nonlinearity == "relu") return std::sqrt(2.0);
-  if (nonlinearity == "leaky_relu" || nonlinearity == "prelu") return std::sqrt(2 / (1 + slope * slope));
-  if (nonlinearity == "selu") return 0.75;
-  if (nonlinearity == "elu") return 1.2451983007007932;
-  refuse_nonlinearity(nonlinearity, "linear, sigmoid, tanh, relu, leaky_relu, prelu, selu or elu");
+  if (default_slope(nonlinearity) > 0) return std::sqrt(2 / (1 + slope * slope));
+  gain(nonlinearity);  // refuses an unknown one
+  rill::detail::fail(rill::detail::concat("init: slope is ", slope, ", expected none for ", nonlinearity));
 }
 
 double variance_gain(std::string_view nonlinearity) {
   for (const Constant& known : constant_gains) {
     if (known.name == nonlinearity) return known.gain;
   }
-  return variance_gain(nonlinearity, nonlinearity == "leaky_relu" ? 0.01
-                                     : nonlinearity == "prelu"    ? 0.25
-                                                                  : 1.0);
+  const double slope = default_slope(nonlinearity);
+  return variance_gain(nonlinearity, slope > 0 ? slope : 1.0);
 }
 
 double variance_gain(std::string_view nonlinearity, double parameter) {
   checked(parameter, "parameter");
-  if (nonlinearity == "leaky_relu" || nonlinearity == "prelu") return gain(nonlinearity, parameter);
+  if (default_slope(nonlinearity) > 0) return gain(nonlinearity, parameter);
   if (nonlinearity == "elu") return 1 / std::sqrt(second_moment(parameter, 1));
   if (nonlinearity == "celu") {
     RILL_CHECK(parameter > 0, "init: parameter is 0, expected an alpha above 0 for celu");
@@ -245,7 +271,8 @@ Init truncated_normal(double mean, double std, double low, double high) {
   return Init("truncated_normal", {{"mean", mean}, {"std", std}, {"low", low}, {"high", high}},
               [=](Tensor& weight, Generator& generator) {
                 fill(weight, generator, [=](Stream& stream) {
-                  return mean + std * truncated(stream, (low - mean) / std, (high - mean) / std);
+                  const double z = truncated(stream, (low - mean) / std, (high - mean) / std);
+                  return std::clamp(mean + std * z, low, high);
                 });
               });
 }

@@ -54,7 +54,7 @@ enum class Fan { in, out };
 /// The factor by which weights are scaled before a nonlinearity, by convention.
 /// PyTorch's values: "linear", "sigmoid" 1; "tanh" 5/3; "relu" √2; "leaky_relu" √(2 / (1 + slope²)), with the
 /// function's default slope 0.01; "selu" 3/4. Beyond PyTorch: "prelu" is leaky_relu's with slope 0.25, and "elu" is
-/// 1.2452, which is 1/√E[elu(z)²] for z ~ N(0, 1). Throws Error for another name.
+/// variance_gain("elu"), 1.2452. Throws Error for another name, and for a slope unless the function has one.
 double gain(std::string_view nonlinearity);
 double gain(std::string_view nonlinearity, double slope);
 

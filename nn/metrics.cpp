@@ -45,6 +45,17 @@ std::vector<std::int64_t> predictions(const char* where, const Tensor& logits) {
   return found;
 }
 
+// Rows of logits whose class is the label.
+std::int64_t count_right(const char* where, const Tensor& logits, const Tensor& labels) {
+  check_logits(where, logits, labels);
+  check_range(where, "label", labels, logits.shape()[1]);
+  const std::vector<std::int64_t> found = predictions(where, logits);
+  const auto wanted = labels.data<std::int64_t>();
+  std::int64_t right = 0;
+  for (std::size_t row = 0; row < found.size(); ++row) right += found[row] == wanted[row];
+  return right;
+}
+
 double share(double part, double of) { return of > 0 ? part / of : nan; }
 
 // Σ term(y - target) over all elements.
@@ -65,20 +76,12 @@ double mean_of(const char* where, const Tensor& y, const Tensor& target, Term te
 }  // namespace
 
 std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
-  check_logits("count_correct", logits, labels);
-  const auto wanted = labels.data<std::int64_t>();
-  std::int64_t correct = 0;
-  std::size_t row = 0;
-  for (const std::int64_t found : predictions("count_correct", logits)) {
-    correct += found != no_class && found == wanted[row];
-    ++row;
-  }
-  return correct;
+  return count_right("count_correct", logits, labels);
 }
 
 double accuracy(const Tensor& logits, const Tensor& labels) {
-  check_logits("accuracy", logits, labels);
-  return share(static_cast<double>(count_correct(logits, labels)), static_cast<double>(labels.numel()));
+  const std::int64_t right = count_right("accuracy", logits, labels);
+  return share(static_cast<double>(right), static_cast<double>(labels.numel()));
 }
 
 double top_k_accuracy(const Tensor& logits, const Tensor& labels, std::int64_t k) {
@@ -256,7 +259,8 @@ double R2Score::value() const {
   if (samples_ < 2) return nan;
   double sum = 0;
   for (const Output& output : outputs_) {
-    sum += output.spread == 0 ? (output.residual == 0 ? 1.0 : 0.0) : 1 - output.residual / output.spread;
+    const bool constant = output.spread == 0 && !std::isnan(output.residual);
+    sum += constant ? (output.residual == 0 ? 1.0 : 0.0) : 1 - output.residual / output.spread;
   }
   return sum / static_cast<double>(outputs_.size());
 }

@@ -11,7 +11,7 @@
 namespace rill::nn {
 
 /// The number of rows of logits [n, classes] whose largest element stands at the row's label i64 [n]. A row with a
-/// NaN counts as wrong. Throws Error for shapes or dtypes that do not fit.
+/// NaN counts as wrong. Throws Error for shapes or dtypes that do not fit, and for a label out of range.
 std::int64_t count_correct(const Tensor& logits, const Tensor& labels);
 
 /// count_correct() / n; NaN for no rows.
@@ -69,7 +69,7 @@ class ConfusionMatrix {
 };
 
 /// R² = 1 - Σ (target - y)² / Σ (target - mean)², for one output or the plain mean over several, as scikit-learn's
-/// r2_score does with its defaults; there a constant target gives 1 if it is met exactly, else 0.
+/// r2_score does with its defaults; there a constant target gives 1 if it is met exactly, else 0. NaN for a NaN anywhere.
 class R2Score {
  public:
   /// Adds y and target of one shape [n] or [n, outputs]. Throws Error, and adds nothing, for other shapes or dtypes.

@@ -19,7 +19,8 @@ BatchNorm1d::BatchNorm1d(std::int64_t num_features, const BatchNormOptions& opti
     : num_features_(num_features), eps_(options.eps), momentum_(options.momentum) {
   RILL_CHECK(num_features >= 1, "BatchNorm1d: num_features is ", num_features, ", expected 1 or more");
   check_norm("BatchNorm1d", eps_, options.dtype);
-  RILL_CHECK(momentum_ >= 0 && momentum_ <= 1, "BatchNorm1d: momentum is ", momentum_, ", expected 0 to 1");
+  RILL_CHECK(!momentum_ || (*momentum_ >= 0 && *momentum_ <= 1), "BatchNorm1d: momentum is ", *momentum_,
+             ", expected 0 to 1");
   if (options.affine) {
     weight = ones({num_features}, options.dtype).requires_grad_();
     bias = zeros({num_features}, options.dtype).requires_grad_();
@@ -35,8 +36,11 @@ Tensor BatchNorm1d::forward(const Tensor& x) {
   const bool tracks = running_mean.defined();
   RILL_CHECK((x.dim() == 2 || x.dim() == 3) && x.shape()[1] == num_features_, "BatchNorm1d: x is ", x.shape(),
              ", expected [n, ", num_features_, "] or [n, ", num_features_, ", length]");
-  Tensor y = batch_norm(x, running_mean, running_var, weight, bias, training() || !tracks, momentum_, eps_);
-  if (training() && tracks) ++num_batches_tracked.mutable_data<std::int64_t>()[0];
+  if (!training() || !tracks) return batch_norm(x, running_mean, running_var, weight, bias, !tracks, 0, eps_);
+  std::int64_t& batches = num_batches_tracked.mutable_data<std::int64_t>()[0];
+  const double share = momentum_.value_or(1 / (static_cast<double>(batches) + 1));
+  Tensor y = batch_norm(x, running_mean, running_var, weight, bias, true, share, eps_);
+  ++batches;
   return y;
 }
 

@@ -1,14 +1,17 @@
 // BatchNorm1d and LayerNorm: layers that shift and scale to mean 0 and variance 1.
 #pragma once
 
+#include <optional>
+
 #include <rill/nn/module.hpp>
 
 namespace rill::nn {
 
 struct BatchNormOptions {
   double eps = 1e-5;  ///< added to the variance; PyTorch's, Keras has 1e-3
-  double momentum =
-      0.1;  ///< weight of the batch in the running statistics; PyTorch's, Keras' 0.99 is the weight of the old
+  /// Weight of the batch in the running statistics; PyTorch's, Keras' 0.99 is the weight of the old. None: they are the
+  /// mean over all batches so far, batch number k having weight 1/k.
+  std::optional<double> momentum = 0.1;
   bool affine = true;               ///< with weight and bias
   bool track_running_stats = true;  ///< else the batch's statistics are used in evaluation too
   DType dtype = DType::f32;
@@ -29,14 +32,15 @@ class BatchNorm1d final : public Module {
   std::string_view type() const override { return type_name; }
   std::int64_t num_features() const { return num_features_; }
   double eps() const { return eps_; }
-  double momentum() const { return momentum_; }
+  std::optional<double> momentum() const { return momentum_; }
 
   Tensor weight, bias;                                    ///< undefined without `affine`
   Tensor running_mean, running_var, num_batches_tracked;  ///< undefined without `track_running_stats`
 
  private:
   std::int64_t num_features_;
-  double eps_, momentum_;
+  double eps_;
+  std::optional<double> momentum_;
 };
 
 struct LayerNormOptions {

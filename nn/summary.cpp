@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -10,9 +11,6 @@
 namespace rill::nn {
 namespace {
 
-// Two samples, so that an axis of size 1 is not taken for the batch.
-constexpr std::int64_t batch = 2;
-
 std::string with_commas(std::int64_t count) {
   std::string digits = std::to_string(count);
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
@@ -20,15 +18,25 @@ std::string with_commas(std::int64_t count) {
   return digits;
 }
 
-// "[n, 10]".
-std::string text_of(const Shape& shape) {
-  std::string text = "[";
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    if (axis > 0) text += ", ";
-    text += axis == 0 && shape[axis] == batch ? "n" : std::to_string(shape[axis]);
+// What a module returned for batches of two sizes: an axis that follows them is the batch.
+struct Outputs {
+  static constexpr std::int64_t batches[] = {2, 3};
+  std::optional<Shape> shapes[2];
+
+  // "[n, 10]".
+  std::string text() const {
+    if (!shapes[0] || !shapes[1]) return "-";
+    const Shape &first = *shapes[0], &second = *shapes[1];
+    std::string text = "[";
+    for (int axis = 0; axis < first.rank(); ++axis) {
+      const bool follows =
+          second.rank() == first.rank() && first[axis] == batches[0] && second[axis] == batches[1];
+      if (axis > 0) text += ", ";
+      text += follows ? "n" : std::to_string(first[axis]);
+    }
+    return text + "]";
   }
-  return text + "]";
-}
+};
 
 // The tensors that one module holds itself.
 struct OwnTensors final : Visitor {
@@ -43,10 +51,10 @@ class ShapeProbe {
  public:
   explicit ShapeProbe(const std::vector<NamedModule>& modules) {
     for (const NamedModule& part : modules) {
-      if (!shapes.try_emplace(part.module, "-").second) continue;
+      if (!outputs.try_emplace(part.module).second) continue;
       handles_.push_back(
           part.module->register_forward_hook([this](Module& module, const Tensor&, const Tensor& y) {
-            shapes[&module] = text_of(y.shape());
+            outputs[&module].shapes[pass] = y.shape();
             return Tensor();
           }));
     }
@@ -57,22 +65,27 @@ class ShapeProbe {
   ShapeProbe(const ShapeProbe&) = delete;
   ShapeProbe& operator=(const ShapeProbe&) = delete;
 
-  std::map<const Module*, std::string> shapes;
+  std::map<const Module*, Outputs> outputs;
+  std::size_t pass = 0;
 
  private:
   std::vector<ForwardHookHandle> handles_;
 };
 
-std::map<const Module*, std::string> output_shapes(Module& model, const Shape& input_shape) {
-  std::vector<std::int64_t> sizes{batch};
-  sizes.insert(sizes.end(), input_shape.begin(), input_shape.end());
+std::map<const Module*, Outputs> outputs_of(Module& model, const Shape& input_shape) {
   const std::vector<Tensor> parameters = model.parameters();
-  const Tensor x = zeros(Shape(sizes), parameters.empty() ? DType::f32 : parameters[0].dtype());
+  const DType dtype = parameters.empty() ? DType::f32 : parameters[0].dtype();
+  std::vector<std::int64_t> sizes{0};
+  sizes.insert(sizes.end(), input_shape.begin(), input_shape.end());
   const EvalMode evaluation(model);
   const NoGrad no_grad;
   ShapeProbe probe(model.named_modules());
-  model(x);
-  return std::move(probe.shapes);
+  for (const std::int64_t batch : Outputs::batches) {
+    sizes[0] = batch;
+    model(zeros(Shape(sizes), dtype));
+    ++probe.pass;
+  }
+  return std::move(probe.outputs);
 }
 
 struct Totals {
@@ -128,14 +141,14 @@ std::string table(const std::vector<Row>& rows) {
 }  // namespace
 
 std::string summary(Module& model, const Shape& input_shape) {
-  const auto shapes = output_shapes(model, input_shape);
+  const auto outputs = outputs_of(model, input_shape);
   std::vector<Row> rows{{"layer", "type", "output", "parameters"}};
   Totals totals;
   for (const NamedModule& part : model.named_modules()) {
     const OwnTensors own(*part.module);
     const std::string parameters = totals.add(own);
     rows.push_back({part.name.empty() ? "(model)" : part.name, std::string(part.module->type()),
-                    shapes.at(part.module), parameters});
+                    outputs.at(part.module).text(), parameters});
   }
   return table(rows) + totals.text();
 }

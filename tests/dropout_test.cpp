@@ -132,5 +132,11 @@ TEST_CASE("dropout: a bad p and a bad dtype are refused") {
   refused("dropout: p is 1.5, expected 0 to 1", [] { dropout(ones({2}), 1.5, 1); });
   refused("dropout: p is nan, expected 0 to 1", [] { dropout(ones({2}), NAN, 1); });
   refused("dropout: x is i64, expected f32 or f64", [] { dropout(ones({2}, DType::i64), 0.5, 1); });
+  for (const double p : {0.0, 0.5}) {
+    nn::Dropout layer(p, generator);
+    refused("Dropout: x is i64, expected f32 or f64", [&] { layer(ones({2}, DType::i64)); });
+    layer.eval();
+    refused("Dropout: x is i64, expected f32 or f64", [&] { layer(ones({2}, DType::i64)); });
+  }
   refused("Dropout: p is -0.1, expected 0 to 1", [&] { nn::Dropout(-0.1, generator); });
 }

@@ -8,6 +8,9 @@
 
 #include <rill/rill.hpp>
 
+#include "gradcheck.hpp"
+#include "thread_count.hpp"
+
 using namespace rill;
 namespace init = nn::init;
 
@@ -130,6 +133,25 @@ TEST_CASE("init: truncated_normal has the truncated distribution's moments and s
   }
 }
 
+TEST_CASE("init: truncated_normal draws from a window far out in the tail, and has its moments") {
+  // Uniform draws would be taken once in 4 · start tries. Far out, z - start has mean 1/s - 2/s³ and variance 1/s² - 6/s⁴
+  // (from the asymptotic series of the normal's hazard), up to the next power.
+  for (const double start : {20.0, 1e2, 1e4, 1e5}) {
+    CAPTURE(start);
+    for (const double side : {1.0, -1.0}) {
+      const Moments found = moments_of(
+          init::truncated_normal(-side * start, 1, side > 0 ? 0 : -4, side > 0 ? 4 : 0));  // z - start
+      const double square = start * start, mean = (1 - 2 / square) / start,
+                   variance = (1 - 6 / square) / square;
+      CHECK(std::abs(found.mean - side * mean) <= 5 * std::sqrt(variance / 200000) + 12 / std::pow(start, 5));
+      CHECK(std::abs(found.variance / variance - 1) <= 5 * std::sqrt(8.0 / 200000) + 60 / (square * square));
+      CHECK(found.low >= (side > 0 ? 0 : -4));
+      CHECK(found.high <= (side > 0 ? 4 : 0));
+    }
+  }
+  CHECK(moments_of(init::truncated_normal(0, 1, 1e200, inf), {2, 2}).mean == doctest::Approx(1e200));
+}
+
 TEST_CASE("init: truncated_normal's bounds are values, not deviations") {
   const Moments found = moments_of(init::truncated_normal(1, 0.5, 0, 1.5));
   CHECK(found.low >= 0);
@@ -146,6 +168,36 @@ TEST_CASE("init: orthogonal gives orthonormal rows or columns, whichever are few
     const std::int64_t rows = shape[0], columns = weight.numel() / rows;
     CHECK(worst_product(weight.reshape({rows, columns}), rows <= columns) < 1e-12);
   }
+}
+
+TEST_CASE("init: orthogonal stays so over many blocks, with the same bits for any number of threads") {
+  for (const Shape& shape : {Shape{300, 300}, Shape{129, 400}, Shape{400, 97}}) {
+    const auto run = [&](int threads) {
+      const test::ThreadCount count(threads);
+      Generator generator(7);
+      Tensor weight = empty(shape, DType::f64);
+      init::orthogonal()(weight, generator);
+      return weight;
+    };
+    const Tensor one = run(1);
+    CHECK(worst_product(one, shape[0] <= shape[1]) < 1e-13);
+    for (const int threads : {2, 5}) CHECK(test::same_bits(one, run(threads)));
+  }
+}
+
+TEST_CASE("init: orthogonal over many blocks is the Q whose R has a positive diagonal and nothing below") {
+  Generator generator(5), same(5);
+  Tensor weight = empty({150, 100}, DType::f64), drawn = empty({150, 100}, DType::f64);
+  init::orthogonal()(weight, generator);
+  init::normal()(drawn, same);
+  const Tensor r = matmul(weight, drawn, true, false);  // Qᵀ A
+  double below = 0, least = inf;
+  for (std::int64_t i = 0; i < 100; ++i) {
+    least = std::min(least, r.at({i, i}));
+    for (std::int64_t j = 0; j < i; ++j) below = std::max(below, std::abs(r.at({i, j})));
+  }
+  CHECK(least > 1);  // the distance of a vector from at most 99 others in 150 dimensions is about √51
+  CHECK(below < 1e-12);
 }
 
 TEST_CASE("init: orthogonal is the Q whose R has a positive diagonal, of the normal draws in order") {
@@ -219,6 +271,16 @@ TEST_CASE("init: with the variance gain the second moment survives 30 layers") {
   CHECK(preserved(moment_after(init::variance_gain("tanh"), [](const Tensor& x) { return x.tanh(); })));
   // Without it ReLU halves the moment in every layer: 2^-30.
   CHECK(moment_after(1, [](const Tensor& x) { return x.relu(); }) < 1e-7);
+}
+
+TEST_CASE("init: a slope is refused where the function has none, and elu's gain is the variance's") {
+  const auto refused = [](const char* text, auto call) { CHECK_THROWS_WITH_AS(call(), text, Error); };
+  refused("init: slope is 2, expected none for elu", [] { init::gain("elu", 2); });
+  refused("init: slope is 9, expected none for relu", [] { init::gain("relu", 9); });
+  refused("init: slope is 0, expected none for tanh", [] { init::gain("tanh", 0); });
+  CHECK(init::gain("prelu", 1) == 1);
+  CHECK(init::gain("elu") == init::variance_gain("elu"));
+  CHECK(init::gain("elu") == doctest::Approx(1.2451983007007932).epsilon(1e-12));
 }
 
 TEST_CASE("init: bad arguments are refused") {

@@ -94,6 +94,13 @@ TEST_CASE("metrics: R² is scikit-learn's, for one output and the mean over seve
   CHECK(std::isnan(nn::r2_score(tensor({1}), tensor({1}))));
 }
 
+TEST_CASE("metrics: R² of a NaN is NaN, with a constant target too") {
+  CHECK(std::isnan(nn::r2_score(tensor({NAN, 1}), tensor({1, 1}))));
+  CHECK(std::isnan(nn::r2_score(tensor({NAN, 1}), tensor({1, 2}))));
+  CHECK(std::isnan(nn::r2_score(tensor({1, 1}), tensor({1, NAN}))));
+  CHECK(std::isnan(nn::r2_score(tensor({{1, NAN}, {2, 1}}), tensor({{1, 1}, {2, 1}}))));
+}
+
 TEST_CASE("metrics: R² in batches is R² of all, also far from zero") {
   Generator generator(1);
   const Tensor target = randn({100, 2}, generator, DType::f64) + 1e6,
@@ -129,6 +136,12 @@ TEST_CASE("metrics: shapes and labels that do not fit are refused") {
   refused("top_k_accuracy: k is 4, expected 1 to 3", [&] { nn::top_k_accuracy(logits, labels({0, 1}), 4); });
   refused("top_k_accuracy: label 3 is out of range, expected 0 to 2", [&] {
     nn::top_k_accuracy(logits, labels({0, 3}), 1);
+  });
+  refused("count_correct: label -1 is out of range, expected 0 to 2", [&] {
+    nn::count_correct(logits, labels({0, -1}));
+  });
+  refused("accuracy: label 3 is out of range, expected 0 to 2", [&] {
+    nn::accuracy(logits, labels({3, 0}));
   });
   refused("mean_squared_error: y is f32 [2] and target f32 [2, 1], expected one floating dtype and one shape",
           [] {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,25 @@ TEST_CASE("batch_norm: running statistics move by the momentum, with the unbiase
   CHECK(norm.running_mean.item() == doctest::Approx(0.2).epsilon(1e-15));
   CHECK(norm.running_var.item() == doctest::Approx(0.9 + 0.1 * 2).epsilon(1e-14));
   CHECK(norm.num_batches_tracked.item() == 1);
+}
+
+TEST_CASE("BatchNorm1d: without a momentum running statistics are the mean over the batches, as in PyTorch") {
+  nn::BatchNorm1d norm(1, {.momentum = std::nullopt, .dtype = DType::f64});
+  CHECK_FALSE(norm.momentum());
+  norm(tensor({{1}, {3}}, DType::f64));  // mean 2, variance 2
+  CHECK(norm.running_mean.item() == 2);
+  CHECK(norm.running_var.item() == doctest::Approx(2).epsilon(1e-14));
+  norm(tensor({{4}, {8}}, DType::f64));  // 6, 8
+  norm(tensor({{6}, {8}}, DType::f64));  // 7, 2
+  CHECK(norm.running_mean.item() == doctest::Approx(5).epsilon(1e-14));
+  CHECK(norm.running_var.item() == doctest::Approx(4).epsilon(1e-14));
+  CHECK(norm.num_batches_tracked.item() == 3);
+  CHECK_THROWS_AS(norm(ones({1, 1}, DType::f64)), Error);
+  CHECK(norm.num_batches_tracked.item() == 3);
+  norm.eval();
+  CHECK(norm(tensor({{5}}, DType::f64)).item() == doctest::Approx(0));
+  nn::BatchNorm1d untracked(1, {.momentum = std::nullopt, .track_running_stats = false});
+  CHECK(untracked(tensor({{1}, {3}})).at({1, 0}) == doctest::Approx(1).epsilon(1e-4));
 }
 
 TEST_CASE("BatchNorm1d: evaluation uses the running statistics and changes nothing") {

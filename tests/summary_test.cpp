@@ -48,13 +48,29 @@ TEST_CASE("summary: modes, running statistics, dropout's counter, gradients and 
   });
   const std::string first = nn::summary(model, {28, 28});
   CHECK(nn::summary(model, {28, 28}) == first);
-  CHECK(calls == 2);
+  CHECK(calls == 4);  // two passes each
   CHECK(model.training());
   CHECK_FALSE(model[3].training());
   for (const auto& [name, value] : model.named_buffers()) {
     if (name == "2.0.num_batches_tracked") CHECK(value.item() == 0);
   }
   CHECK(grad_enabled());
+}
+
+TEST_CASE("summary: an axis is the batch if it follows the batch, whatever its size and place") {
+  struct Total final : nn::Module {
+    Tensor forward(const Tensor& x) override { return x.sum({0}); }
+  };
+  struct Turned final : nn::Module {
+    Tensor forward(const Tensor& x) override { return x.t(); }
+  };
+  for (const std::int64_t width : {2, 3}) {
+    nn::Sequential model{nn::Sequential{Turned(), Turned()}, Total()};
+    const std::string text = nn::summary(model, {width}), digit = std::to_string(width);
+    CHECK(text.find("0.0      module      [" + digit + ", n]") != std::string::npos);
+    CHECK(text.find("0.1      module      [n, " + digit + "]") != std::string::npos);
+    CHECK(text.find("1        module      [" + digit + "]") != std::string::npos);
+  }
 }
 
 TEST_CASE("summary: a parameter that is tied counts once, and its row says so") {

@@ -68,6 +68,13 @@ void for_strips(const Groups& groups, std::int64_t work, Body body) {
       groups.grain(work * strip_columns));
 }
 
+/// Calls task(block) for every block, each of block_elements that cost `work` plain operations; in parallel where that pays.
+template <class Task>
+void for_blocks(std::int64_t blocks, std::int64_t work, Task task) {
+  if (blocks * block_elements * work > detail::parallel_grain) return parallel_tasks(blocks, task);
+  for (std::int64_t block = 0; block < blocks; ++block) task(block);
+}
+
 /// y[group] = scale · Σ term(element, group), summed in f64; an element costs as much as `work` plain operations.
 template <class Out, class Term>
 void sum_groups(const Groups& groups, Out* y, double scale, std::int64_t work, Term term) {
@@ -98,7 +105,7 @@ void sum_groups(const Groups& groups, Out* y, double scale, std::int64_t work, T
   Tensor partial = empty({blocks}, DType::f64);
   double* sums = partial.mutable_data<double>().data();
   for (std::int64_t o = 0; o < outer; ++o) {
-    parallel_tasks(blocks, [=](std::int64_t block) {
+    for_blocks(blocks, work, [=](std::int64_t block) {
       const std::int64_t begin = block * block_elements, end = std::min(begin + block_elements, size);
       sums[block] = sum_terms(o * size + begin, end - begin, [=](std::int64_t at) { return term(at, o); });
     });
@@ -158,7 +165,7 @@ void extremes_of_groups(const Groups& groups, const T* x, T* y) {
   Tensor partial = empty({blocks}, dtype_of<T>());
   T* best = partial.mutable_data<T>().data();
   for (std::int64_t o = 0; o < groups.outer; ++o) {
-    parallel_tasks(blocks, [=](std::int64_t block) {
+    for_blocks(blocks, 1, [=](std::int64_t block) {
       const std::int64_t begin = block * block_elements, end = std::min(begin + block_elements, size);
       best[block] = extreme_of<largest>(x + o * size + begin, end - begin);
     });
