@@ -8,6 +8,25 @@ namespace {
 
 using detail::checked_element;
 
+// start, start + step, … before stop, in integers throughout: in f64 they would be rounded beyond 2^53. There is at
+// least one.
+Tensor arange_of_integers(double start, double stop, double step) {
+  const auto first = checked_element<std::int64_t>("arange", start);
+  const auto by = checked_element<std::int64_t>("arange", step);
+  const double end = step > 0 ? std::ceil(stop) : std::floor(stop);
+  RILL_CHECK(std::abs(end) <= 0x1p63, "arange: stop is ", stop, " for i64, expected -2^63 to 2^63");
+  // Modulo 2^64 distances are exact, where signed ones may overflow.
+  const auto from = static_cast<std::uint64_t>(first), stride = static_cast<std::uint64_t>(by);
+  const std::uint64_t to =
+      end == 0x1p63 ? std::uint64_t{1} << 63 : static_cast<std::uint64_t>(static_cast<std::int64_t>(end));
+  const std::uint64_t steps = step > 0 ? (to - from - 1) / stride : (from - to - 1) / (0 - stride);
+  Tensor result = empty({static_cast<std::int64_t>(steps) + 1}, DType::i64);
+  std::uint64_t index = 0;
+  for (std::int64_t& value : result.mutable_data<std::int64_t>())
+    value = static_cast<std::int64_t>(from + index++ * stride);
+  return result;
+}
+
 void check_count(std::size_t values, const Shape& shape) {
   RILL_CHECK(static_cast<std::int64_t>(values) == shape.numel(), "tensor: ", values, " values for shape ",
              shape, ", expected ", shape.numel());
@@ -52,9 +71,10 @@ Tensor full(const Shape& shape, double value, DType dtype) {
 }
 
 Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
-  Tensor result = empty(shape, dtype);
-  Stream stream = generator.stream(Purpose::user);
+  Tensor result;
   dispatch_floating(dtype, "rand", [&]<class T>(T) {
+    result = empty(shape, dtype);
+    Stream stream = generator.stream(Purpose::user);
     // Rounding to float may reach 1, which is outside of the range.
     const T below_one = std::nextafter(T(1), T(0));
     for (T& value : result.mutable_data<T>()) value = std::min(static_cast<T>(stream.uniform()), below_one);
@@ -63,9 +83,10 @@ Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
 }
 
 Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
-  Tensor result = empty(shape, dtype);
-  Stream stream = generator.stream(Purpose::user);
+  Tensor result;
   dispatch_floating(dtype, "randn", [&]<class T>(T) {
+    result = empty(shape, dtype);
+    Stream stream = generator.stream(Purpose::user);
     for (T& value : result.mutable_data<T>()) value = static_cast<T>(stream.normal());
   });
   return result;
@@ -102,10 +123,9 @@ Tensor arange(double start, double stop, double step, DType dtype) {
              " to stop ", stop, ", expected the other sign");
   const double count = std::ceil((stop - start) / step);
   RILL_CHECK(count < 0x1p53, "arange: ", count, " elements, expected fewer than 2^53");
-  Tensor result;
+  if (dtype == DType::i64 && count > 0) return arange_of_integers(start, stop, step);
+  Tensor result = empty({static_cast<std::int64_t>(count)}, dtype);
   dispatch(dtype, [&]<class T>(T) {
-    if (count > 0) checked_element<T>("arange", start), checked_element<T>("arange", step);
-    result = empty({static_cast<std::int64_t>(count)}, dtype);
     double index = 0;
     for (T& value : result.mutable_data<T>()) value = static_cast<T>(start + step * index++);
   });
@@ -122,11 +142,12 @@ Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
   dispatch_floating(dtype, "linspace", [&]<class T>(T) {
     result = empty({count}, dtype);
     const auto values = result.mutable_data<T>();
-    // From both ends towards the middle, so that both are exact.
-    const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0;
+    // From both ends towards the middle, so that both are exact; in half steps, since the difference of two ends may
+    // overflow.
+    const double half = count > 1 ? (stop / 2 - start / 2) / static_cast<double>(count - 1) : 0;
     for (std::int64_t i = 0; i < count; ++i) {
-      const double value = i < count - i ? start + step * static_cast<double>(i)
-                                         : stop - step * static_cast<double>(count - 1 - i);
+      const double value = i < count - i ? start + half * static_cast<double>(2 * i)
+                                         : stop - half * static_cast<double>(2 * (count - 1 - i));
       values[static_cast<std::size_t>(i)] = static_cast<T>(value);
     }
   });

@@ -61,6 +61,6 @@ using OpList =
 /// Ops whose results require no gradient, ever.
 using ConstantOpList =
     std::tuple<Compare<IsEqual>, Compare<IsNotEqual>, Compare<IsLess>, Compare<IsLessOrEqual>,
-               Compare<IsGreater>, Compare<IsGreaterOrEqual>, ArgMax, ArgMin>;
+               Compare<IsGreater>, Compare<IsGreaterOrEqual>, ArgMax, ArgMin, OneHot>;
 
 }  // namespace rill::ops

@@ -16,6 +16,11 @@
 #include <rill/core/create.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
+#include <rill/core/ops/extreme.hpp>
+#include <rill/core/ops/nll_loss.hpp>
+#include <rill/core/ops/softmax.hpp>
+#include <rill/core/ops/topk.hpp>
+#include <rill/core/ops/var.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/layers.hpp>
@@ -211,6 +216,20 @@ TEST_CASE("allocation: warm broadcasting expressions make no call of the allocat
     loss.backward();
     shift.zero_grad();
     slope.zero_grad();
+  });
+}
+
+TEST_CASE("allocation: a warm step of reductions, topk and nll_loss makes no call of the allocator") {
+  Generator generator(1);
+  const Tensor x = randn({6, 5, 4}, generator).requires_grad_();
+  const Tensor labels = zeros({6}, DType::i64);
+  const std::vector<int> outer{0, 2};
+  Tensor leaf = x;
+  check_warm([&] {
+    const Tensor loss = nll_loss(log_softmax(x.reshape({6, 20})), labels) + topk(x, 3, 1).values.sum() +
+                        var(x, outer).sum() + max(x, outer).sum();
+    leaf.zero_grad();
+    loss.backward();
   });
 }
 

@@ -66,6 +66,18 @@ TEST_CASE("pow: the gradient at a base of 0 is that of PyTorch") {
   CHECK(values_of(b.grad()) == std::vector<double>{0, 0, 0, 0});
 }
 
+// d²(a^b)/da² = b (b - 1) a^(b - 2).
+TEST_CASE("pow: second-order gradients at a base of 0 are finite") {
+  const Tensor a = leaf({0, 0, 0, 0, 2}), b = leaf({0, 1, 2, 3, 0});
+  const auto first = grad({pow(a, b).sum()}, {a, b}, {}, {.create_graph = true});
+  const auto of_a = grad({first[0].sum()}, {a, b}, {}, {.retain_graph = true});
+  CHECK(values_of(of_a[0]) == std::vector<double>{0, 0, 2, 0, 0});
+  for (const double value : values_of(of_a[1])) CHECK(std::isfinite(value));
+  for (const Tensor& second : grad({first[1].sum()}, {a, b})) {
+    for (const double value : values_of(second)) CHECK(std::isfinite(value));
+  }
+}
+
 TEST_CASE("pow: a number's gradient at 0 is 0 for the exponents 0 and 2, and 1 for 1") {
   for (const auto& [exponent, slope] : {std::pair{0.0, 0.0}, {1.0, 1.0}, {2.0, 0.0}}) {
     const Tensor x = leaf({0.0});
@@ -175,6 +187,24 @@ TEST_CASE("comparisons: integers beyond 2^53 are compared exactly") {
   CHECK((a == b).item() == 0);
 }
 
+TEST_CASE("comparisons: i64 is compared with a fraction, NaN and infinities as they are") {
+  const Tensor x = tensor({-1, 0, 1}, DType::i64);
+  CHECK(values_of(x > 0.5) == std::vector<double>{0, 0, 1});
+  CHECK(values_of(x <= -0.5) == std::vector<double>{1, 0, 0});
+  CHECK(values_of(x == 0.5) == std::vector<double>{0, 0, 0});
+  CHECK(values_of(x == nan_value) == std::vector<double>{0, 0, 0});
+  CHECK(values_of(x != nan_value) == std::vector<double>{1, 1, 1});
+  CHECK(values_of(x < inf) == std::vector<double>{1, 1, 1});
+  CHECK((x > 0.5).dtype() == DType::f32);
+}
+
+TEST_CASE("comparisons: the largest i64 is below 2^63") {
+  const std::vector<std::int64_t> largest{std::numeric_limits<std::int64_t>::max()};
+  const Tensor x = tensor(std::span(largest), {1});
+  CHECK((x < 0x1p63).item() == 1);
+  CHECK((x == 0x1p63).item() == 0);
+}
+
 TEST_CASE("comparisons: the result requires no gradient, and one goes around it") {
   const Tensor x = leaf({-1, 2});
   CHECK_FALSE((x > 0.0).requires_grad());
@@ -193,6 +223,9 @@ TEST_CASE("binary: errors say what does not fit") {
   CHECK(message_of([&] { (void)(x < wide); }) ==
         "lt: dtypes are f32 and f64, expected equal ones; convert one with to()");
   CHECK(message_of([&] { (void)(x == odd); }).starts_with("eq: "));
+  CHECK(message_of([&] {
+          where(x, full({2, 3}, 1, DType::i64), 0.5);
+        }) == "where: value 0.5 for i64, expected an integer from -2^63 to 2^63 - 1");
   CHECK(message_of([&] { where(odd, x, x); }).starts_with("where: "));
 }
 

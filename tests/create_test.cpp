@@ -67,6 +67,13 @@ TEST_CASE("create: full_like of i64 refuses a fraction, rand_like refuses i64") 
   CHECK_THROWS_WITH_AS(rand_like(x, generator), "rand: dtype is i64, expected f32 or f64", Error);
 }
 
+TEST_CASE("create: a refused rand or randn draws nothing") {
+  Generator generator(1), untouched(1);
+  CHECK_THROWS_AS(rand({2}, generator, DType::i64), Error);
+  CHECK_THROWS_AS(randn({2}, generator, DType::i64), Error);
+  CHECK(values(rand({4}, generator)) == values(rand({4}, untouched)));
+}
+
 // --- eye, arange, linspace --------------------------------------------------------------------------------------------
 
 TEST_CASE("eye: ones on the diagonal of a square, a wide and a tall matrix") {
@@ -101,6 +108,48 @@ TEST_CASE("arange: steps that lead nowhere are refused") {
   CHECK_THROWS_AS(arange(0, inf), Error);
   CHECK_THROWS_AS(arange(nan, 1), Error);
   CHECK_THROWS_AS(arange(0, 1, 0.5, DType::i64), Error);
+}
+
+TEST_CASE("arange: integers beyond 2^53 are exact") {
+  const Tensor x = arange(9007199254740990, 9007199254741000, 1, DType::i64);
+  REQUIRE(x.numel() == 10);
+  for (std::size_t i = 0; i < 10; ++i)
+    CHECK(x.data<std::int64_t>()[i] == 9007199254740990 + static_cast<std::int64_t>(i));
+}
+
+TEST_CASE("arange: integers reach from one end of i64 to the other, either way") {
+  const Tensor up = arange(-0x1p63, 0x1p63, 0x1p61, DType::i64);
+  REQUIRE(up.numel() == 8);
+  CHECK(up.data<std::int64_t>()[0] == std::numeric_limits<std::int64_t>::min());
+  CHECK(up.data<std::int64_t>()[7] == 3 * (std::int64_t{1} << 61));
+  const Tensor down = arange(0x1p62, -0x1p63, -0x1p62, DType::i64);
+  REQUIRE(down.numel() == 3);
+  CHECK(down.data<std::int64_t>()[2] == -(std::int64_t{1} << 62));
+}
+
+// The difference of the ends is 2^60 + 1, which is no f64.
+TEST_CASE("arange: integers are counted exactly") {
+  const Tensor x = arange(-1, 0x1p60, 0x1p60, DType::i64);
+  REQUIRE(x.numel() == 2);
+  CHECK(x.data<std::int64_t>()[1] == (std::int64_t{1} << 60) - 1);
+}
+
+TEST_CASE("arange: a fractional stop ends integers before it") {
+  CHECK(values(arange(0, 2.5, 1, DType::i64)) == Values{0, 1, 2});
+  CHECK(values(arange(0, -2.5, -1, DType::i64)) == Values{0, -1, -2});
+  CHECK(values(arange(0, 0.5, 1, DType::i64)) == Values{0});
+}
+
+TEST_CASE("arange: integers beyond i64 are refused") {
+  CHECK_THROWS_WITH_AS(arange(0, 1e19, 9e15, DType::i64),
+                       "arange: stop is 1e+19 for i64, expected -2^63 to 2^63", Error);
+  CHECK_THROWS_WITH_AS(arange(0, 1e20, 1e19, DType::i64),
+                       "arange: value 1e+19 for i64, expected an integer from -2^63 to 2^63 - 1", Error);
+}
+
+TEST_CASE("linspace: ends whose difference overflows") {
+  CHECK(values(linspace(-1.7e308, 1.7e308, 3, DType::f64)) == Values{-1.7e308, 0, 1.7e308});
+  CHECK(values(linspace(1.7e308, -1.7e308, 2, DType::f64)) == Values{1.7e308, -1.7e308});
 }
 
 TEST_CASE("linspace: both ends are exact and the distances equal") {

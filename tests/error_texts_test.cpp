@@ -485,8 +485,7 @@ TEST_CASE("errors: sum and mean") {
 }
 
 TEST_CASE("errors: expand and reshape") {
-  const Tensor x = leaf({2, 3}), count = labels({2});
-  op_refuses("expand: x is i64, expected f32 or f64", {count}, [&] { expand(count, {2, 2}); });
+  const Tensor x = leaf({2, 3});
   op_refuses("expand: x is [2, 3], expected a shape that broadcasts to [3]", {x}, [&] { expand(x, {3}); });
   op_refuses(
       "expand: shapes [2, 3] and [2, 4] do not broadcast, expected equal sizes or 1 at dimension -1 (3 and "

@@ -235,10 +235,24 @@ TEST_CASE("one_hot: labels of any shape, and results of any dtype") {
   CHECK(one_hot(labels({}), 3).shape() == Shape{0, 3});
 }
 
+TEST_CASE("one_hot: a label or a number of classes that no memory holds is refused") {
+  CHECK_THROWS_WITH_AS(
+      one_hot(labels({1, 1e15})),
+      "one_hot: the result would be [2, 1000000000000001], expected fewer than 2^40 elements; "
+      "check the labels and classes",
+      Error);
+  CHECK_THROWS_AS(one_hot(labels({1}), std::int64_t{1} << 40), Error);
+  CHECK_THROWS_AS(one_hot(labels({1}), std::int64_t{1} << 62), Error);
+}
+
 TEST_CASE("one_hot: labels out of range, of another dtype, and no classes are refused") {
   CHECK_THROWS_WITH_AS(one_hot(labels({0, 3}), 3), "one_hot: labels [2] contains 3 at [1], expected 0 to 2",
                        Error);
-  CHECK_THROWS_WITH_AS(one_hot(labels({1, -1})), "one_hot: labels [2] contains -1 at [1], expected 0 to 1",
+  CHECK_THROWS_WITH_AS(one_hot(labels({1, -1})), "one_hot: labels [2] contains -1, expected 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(one_hot(labels({-1, -3})), "one_hot: labels [2] contains -3, expected 0 or more",
+                       Error);
+  CHECK_THROWS_WITH_AS(one_hot(labels({1, -1}), 2), "one_hot: labels [2] contains -1 at [1], expected 0 to 1",
                        Error);
   CHECK_THROWS_WITH_AS(one_hot(zeros({2})), "one_hot: labels [2] is f32, expected i64", Error);
   CHECK_THROWS_WITH_AS(one_hot(labels({0}), 0),

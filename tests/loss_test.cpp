@@ -90,6 +90,29 @@ TEST_CASE("binary_cross_entropy_with_logits: huge logits give finite losses and 
   }
 }
 
+// With s the sigmoid: the loss -log(1 - s) and the slope s of a negative, -p log s and p (s - 1) of a positive.
+TEST_CASE("binary_cross_entropy_with_logits: confident f32 logits lose no digits") {
+  for (const double x : {-12.0, -30.0, 0.5, 12.0}) {
+    for (const double p : {1.0, 3.0}) {
+      const Tensor logits = tensor({x, -x}).requires_grad_(), target = tensor({0, 1});
+      const Tensor losses = binary_cross_entropy_with_logits(
+          logits, target, {.reduction = Reduction::none, .pos_weight = full({2}, p)});
+      const Tensor slopes = grad({losses.sum()}, {logits}, {}, {.create_graph = true})[0];
+      const Tensor curvatures = grad({slopes.sum()}, {logits})[0];
+      const double s = 1 / (1 + std::exp(-x)), loss = std::log1p(std::exp(x));
+      const auto relative = [](double y) { return doctest::Approx(y).epsilon(1e-6).scale(0); };
+      CAPTURE(x);
+      CHECK(losses.at({0}) == relative(loss));
+      CHECK(losses.at({1}) == relative(p * loss));
+      CHECK(slopes.at({0}) == relative(s));
+      CHECK(slopes.at({1}) == relative(-p * s));
+      const double curvature = s / (1 + std::exp(x));
+      CHECK(curvatures.at({0}) == relative(curvature));
+      CHECK(curvatures.at({1}) == relative(p * curvature));
+    }
+  }
+}
+
 TEST_CASE("binary_cross_entropy_with_logits: weights broadcast, and the mean divides by the elements") {
   const Tensor x = leaf({{1, -2}, {0.5, 3}}), t = tensor({{1, 0}, {0.25, 1}}, DType::f64);
   const Tensor weight = tensor({{2}, {5}}, DType::f64), pos_weight = tensor({3, 0.5}, DType::f64);
@@ -134,6 +157,15 @@ TEST_CASE("nll_loss: weights, and rows that are ignored") {
   loss.backward();
   CHECK(values_of(x.grad()) == std::vector<double>{0, -0.25, -0.75, 0, 0, 0});
   CHECK(values_of(nll_loss(x, labels, {.reduction = Reduction::none})) == std::vector<double>{2, 3, 0});
+}
+
+TEST_CASE("nll_loss, cross_entropy: a class of weight 0 counts for nothing, even at -inf") {
+  const Tensor x = tensor({{0, -inf}, {-inf, 0}}, DType::f64), labels = tensor({1, 1}, DType::i64);
+  const Tensor weight = tensor({1, 0}, DType::f64);
+  for (const Reduction reduction : {Reduction::none, Reduction::sum}) {
+    CHECK(nll_loss(x, labels, {.reduction = reduction}, weight).sum().item() == 0);
+    CHECK(cross_entropy(x, labels, {.reduction = reduction}, weight).sum().item() == 0);
+  }
 }
 
 TEST_CASE("nll_loss: where all rows are ignored the mean is NaN and the sum 0") {

@@ -130,6 +130,13 @@ TEST_CASE("max, min: NaN wins wherever it stands, and takes the gradient") {
   }
 }
 
+TEST_CASE("var: a divisor of 0 or less gives inf, or NaN where all are equal") {
+  CHECK(var(leaf({1, 2}), {}, false, 2).item() == inf);
+  CHECK(var(leaf({1, 2}), {}, false, 3).item() == inf);
+  CHECK(std::isnan(var(leaf({2, 2}), {}, false, 2).item()));
+  CHECK(std::isnan(var(leaf({1})).item()));
+}
+
 TEST_CASE("max: infinities are numbers") {
   CHECK(tensor({-inf, -inf}, DType::f64).max().item() == -inf);
   CHECK(tensor({-inf, inf}, DType::f64).max().item() == inf);

@@ -39,6 +39,14 @@ bool share(const Tensor& a, const Tensor& b) {
   return detail::Access::record(a).block.get() == detail::Access::record(b).block.get();
 }
 
+// --- expand -----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("expand: labels are repeated, too") {
+  const Tensor y = tensor({{1}, {2}}, DType::i64).expand({2, 3});
+  CHECK(y.dtype() == DType::i64);
+  CHECK(values(y) == Values{1, 1, 1, 2, 2, 2});
+}
+
 // --- permute ----------------------------------------------------------------------------------------------------------
 
 // By the definition, element for element.

@@ -82,8 +82,6 @@ Tensor as_channels(const Tensor& v, const Tensor& x) {
 
 Axes all_but_channels(const Shape& x) { return {x.rank() == 3 ? 0b101u : 0b01u, true}; }
 
-Tensor as(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : x.to(dtype); }
-
 void check_rank(const Tensor& x) {
   RILL_CHECK(x.dim() == 2 || x.dim() == 3, "batch_norm: x is ", x.shape(),
              ", expected [n, channels] or [n, channels, length]");

@@ -1,3 +1,7 @@
+#include <cmath>
+#include <limits>
+
+#include <rill/core/ops/cast.hpp>
 #include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/pairs.hpp>
 
@@ -49,7 +53,13 @@ Tensor compare(const Tensor& a, const Tensor& b) {
 
 template <class F>
 Tensor compare(const Tensor& a, double b) {
-  return compare<F>(a, full({}, b, a.dtype()));
+  const bool integer = b >= -0x1p63 && b < 0x1p63 && b == std::trunc(b);
+  if (is_floating(a.dtype()) || integer) return compare<F>(a, full({}, b, a.dtype()));
+  // No i64 equals b. Rounding to f64 carries none across a fraction, but some up to 2^63; beyond that, b may as well be
+  // infinite.
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const double apart = std::abs(b) >= 0x1p63 ? std::copysign(inf, b) : b;
+  return to(compare<F>(to(a, DType::f64), full({}, apart, DType::f64)), DType::f32);
 }
 
 }  // namespace

@@ -88,7 +88,8 @@ extern template struct Compare<IsSame>;
 }  // namespace ops
 
 // 1 where the comparison holds, else 0: in the dtype of floating operands, in f32 for i64 ones. Shapes broadcast, dtypes
-// are equal; a number takes the tensor's dtype. They throw Error for shapes or dtypes that do not fit.
+// are equal; a number takes the dtype of floating operands, and is compared with i64 ones as it is. They throw Error for
+// shapes or dtypes that do not fit.
 Tensor eq(const Tensor& a, const Tensor& b);
 Tensor ne(const Tensor& a, const Tensor& b);
 Tensor lt(const Tensor& a, const Tensor& b);

@@ -8,14 +8,13 @@ namespace rill {
 namespace ops {
 
 Meta Expand::infer(const Tensor& x) const {
-  RILL_CHECK(is_floating(x.dtype()), name, ": x is ", x.dtype(), ", expected f32 or f64");
   RILL_CHECK(broadcast_shapes(x.shape(), shape, name.data()) == shape, name, ": x is ", x.shape(),
              ", expected a shape that broadcasts to ", shape);
   return {shape, x.dtype()};
 }
 
 void Expand::forward(const Tensor& x, Tensor& y) const {
-  dispatch_floating(x.dtype(), name, [&]<class T>(T) {
+  dispatch(x.dtype(), [&]<class T>(T) {
     const detail::BroadcastPlan plan(y.shape(), x.shape(), y.shape());
     const T* in = x.data<T>().data();
     T* out = y.mutable_data<T>().data();

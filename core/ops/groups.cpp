@@ -51,14 +51,16 @@ bool neighbours(const Shape& shape, unsigned mask) {
   return changes <= 1;
 }
 
+using Offsets = std::vector<std::int64_t, memory::Allocator<std::int64_t>>;
+
 // Offsets of all positions in those axes that `mask` names, in row-major order.
-std::vector<std::int64_t> offsets(const Shape& shape, unsigned mask) {
-  std::vector<std::int64_t> result{0};
+Offsets offsets(const Shape& shape, unsigned mask) {
+  Offsets result{0};
   std::int64_t stride = shape.numel();
   for (int i = 0; i < shape.rank(); ++i) {
     stride /= shape[i];
     if (!(mask >> i & 1)) continue;
-    std::vector<std::int64_t> longer;
+    Offsets longer;
     longer.reserve(result.size() * static_cast<std::size_t>(shape[i]));
     for (const std::int64_t start : result) {
       for (std::int64_t at = 0; at < shape[i]; ++at) longer.push_back(start + at * stride);
@@ -82,7 +84,7 @@ Tensor grouped(const Tensor& x, const Axes& axes, Groups& groups) {
     }
     return x.detach();
   }
-  const std::vector<std::int64_t> starts = offsets(shape, ~axes.mask), steps = offsets(shape, axes.mask);
+  const Offsets starts = offsets(shape, ~axes.mask), steps = offsets(shape, axes.mask);
   groups.outer = std::ssize(starts);
   groups.reduced = std::ssize(steps);
   Tensor copy = empty({groups.outer, groups.reduced}, x.dtype());

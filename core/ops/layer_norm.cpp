@@ -21,8 +21,6 @@ std::int64_t grain_of(std::int64_t row_elements) {
   return std::max<std::int64_t>(detail::parallel_grain / (4 * row_elements), 1);
 }
 
-Tensor as(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : x.to(dtype); }
-
 }  // namespace
 
 std::array<Meta, 3> LayerNorm::infer(const Tensor& x, const Tensor& w, const Tensor& b) const {

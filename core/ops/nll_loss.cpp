@@ -6,10 +6,12 @@ namespace ops {
 namespace {
 
 // The factor of each row's element at its label: -w_t, scaled for a mean, and 0 for a row that is ignored.
+using Factors = std::vector<double, memory::Allocator<double>>;
+
 template <class T>
-std::vector<double> factors_of(const NllLossOptions& options, const Tensor& target, const Tensor& weight) {
+Factors factors_of(const NllLossOptions& options, const Tensor& target, const Tensor& weight) {
   const auto labels = target.data<std::int64_t>();
-  std::vector<double> factors(labels.size());
+  Factors factors(labels.size());
   double total = 0;
   for (std::size_t row = 0; row < labels.size(); ++row) {
     if (labels[row] == options.ignore_index) continue;
@@ -33,12 +35,13 @@ Meta NllLoss::infer(const Tensor& x, const Tensor& target, const Tensor& weight)
 void NllLoss::forward(const Tensor& x, const Tensor& target, const Tensor& weight, Tensor& y) const {
   const std::int64_t classes = x.shape()[1];
   dispatch_floating(x.dtype(), name, [&]<class T>(T) {
-    const std::vector<double> factors = factors_of<T>(options, target, weight);
+    const Factors factors = factors_of<T>(options, target, weight);
     const T* in = x.data<T>().data();
     const std::int64_t* labels = target.data<std::int64_t>().data();
     const auto term = [&, in, labels](std::int64_t row) {
       if (labels[row] == options.ignore_index) return 0.0;
-      return factors[static_cast<std::size_t>(row)] * static_cast<double>(in[row * classes + labels[row]]);
+      const double factor = factors[static_cast<std::size_t>(row)];
+      return factor == 0 ? 0.0 : factor * static_cast<double>(in[row * classes + labels[row]]);
     };
     const auto out = y.mutable_data<T>();
     if (options.reduction == Reduction::none) {
@@ -60,7 +63,7 @@ std::array<Tensor, 3> NllLoss::gradient(const Incoming& g, Input<1> target, Inpu
 
 void NllLossBackward::forward(const Tensor& g, const Tensor& target, const Tensor& weight, Tensor& dx) const {
   dispatch_floating(g.dtype(), name, [&]<class T>(T) {
-    const std::vector<double> factors = factors_of<T>(options, target, weight);
+    const Factors factors = factors_of<T>(options, target, weight);
     const T* in = g.data<T>().data();
     const auto labels = target.data<std::int64_t>();
     const auto out = dx.mutable_data<T>();

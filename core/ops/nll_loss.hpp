@@ -13,7 +13,7 @@ struct NllLossOptions {
 namespace ops {
 
 /// The loss of a row is -w_t x_t, with its label t and the class weights w, or 1; `mean` divides by Σ w_t over the rows
-/// that are not ignored. As in PyTorch.
+/// that are not ignored. As in PyTorch, but a class of weight 0 has the loss 0 even where x is infinite or NaN.
 struct NllLoss {
   static constexpr std::string_view name = "nll_loss";
   static constexpr unsigned optional = 0b100;

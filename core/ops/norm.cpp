@@ -35,6 +35,8 @@ void check_norm(std::string_view name, double eps, const Tensor& x, const Tensor
   check("bias", b);
 }
 
+Tensor as(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : x.to(dtype); }
+
 namespace {
 
 Tensor plus(const Tensor& a, const Tensor& b) { return !a.defined() ? b : !b.defined() ? a : a + b; }

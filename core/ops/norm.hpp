@@ -51,6 +51,9 @@ struct Moments {
 void check_norm(std::string_view name, double eps, const Tensor& x, const Tensor& w, const Tensor& b,
                 const Shape& parameters);
 
+/// x itself where it has the dtype, else converted.
+Tensor as(const Tensor& x, DType dtype);
+
 /// What the gradient of a norm's backward op reads; w is undefined or broadcasts to x, and so do h and r.
 struct NormSecondOrder {
   Tensor g, w, h, r;

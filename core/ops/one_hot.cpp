@@ -4,9 +4,15 @@
 namespace rill {
 namespace ops {
 
+// A terabyte and more: a label that is not one, rather than a result that fits into memory.
+constexpr std::int64_t most_elements = std::int64_t{1} << 40;
+
 Meta OneHot::infer(const Tensor& labels) const {
   detail::check_index(name, "labels", labels, classes);
-  return {detail::with_axis(labels.shape(), labels.dim(), classes), dtype};
+  const Shape shape = detail::with_axis(labels.shape(), labels.dim(), classes);
+  RILL_CHECK(shape.numel() < most_elements, name, ": the result would be ", shape,
+             ", expected fewer than 2^40 elements; check the labels and classes");
+  return {shape, dtype};
 }
 
 void OneHot::forward(const Tensor& labels, Tensor& y) const {
@@ -18,6 +24,14 @@ void OneHot::forward(const Tensor& labels, Tensor& y) const {
   });
 }
 
+std::vector<Sample<OneHot>> OneHot::samples() {
+  constexpr auto labels = SampleInput::Kind::labels;
+  return {{{4, DType::f32}, {{{5}, labels, 4}}},
+          {{3, DType::f64}, {{{2, 3}, labels, 3}}},
+          {{2, DType::i64}, {{{}, labels, 2}}},
+          {{3, DType::f32}, {{{0}, labels, 3}}}};
+}
+
 }  // namespace ops
 
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
@@ -26,15 +40,16 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
   if (classes != -1) return apply(ops::OneHot{classes, dtype}, labels);
   RILL_CHECK(labels.numel() > 0, "one_hot: labels ", labels.shape(),
              " has no elements, expected the number of classes");
-  // Labels that are refused for their dtype or for being negative are refused by the op.
   std::int64_t largest = 0;
-  if (labels.dtype() == DType::i64) {
+  if (labels.dtype() == DType::i64) {  // another dtype is refused by the op
     const auto values = labels.data<std::int64_t>();
-    largest = *std::max_element(values.begin(), values.end());
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    largest = *high;
+    RILL_CHECK(*low >= 0, "one_hot: labels ", labels.shape(), " contains ", *low, ", expected 0 or more");
+    RILL_CHECK(largest < INT64_MAX, "one_hot: labels ", labels.shape(), " contains ", largest,
+               ", expected smaller ones");
   }
-  RILL_CHECK(largest < INT64_MAX, "one_hot: labels ", labels.shape(), " contains ", largest,
-             ", expected smaller ones");
-  return apply(ops::OneHot{std::max<std::int64_t>(largest, 0) + 1, dtype}, labels);
+  return apply(ops::OneHot{largest + 1, dtype}, labels);
 }
 
 }  // namespace rill

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <rill/core/graph.hpp>
+#include <rill/core/sample.hpp>
 
 namespace rill {
 namespace ops {
@@ -13,12 +14,13 @@ struct OneHot {
   DType dtype = DType::f32;
   Meta infer(const Tensor& labels) const;
   void forward(const Tensor& labels, Tensor& y) const;
+  static std::vector<Sample<OneHot>> samples();
 };
 
 }  // namespace ops
 
 /// labels i64 of any shape as [..., classes]; -1 means one class more than the largest label. Throws Error for a label
-/// below 0 or beyond the classes, and where there are no labels to count the classes of.
+/// below 0 or beyond the classes, where there are no labels to count the classes of, and for 2^40 elements or more.
 Tensor one_hot(const Tensor& labels, std::int64_t classes = -1, DType dtype = DType::f32);
 
 }  // namespace rill

@@ -162,8 +162,8 @@ struct HuberError {
   static std::vector<HuberError> samples() { return {{1}, {0.3}}; }
 };
 
-/// (1 - t) x + (1 + (p - 1) t) (max(-x, 0) + log1p(exp(-|x|))): of a logit x and the probability t, where p is the
-/// factor of the positive part: -[p t log s + (1 - t) log(1 - s)] with s = 1 / (1 + exp(-x)).
+/// -[p t log s(x) + (1 - t) log s(-x)] with s(x) = 1 / (1 + exp(-x)): of a logit x and the probability t, where p is the
+/// factor of the positive part; -log s(x) = max(-x, 0) + log1p(exp(-|x|)). For t in [0, 1] no terms cancel.
 struct LogisticError {
   static constexpr std::string_view name = "binary_cross_entropy_with_logits";
   static constexpr bool takes_p = true;
@@ -179,18 +179,18 @@ struct LogisticError {
   }
   template <class T>
   T value(T x, T t, T p) const {
-    return (T(1) - t) * x + (T(1) + (p - T(1)) * t) * softplus_of_minus(x);
+    return p * t * softplus_of_minus(x) + (T(1) - t) * softplus_of_minus(-x);
   }
   template <int i, class T>
   T slope(T x, T t, T p) const {
-    if constexpr (i == 0) return (T(1) - t) - (T(1) + (p - T(1)) * t) * sigmoid_of_minus(x);
+    if constexpr (i == 0) return (T(1) - t) * sigmoid_of_minus(-x) - p * t * sigmoid_of_minus(x);
     return (p - T(1)) * softplus_of_minus(x) - x;
   }
   template <int i, int j, class T>
   T curvature(T x, T t, T p) const {
     const T s = sigmoid_of_minus(x);
     if constexpr (i != j) return T(-1) - (p - T(1)) * s;
-    return i == 0 ? (T(1) + (p - T(1)) * t) * s * (T(1) - s) : T(0);
+    return i == 0 ? (T(1) + (p - T(1)) * t) * s * sigmoid_of_minus(-x) : T(0);
   }
   static std::vector<LogisticError> samples() { return {{}}; }
 };

@@ -1,5 +1,6 @@
 #include <rill/core/ops/compare.hpp>
 #include <rill/core/ops/expand.hpp>
+#include <rill/core/ops/math.hpp>
 #include <rill/core/ops/pairs.hpp>
 #include <rill/core/ops/pow.hpp>
 #include <rill/core/ops/where.hpp>
@@ -8,8 +9,6 @@ namespace rill {
 
 template struct ops::Elementwise<ops::PowOfNumber>;
 template struct ops::Slope<ops::PowOfNumber, false>;
-template struct ops::Elementwise<ops::LogOfBase>;
-template struct ops::Slope<ops::LogOfBase, false>;
 
 namespace ops {
 
@@ -19,16 +18,18 @@ void Pow::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
   });
 }
 
+// Operands are replaced where the slope is 0 by rule: were only the slope, its own gradient would be 0 · inf there.
 std::array<Tensor, 2> Pow::gradient(const Incoming& g, Input<0> a, Input<1> b, Output<0> y) const {
   const Tensor base = a(), exponent = b();
   Tensor to_base, to_exponent;
   if (g.needs(0)) {
-    const Tensor slope = g[0] * (exponent * pow(base, exponent - 1.0));
-    to_base = sum_to(where(exponent == 0.0, 0.0, slope), g.input_shape(0));
+    const Tensor constant = exponent == 0.0;
+    const Tensor slope = g[0] * (exponent * pow(base, where(constant, 1.0, exponent - 1.0)));
+    to_base = sum_to(where(constant, 0.0, slope), g.input_shape(0));
   }
   if (g.needs(1)) {
     const Tensor at_zero = (base == 0.0) * (exponent >= 0.0);
-    const Tensor slope = g[0] * (y() * elementwise(LogOfBase{}, base));
+    const Tensor slope = g[0] * (y() * log(where(at_zero, 1.0, base)));
     to_exponent = sum_to(where(at_zero, 0.0, slope), g.input_shape(1));
   }
   return {to_base, to_exponent};

@@ -51,28 +51,8 @@ struct PowOfNumber {
   static std::vector<PowOfNumber> samples() { return {{2}, {3}, {1}, {0}, {-1}, {-2}}; }
 };
 
-/// y = log x, the factor of a power's gradient in its exponent.
-struct LogOfBase {
-  static constexpr std::string_view name = "log_of_base";
-  template <class T>
-  T value(T x) const {
-    return std::log(x);
-  }
-  template <class T>
-  T slope_from_input(T x) const {
-    return T(1) / x;
-  }
-  template <class T>
-  T curvature_from_input(T x) const {
-    return T(-1) / (x * x);
-  }
-  static std::vector<LogOfBase> samples() { return {{}}; }
-};
-
 extern template struct Elementwise<PowOfNumber>;
 extern template struct Slope<PowOfNumber, false>;
-extern template struct Elementwise<LogOfBase>;
-extern template struct Slope<LogOfBase, false>;
 
 }  // namespace ops
 

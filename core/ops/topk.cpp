@@ -1,18 +1,12 @@
 #include <numeric>
 
+#include <rill/core/axis.hpp>
 #include <rill/core/ops/groups.hpp>
 #include <rill/core/ops/topk.hpp>
 
 namespace rill {
 namespace ops {
 namespace {
-
-Shape with_size(const Shape& shape, int axis, std::int64_t size) {
-  std::array<std::int64_t, Shape::max_rank> sizes{};
-  std::copy(shape.begin(), shape.end(), sizes.begin());
-  sizes[static_cast<std::size_t>(axis)] = size;
-  return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(shape.rank())));
-}
 
 template <bool largest, class T>
 bool comes_first(T a, std::int64_t at_a, T b, std::int64_t at_b) {
@@ -28,7 +22,7 @@ void first_k(const Groups& groups, std::int64_t k, const T* x, T* values, std::i
   parallel_for(
       groups.count(),
       [=](std::int64_t begin, std::int64_t end) {
-        std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+        std::vector<std::int64_t, memory::Allocator<std::int64_t>> order(static_cast<std::size_t>(size));
         for (std::int64_t group = begin; group < end; ++group) {
           const std::int64_t o = group / inner, i = group % inner;
           const T* from = x + o * size * inner + i;
@@ -68,7 +62,7 @@ std::array<Meta, 2> TopK::infer(const Tensor& x) const {
   const std::int64_t size = x.shape()[axis];
   RILL_CHECK(k >= 0 && k <= size, name, ": k is ", k, ", expected 0 to ", size, " (axis ", axis, " of x ",
              x.shape(), ")");
-  const Shape shape = with_size(x.shape(), axis, k);
+  const Shape shape = detail::with_size(x.shape(), axis, k);
   return {{{shape, x.dtype()}, {shape, DType::i64}}};
 }
 

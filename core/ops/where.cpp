@@ -40,14 +40,23 @@ std::vector<Sample<Where>> Where::samples() {
 
 }  // namespace ops
 
+namespace {
+
+Tensor number(double value, DType dtype) {
+  if (dtype == DType::i64) detail::checked_element<std::int64_t>(ops::Where::name, value);
+  return full({}, value, dtype);
+}
+
+}  // namespace
+
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return apply(ops::Where{}, condition, a, b);
 }
 Tensor where(const Tensor& condition, const Tensor& a, double b) {
-  return where(condition, a, full({}, b, a.dtype()));
+  return where(condition, a, number(b, a.dtype()));
 }
 Tensor where(const Tensor& condition, double a, const Tensor& b) {
-  return where(condition, full({}, a, b.dtype()), b);
+  return where(condition, number(a, b.dtype()), b);
 }
 
 }  // namespace rill
