@@ -76,7 +76,7 @@ void print_confusion(nn::Module& model, const Loader& test, const std::vector<st
 }
 
 void run(const Settings& settings, std::uint64_t seed) {
-  CsvOptions options{.target = CsvColumn(std::int64_t{-1})};  // the last column
+  CsvOptions options;
   if (!settings.target.empty()) options.target = settings.target;
   options.features.assign(settings.features.begin(), settings.features.end());
   const auto [dataset, features, target, classes] = load_csv(settings.file, options);

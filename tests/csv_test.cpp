@@ -130,6 +130,27 @@ TEST_CASE("csv: a record that never ends is refused before memory is full") {
       "a.csv:1: the record is longer than 67108864 bytes, expected a shorter one; a quote may be left open");
 }
 
+TEST_CASE("csv: delimiters count as well: a record of nothing else is refused") {
+  const std::size_t most = io::max_csv_fields;
+  const std::string commas(most - 1, ',');
+  CsvReader widest = CsvReader::from_text(commas, "a.csv");
+  CHECK(widest.next());
+  CHECK(widest.size() == most);
+  CHECK_ERROR(records_of(std::string(most, ',')),
+              "a.csv:1: the record has more than 4194304 fields, expected fewer");
+  CHECK_ERROR(
+      records_of("," + std::string(64 << 20, 'x')),
+      "a.csv:1: the record is longer than 67108864 bytes, expected a shorter one; a quote may be left open");
+}
+
+TEST_CASE("csv: trimmed() leaves out the blanks around a field, not those in quotes") {
+  CsvReader reader = CsvReader::from_text(" \ta b ,\" c \", \n", "a.csv");
+  CHECK(reader.next());
+  CHECK(reader.trimmed(0) == "a b");
+  CHECK(reader.trimmed(1) == " c ");
+  CHECK(reader.trimmed(2).empty());
+}
+
 TEST_CASE("csv: delimiters that numbers, names or lines may hold are refused") {
   for (const char bad : {'"', '\n', '\r', '.', '-', '+', '0', 'e', 'Z'})
     CHECK_THROWS_AS(CsvReader::from_text("", "a.csv", bad), Error);
@@ -158,6 +179,19 @@ TEST_CASE("csv: numbers are the nearest f32, with spaces and a plus allowed") {
   CHECK(number("1e-45") == std::numeric_limits<float>::denorm_min());
   CHECK(number("1e-60") == 0.0F);
   CHECK(std::signbit(number("-0")));
+}
+
+TEST_CASE("csv: numbers below f64 are 0, as those below f32, and those above it are not finite") {
+  const std::string zeros(400, '0');
+  for (const std::string& text : {"1e-400"s, "1E-99999999999999999999"s, "123456.5e-400"s,
+                                  "0." + zeros + "1"s, "0." + zeros + "1e10"s, "+.1e-400"s, "0e400"s}) {
+    CHECK(parse_csv_value(text).kind == CsvKind::number);
+    CHECK(parse_csv_value(text).number == 0.0F);
+  }
+  CHECK(std::signbit(parse_csv_value("-1e-400").number));
+  for (const std::string& text :
+       {"1e400"s, "1e+400"s, "-0.001e400"s, "1e99999999999999999999"s, "1" + zeros, "1" + zeros + "e-10"s})
+    CHECK(parse_csv_value(text).kind == CsvKind::not_finite);
 }
 
 TEST_CASE("csv: what is no number is told apart: missing, not finite, text") {
@@ -346,18 +380,15 @@ TEST_CASE("load_csv: rows and columns that do not fit are refused") {
   refuse("c\nx\n", ":1: there is 1 column, the target, expected at least 1 feature", {.target = "c"});
   refuse("a,b,c\n", ": there are no rows below the header, expected at least 1", {.target = "c"});
   refuse("", ": there are no records, expected at least 1", {.target = "c"});
-  refuse("a,c\n1,0.5\n2,1\n",
-         ": all 2 classes are numbers, not all of them integers (the first is \"0.5\"), expected class "
-         "names; for "
-         "a regression set regression",
+  refuse("a,c\n1,2\n2,0.5\n",
+         ": all 2 classes are numbers, and \"0.5\" is not an integer, expected class names; for a regression "
+         "set regression",
          {.target = "c"});
 }
 
 TEST_CASE("load_csv: options that contradict each other are refused") {
   const TempDir folder;
   const std::string path = folder.write("a.csv", iris);
-  CHECK_ERROR(load_csv(path, {}),
-              "load_csv: there is no target, expected the name or the number of a column");
   CHECK_ERROR(load_csv(path, {.target = "species", .regression = true, .classes = {"a"}}),
               "load_csv: there are 1 classes for a regression, expected none");
   CHECK_ERROR(load_csv(path, {.header = CsvHeader::absent, .target = "species"}),

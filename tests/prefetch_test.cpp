@@ -1,5 +1,6 @@
 // Batches prepared in the background: the same ones, and no way to hang or to lose an error.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -204,6 +205,46 @@ TEST_CASE("threads: several epochs may be read at once, each by its own thread")
   }
   for (std::thread& thread : threads) thread.join();
   for (std::uint32_t t = 0; t < 3; ++t) CHECK(found[t] == permutation(60, Stream(0, Purpose::shuffle, t)));
+}
+
+TEST_CASE("threads: a batch that cannot be allocated throws in its turn, and the next ones come") {
+  // Asked for its shape once by the loader, and then for every batch.
+  class Torn final : public Dataset {
+   public:
+    explicit Torn(int failing) : failing_(failing) {}
+    std::int64_t size() const override { return 6; }
+    Shape sample_shape() const override {
+      if (asked_++ == failing_ + 1) throw std::runtime_error("no shape");
+      return {3};
+    }
+    std::int64_t classes() const override { return 6; }
+    void gather(std::span<const std::int64_t> indices, Tensor&, Tensor& y) const override {
+      std::copy(indices.begin(), indices.end(), y.mutable_data<std::int64_t>().begin());
+    }
+
+   private:
+    int failing_;
+    mutable std::atomic<int> asked_{0};
+  };
+  for (const std::int64_t prefetch : {0, 1, 2, 4, 6}) {
+    for (int failing = 1; failing < 6; ++failing) {
+      Epoch epoch = Loader(std::make_shared<Torn>(failing), {.batch_size = 1, .prefetch = prefetch}).epoch(0);
+      auto batch = epoch.begin();
+      for (int index = 1; index < 6; ++index) {
+        if (index == failing) {
+          CHECK_THROWS_WITH_AS(++batch, "no shape", std::runtime_error);
+        } else {
+          ++batch;
+          CHECK(labels_of(*batch) == Indices{index});
+        }
+      }
+      ++batch;
+      CHECK(batch == epoch.end());
+    }
+    Epoch epoch = Loader(std::make_shared<Torn>(0), {.batch_size = 1, .prefetch = prefetch}).epoch(0);
+    CHECK_THROWS_WITH_AS(epoch.begin(), "no shape", std::runtime_error);
+    CHECK(labels_of(*epoch.begin()) == Indices{0});
+  }
 }
 
 TEST_CASE("threads: the loops of the thread in the background stay on it") {

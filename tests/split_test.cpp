@@ -155,6 +155,38 @@ TEST_CASE("split: stratified, every class gives its share, and the rests go to t
   }
 }
 
+TEST_CASE("split: stratified, labels may lie far apart") {
+  const std::int64_t far = 1'000'000'000'000'000;
+  const auto whole = numbered(Indices{0, far, far, 0, 0, far, far, 0});
+  const Split parts = split(whole, {.validation = 0.5, .stratified = true});
+  const auto labels = parts.validation->all().y;
+  CHECK(std::ranges::count(labels.data<std::int64_t>(), far) == 2);
+  CHECK(both_parts(parts) == counting(8));
+}
+
+TEST_CASE("subset: all() copies its samples and targets, in its order") {
+  const auto [x, y] = Subset(numbered(Indices{5, 6, 7, 8}), {3, 0, 3}).all();
+  CHECK(x.shape() == Shape{3, 1});
+  CHECK(std::ranges::equal(x.data<float>(), std::vector<float>{3, 0, 3}));
+  CHECK(std::ranges::equal(y.data<std::int64_t>(), Indices{8, 5, 8}));
+}
+
+TEST_CASE("subset: all() of a regression has targets that are numbers") {
+  const auto [x, y] = Subset(regression(4), {1, 2}).all();
+  CHECK(x.shape() == Shape{2, 2});
+  CHECK(y.dtype() == DType::f32);
+  CHECK(y.shape() == Shape{2, 3});
+}
+
+TEST_CASE("tensor_dataset: a label after which classes cannot be counted is refused") {
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK(numbered(Indices{0, most - 1})->classes() == most);
+  CHECK_ERROR(
+      numbered(Indices{0, most}),
+      "tensor_dataset: label 1 is 9223372036854775807, expected less than that, so that the classes can "
+      "be counted");
+}
+
 TEST_CASE("split: shares and datasets that cannot be split are refused") {
   CHECK_ERROR(split(nullptr, {}), "split: dataset is null, expected a dataset");
   for (const double share : {0.0, 1.0, -0.5, std::numeric_limits<double>::quiet_NaN()})

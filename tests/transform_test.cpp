@@ -150,6 +150,8 @@ TEST_CASE("transforms: parameters that make no sense are refused") {
               "standardize: mean 0 is inf, expected a finite number");
   CHECK_ERROR(Standardize(one, zeros({1}, DType::f64)),
               "standardize: std 0 is 0, expected a finite number above 0");
+  CHECK_ERROR(Standardize(one, full({1}, 1e-310, DType::f64)),
+              "standardize: std 0 is 1e-310, expected a number whose inverse is finite");
   CHECK_ERROR(Shift({.pixels = -1}), "shift: pixels is -1, expected 0 to 1000");
   CHECK_ERROR(Shift({.fill = nan}), "shift: fill is nan, expected a finite f32");
   CHECK_ERROR(Distort({.rotation = 181}), "distort: rotation is 181, expected 0 to 180");
@@ -228,6 +230,11 @@ TEST_CASE("shift: further than the image is wide leaves the fill alone") {
   CHECK(empty_seen);
 }
 
+TEST_CASE("shift: by 0 pixels leaves every bit") {
+  const Tensor image = tensor({{1, -0.0}, {3, 4}}, DType::f32);
+  CHECK(same_bits(augmented(make<Shift>(ShiftOptions{.pixels = 0, .fill = 9}), image, 0), floats(image)));
+}
+
 TEST_CASE("shift: channels move together") {
   Tensor image = empty({2, 3, 3});
   for (std::size_t i = 0; i < 18; ++i) image.mutable_data<float>()[i] = static_cast<float>(i % 9);
@@ -252,6 +259,12 @@ TEST_CASE("warp: the identity leaves every bit") {
     const Tensor image = randn({rows, cols}, generator);
     CHECK(same_bits(warped(image, {}), floats(image)));
   }
+}
+
+TEST_CASE("warp: the last place that is read lies in the frame, also where f32 would round it up") {
+  CHECK(nn::data::detail::last_place(28) == 29);
+  CHECK(nn::data::detail::last_place(16777217) == 16777218);
+  CHECK(nn::data::detail::last_place(16777218) == 16777218);  // 16777219 would become 16777220
 }
 
 TEST_CASE("warp: a half turn and quarter turns about the middle move whole pixels") {

@@ -42,6 +42,22 @@ bool is_missing(std::string_view text) {
   });
 }
 
+// Whether a number that leaves a type's range does so towards 0, by the power of ten of its first digit that counts.
+bool is_tiny(std::string_view number) {
+  const std::size_t e = std::min(number.find_first_of("eE"), number.size());
+  const std::string_view mantissa = number.substr(0, e);
+  const std::size_t first = mantissa.find_first_of("123456789");
+  if (first == std::string_view::npos) return true;
+  const auto point = static_cast<std::int64_t>(std::min(mantissa.find('.'), mantissa.size()));
+  std::string_view power = number.substr(std::min(e + 1, number.size()));
+  if (power.starts_with('+')) power.remove_prefix(1);
+  std::int64_t exponent = 0;
+  if (std::from_chars(power.data(), power.data() + power.size(), exponent).ec ==
+      std::errc::result_out_of_range)
+    return power.starts_with('-');
+  return exponent < static_cast<std::int64_t>(first) - point;
+}
+
 }  // namespace
 
 CsvReader::CsvReader(Source source, std::string where, char delimiter)
@@ -68,8 +84,12 @@ CsvReader CsvReader::from_text(std::string_view text, std::string where, char de
 std::string CsvReader::at(std::int64_t line) const { return detail::concat(where_, ":", line); }
 
 std::string_view CsvReader::operator[](std::size_t index) const {
-  const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
-  return std::string_view(text_).substr(begin, ends_[index] - begin);
+  const std::size_t begin = index == 0 ? 0 : fields_[index - 1].end;
+  return std::string_view(text_).substr(begin, fields_[index].end - begin);
+}
+
+std::string_view CsvReader::trimmed(std::size_t index) const {
+  return fields_[index].quoted ? (*this)[index] : io::trimmed((*this)[index]);
 }
 
 int CsvReader::peek() {
@@ -111,8 +131,10 @@ bool CsvReader::skip_empty_lines() {
 }
 
 void CsvReader::append(const char* text, std::size_t count) {
-  RILL_CHECK(text_.size() + count <= max_csv_record, at(line_), ": the record is longer than ",
-             max_csv_record, " bytes, expected a shorter one; a quote may be left open");
+  // Each field before this one had a delimiter.
+  RILL_CHECK(text_.size() + fields_.size() + count <= max_csv_record, at(line_),
+             ": the record is longer than ", max_csv_record,
+             " bytes, expected a shorter one; a quote may be left open");
   text_.append(text, count);
 }
 
@@ -154,13 +176,15 @@ void CsvReader::read_quoted() {
 bool CsvReader::next() {
   if (line_ == 0) skip_mark();
   text_.clear();
-  ends_.clear();
+  fields_.clear();
   line_ = next_line_;
   if (!skip_empty_lines()) return false;
   while (true) {
     const bool quoted = peek() == '"';
     quoted ? read_quoted() : read_plain();
-    ends_.push_back(text_.size());
+    RILL_CHECK(fields_.size() < max_csv_fields, at(line_), ": the record has more than ", max_csv_fields,
+               " fields, expected fewer");
+    fields_.push_back({text_.size(), quoted});
     if (peek() == static_cast<unsigned char>(delimiter_)) {
       ++used_;
       continue;
@@ -185,9 +209,10 @@ CsvValue parse_csv_value(std::string_view field) {
   const auto [stop, error] = std::from_chars(digits.data(), end, number);
   if (error == std::errc::invalid_argument || stop != end) return {CsvKind::text};
   if (error == std::errc::result_out_of_range) {
-    double wide = 0;
-    const bool tiny = std::from_chars(digits.data(), end, wide).ec == std::errc{} && std::abs(wide) < 1;
-    return tiny ? CsvValue{CsvKind::number, static_cast<float>(wide)} : CsvValue{CsvKind::not_finite};
+    if (!is_tiny(digits)) return {CsvKind::not_finite};
+    double wide = digits.starts_with('-') ? -0.0 : 0.0;  // which stays where f64 has none closer
+    std::from_chars(digits.data(), end, wide);
+    return {CsvKind::number, static_cast<float>(wide)};
   }
   if (std::isnan(number)) return {CsvKind::missing};
   return std::isfinite(number) ? CsvValue{CsvKind::number, number} : CsvValue{CsvKind::not_finite};

@@ -17,8 +17,10 @@
 
 namespace rill::io {
 
-/// The longest record, all its fields together: 64 MiB.
+/// The longest record, all its fields and delimiters together: 64 MiB.
 inline constexpr std::size_t max_csv_record = std::size_t{64} << 20;
+/// The most fields of a record.
+inline constexpr std::size_t max_csv_fields = std::size_t{1} << 22;
 
 class CsvReader {
  public:
@@ -34,16 +36,23 @@ class CsvReader {
 
   /// Moves on to the next record; false at the end. Throws Error, naming file and line, for a quote inside of a field
   /// without quotes, anything but a delimiter behind a closing quote, a quote that is never closed, a carriage return
-  /// without a line feed, a zero byte, an empty line before the last record, and a record above max_csv_record.
+  /// without a line feed, a zero byte, an empty line before the last record, and a record above max_csv_record
+  /// or max_csv_fields.
   bool next();
 
-  std::size_t size() const { return ends_.size(); }  ///< fields of the record
+  std::size_t size() const { return fields_.size(); }  ///< fields of the record
   /// A field, as it stands there but for the quotes; valid until next(). `index` lies in [0, size).
   std::string_view operator[](std::size_t index) const;
+  /// The field without the spaces and tabs around it, which stay if it stands in quotes; valid as long.
+  std::string_view trimmed(std::size_t index) const;
   std::int64_t line() const { return line_; }      ///< on which the record starts, counted from 1
   std::string where() const { return at(line_); }  ///< `iris.csv:3`, for messages
 
  private:
+  struct Field {
+    std::size_t end;  // in the text
+    bool quoted;
+  };
   using Source = std::function<std::size_t(std::span<std::byte> room)>;
   CsvReader(Source source, std::string where, char delimiter);
 
@@ -62,7 +71,7 @@ class CsvReader {
   std::vector<char> buffer_;
   std::size_t used_ = 0, filled_ = 0;  // of the buffer
   std::string text_;                   // the fields of the record, one behind the other
-  std::vector<std::size_t> ends_;
+  std::vector<Field> fields_;
   std::int64_t line_ = 0, next_line_ = 1;
 };
 

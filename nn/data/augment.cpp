@@ -26,6 +26,7 @@ void check_range(const char* option, double value, double low, double high) {
 // One image moved by (dx, dy) in place; every element is read before it is overwritten.
 void move_image(float* image, std::int64_t rows, std::int64_t cols, std::int64_t dx, std::int64_t dy,
                 float fill) {
+  if (dx == 0 && dy == 0) return;  // std::copy may not copy a row onto itself
   const std::int64_t shift_x = std::clamp(dx, -cols, cols), shift_y = std::clamp(dy, -rows, rows);
   const std::int64_t width = cols - std::abs(shift_x);
   for (std::int64_t i = 0; i < rows; ++i) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string_view>
@@ -19,7 +20,7 @@ using Fields = std::vector<std::string>;
 
 Fields fields_of(const CsvReader& reader) {
   Fields fields;
-  for (std::size_t i = 0; i < reader.size(); ++i) fields.emplace_back(reader[i]);
+  for (std::size_t i = 0; i < reader.size(); ++i) fields.emplace_back(reader.trimmed(i));
   return fields;
 }
 
@@ -81,7 +82,7 @@ class Columns {
   /// Throws that a cell is not what was expected, in the words that fit what it is.
   [[noreturn]] void refuse(const CsvReader& reader, std::size_t column, CsvKind kind,
                            const std::string& expected) const {
-    const std::string_view field = reader[column];
+    const std::string_view field = reader.trimmed(column);
     const std::string what = field.empty() ? "empty" : quote_csv_field(field);
     rill::detail::fail(rill::detail::concat(
         reader.where(), ": column ", header_ ? quote_csv_field(first_[column]) : name(column), " is ", what,
@@ -156,12 +157,12 @@ class ClassNames {
   }
 
   std::int64_t label(const CsvReader& reader, const Columns& columns) {
-    const std::string_view name = reader[columns.target()];
+    const std::string_view name = reader.trimmed(columns.target());
     if (const auto known = labels_.find(name); known != labels_.end()) return known->second;
     if (fixed_) columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed(names_));
     const CsvKind kind = io::parse_csv_value(name).kind;
     if (kind == CsvKind::missing) columns.refuse(reader, columns.target(), kind, "a class name");
-    integers_ = integers_ && integer_of(name).has_value();
+    if (!no_integer_ && !integer_of(name)) no_integer_ = name;
     numbers_ = numbers_ && kind != CsvKind::text;
     names_.emplace_back(name);
     return labels_.emplace(name, std::ssize(names_) - 1).first->second;
@@ -170,12 +171,13 @@ class ClassNames {
   /// Sorts the names and changes the labels with them.
   Fields finish(std::vector<std::int64_t>& labels, const std::string& path) {
     if (fixed_) return names_;
-    RILL_CHECK(integers_ || !numbers_, path, ": all ", names_.size(),
-               " classes are numbers, not all of them integers (the first is ", quote_csv_field(names_[0]),
-               "), expected class names; for a regression set regression");
+    RILL_CHECK(!no_integer_ || !numbers_, path, ": all ", names_.size(), " classes are numbers, and ",
+               quote_csv_field(*no_integer_),
+               " is not an integer, expected class names; for a regression set "
+               "regression");
     Fields sorted = names_;
     std::sort(sorted.begin(), sorted.end(), [&](const std::string& a, const std::string& b) {
-      if (!integers_) return a < b;
+      if (no_integer_) return a < b;
       return std::pair(integer_of(a), std::string_view(a)) < std::pair(integer_of(b), std::string_view(b));
     });
     std::vector<std::int64_t> place(names_.size());
@@ -186,14 +188,23 @@ class ClassNames {
   }
 
  private:
-  static std::optional<std::int64_t> integer_of(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-    return value;
+  // What integers are sorted by: the nearest f64, and where that is the same the 64 bits. None where the text is not an
+  // integer; 1e3 and 2.0 are.
+  static std::optional<std::pair<double, std::int64_t>> integer_of(std::string_view text) {
+    const CsvKind kind = io::parse_csv_value(text).kind;
+    if (kind != CsvKind::number && kind != CsvKind::not_finite) return std::nullopt;
+    const char* const begin = text.data() + text.find_first_not_of(" \t+");
+    const char* const end = text.data() + text.size();
+    double value = 0;
+    const bool in_range = std::from_chars(begin, end, value).ec == std::errc{};
+    if (!in_range || !std::isfinite(value) || value != std::floor(value)) return std::nullopt;
+    std::int64_t exact = 0;
+    std::from_chars(begin, end, exact);
+    return std::pair(value, exact);
   }
 
-  bool fixed_, integers_ = true, numbers_ = true;
+  bool fixed_, numbers_ = true;
+  std::optional<std::string> no_integer_;  // the first name that is none
   Fields names_;
   std::map<std::string, std::int64_t, std::less<>> labels_;
 };
@@ -227,8 +238,9 @@ Tensor matrix(const Rows& rows) {
 
 }  // namespace
 
-CsvData load_csv(const std::string& path, const CsvOptions& options) {
-  RILL_CHECK(options.target, "load_csv: there is no target, expected the name or the number of a column");
+CsvData load_csv(const std::string& path, const CsvOptions& given) {
+  CsvOptions options = given;
+  if (!options.target) options.target = -1;
   RILL_CHECK(!options.regression || options.classes.empty(), "load_csv: there are ", options.classes.size(),
              " classes for a regression, expected none");
   CsvReader reader(path, options.delimiter);

@@ -1,8 +1,9 @@
 // CSV files as datasets: columns of numbers, and one column to be predicted.
 //
 // Every cell of a chosen column has to be there: missing values are refused with their place, not filled in. Columns
-// are named by the header or numbered from 0, negative numbers from the end. Functions may be called from any thread
-// and keep nothing.
+// are named by the header or numbered from 0, negative numbers from the end. Spaces and tabs around a name, of a column
+// or a class, do not count unless it stands in quotes: the header `x, y` has a column "y". Functions may be called from
+// any thread and keep nothing.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 namespace rill::nn::data {
 
+/// A column by its number or its name: -1, "species", or a variable with either.
 using CsvColumn = std::variant<std::int64_t, std::string>;
 
 enum class CsvHeader {
@@ -27,7 +29,7 @@ enum class CsvHeader {
 
 struct CsvOptions {
   CsvHeader header = CsvHeader::automatic;
-  std::optional<CsvColumn> target{};  ///< has to be given, except to load_csv_inputs
+  std::optional<CsvColumn> target{};  ///< not given: the last column, and none to load_csv_inputs
   std::vector<CsvColumn> features{};  ///< in this order; none: all columns but the target
   bool regression = false;            ///< the target is a number, not a class
   std::vector<std::string>
@@ -45,8 +47,8 @@ struct CsvData {
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
 /// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes,
-/// and classes that look like measured values, numbers with a fraction.
-CsvData load_csv(const std::string& path, const CsvOptions& options);
+/// and classes that look like measured values: all of them numbers, and one not an integer.
+CsvData load_csv(const std::string& path, const CsvOptions& options = {});
 
 struct CsvInputs {
   Tensor x;                           ///< f32 [rows, features]

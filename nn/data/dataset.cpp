@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include <rill/core/error.hpp>
@@ -56,6 +58,14 @@ void convert(const std::uint8_t* from, const std::uint8_t* next, std::int64_t si
 Shape Dataset::batch_shape(std::int64_t batch) const { return batch_of(batch, sample_shape()); }
 
 Shape Dataset::target_batch_shape(std::int64_t batch) const { return batch_of(batch, target_shape()); }
+
+Samples Dataset::all() const {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(size()));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  Samples samples{empty(batch_shape(size())), empty(target_batch_shape(size()), target_dtype())};
+  gather(indices, samples.x, samples.y);
+  return samples;
+}
 
 void Dataset::check_gather(const char* where, std::span<const std::int64_t> indices, const Tensor& x,
                            const Tensor& y) const {
@@ -131,7 +141,11 @@ TensorDataset::TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> cla
              shape[0], ", ...] for x ", shape);
   if (labels) {
     const auto all = y_.data<std::int64_t>();
-    classes_ = classes ? *classes : std::max<std::int64_t>(0, *std::max_element(all.begin(), all.end())) + 1;
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    const auto largest = std::max_element(all.begin(), all.end());
+    RILL_CHECK(*largest < most, "tensor_dataset: label ", largest - all.begin(), " is ", *largest,
+               ", expected less than that, so that the classes can be counted");
+    classes_ = classes ? *classes : std::max<std::int64_t>(0, *largest) + 1;
     check_labels("tensor_dataset", all, classes_);
   } else {
     RILL_CHECK(!classes, "tensor_dataset: classes is ", *classes, " and y is f32 ", targets,

@@ -15,6 +15,12 @@
 
 namespace rill::nn::data {
 
+/// Samples and their targets.
+struct Samples {
+  Tensor x;  ///< f32 [samples, sample_shape...]
+  Tensor y;  ///< labels, i64 [samples], or numbers, f32 [samples, target_shape...]
+};
+
 class Dataset {
  public:
   Dataset() = default;
@@ -31,6 +37,9 @@ class Dataset {
   /// or numbers, f32 [batch, target_shape...]. Throws Error for an index outside [0, size), and for tensors of another
   /// shape or dtype; nothing is written then.
   virtual void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const = 0;
+
+  /// A copy of all samples and their targets, in their order, before any transforms. Throws Error as gather does.
+  Samples all() const;
 
   DType target_dtype() const { return classes() > 0 ? DType::i64 : DType::f32; }
 

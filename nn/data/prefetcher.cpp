@@ -37,10 +37,15 @@ Prefetcher::~Prefetcher() {
   thread_.join();
 }
 
-// The slot of the batch after those handed over so far is free.
+// The slot of the batch after those handed over so far is free. A batch that cannot be allocated is handed over as
+// well: its error waits for its turn, as it would without a thread.
 void Prefetcher::hand_over() {
   Slot& free = slot(handed_);
-  free.batch = source_.allocate(handed_);
+  try {
+    free.batch = source_.allocate(handed_);
+  } catch (...) {
+    free.error = std::current_exception();
+  }
   const std::lock_guard lock(mutex_);
   ++handed_;
 }
@@ -70,7 +75,7 @@ void Prefetcher::run() {
     Slot& next = slot(filled_);
     lock.unlock();
     try {
-      source_.fill(next.batch);
+      if (!next.error) source_.fill(next.batch);
     } catch (...) {
       next.error = std::current_exception();
     }

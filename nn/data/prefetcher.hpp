@@ -37,7 +37,8 @@ class Prefetcher {
   Prefetcher& operator=(const Prefetcher&) = delete;
   ~Prefetcher();  ///< waits for the batch that is being filled, and no other
 
-  /// The next batch; call it once for each of the source's batches. Throws what filling the batch has thrown.
+  /// The next batch; call it once for each of the source's batches. Throws what allocating or filling that batch has
+  /// thrown, and goes on with the one after it.
   Batch take();
 
  private:

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -17,9 +18,9 @@ std::int64_t rounded(double share, std::int64_t count) {
   return static_cast<std::int64_t>(std::floor(share * static_cast<double>(count) + 0.5));
 }
 
-// The samples of every class, each in a random order of its own.
+// The samples of every class that has some, lower labels first, each in a random order of its own.
 std::vector<Indices> shuffled_classes(const Dataset& dataset, std::uint64_t seed) {
-  std::vector<Indices> classes(static_cast<std::size_t>(dataset.classes()));
+  std::map<std::int64_t, Indices> samples;  // labels may lie far apart
   constexpr std::int64_t chunk = 1000;
   Indices indices;
   for (std::int64_t begin = 0; begin < dataset.size(); begin += chunk) {
@@ -28,15 +29,14 @@ std::vector<Indices> shuffled_classes(const Dataset& dataset, std::uint64_t seed
     const std::int64_t batch = std::ssize(indices);
     Tensor x = empty(dataset.batch_shape(batch)), y = empty({batch}, DType::i64);
     dataset.gather(indices, x, y);
-    for (std::size_t i = 0; i < indices.size(); ++i)
-      classes[static_cast<std::size_t>(y.data<std::int64_t>()[i])].push_back(indices[i]);
+    for (std::size_t i = 0; i < indices.size(); ++i) samples[y.data<std::int64_t>()[i]].push_back(indices[i]);
   }
-  for (std::size_t label = 0; label < classes.size(); ++label) {
+  std::vector<Indices> classes;
+  for (const auto& [label, ordered] : samples) {
     const Stream stream(seed, Purpose::split, 1, static_cast<std::uint32_t>(label));
-    const Indices order = permutation(std::ssize(classes[label]), stream);
-    Indices mixed;
-    for (const std::int64_t i : order) mixed.push_back(classes[label][static_cast<std::size_t>(i)]);
-    classes[label] = std::move(mixed);
+    Indices& mixed = classes.emplace_back();
+    for (const std::int64_t i : permutation(std::ssize(ordered), stream))
+      mixed.push_back(ordered[static_cast<std::size_t>(i)]);
   }
   return classes;
 }

@@ -139,6 +139,8 @@ Standardize::Standardize(const Tensor& mean, const Tensor& std) {
                ", expected a finite number");
     RILL_CHECK(std::isfinite(stds[i]) && stds[i] > 0, "standardize: std ", i, " is ", stds[i],
                ", expected a finite number above 0");
+    RILL_CHECK(std::isfinite(1 / stds[i]), "standardize: std ", i, " is ", stds[i],
+               ", expected a number whose inverse is finite");
   }
   mean_.assign(means.begin(), means.end());
   std_.assign(stds.begin(), stds.end());

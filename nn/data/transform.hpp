@@ -76,7 +76,8 @@ struct StandardizeOptions {
 class Standardize final : public Transform {
  public:
   /// f64 [1], or f64 with as many elements as a sample has. Both are copied. Throws Error for another dtype, different
-  /// shapes, no elements, a mean that is not finite, and a std that is not finite or not above 0.
+  /// shapes, no elements, a mean that is not finite, and a std that is not finite, not above 0, or whose
+  /// inverse is not finite.
   Standardize(const Tensor& mean, const Tensor& std);
 
   /// Measures mean and std (of the population: divided by n) in two passes over the dataset. A feature that never

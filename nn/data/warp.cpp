@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <rill/core/create.hpp>
@@ -65,6 +66,11 @@ void convolve(const float* from, std::int64_t step, std::span<const float> kerne
 
 }  // namespace
 
+float last_place(std::int64_t size) {
+  const auto rounded = static_cast<float>(size + 1);
+  return static_cast<std::int64_t>(rounded) > size + 1 ? std::nextafter(rounded, 0.0F) : rounded;
+}
+
 void warp(std::span<float> image, std::int64_t rows, std::int64_t cols, const InverseMap& map,
           std::span<const float> displacement, float fill) {
   const Framed framed = frame(image, rows, cols, fill);
@@ -74,7 +80,7 @@ void warp(std::span<float> image, std::int64_t rows, std::int64_t cols, const In
   const float middle_x = static_cast<float>(cols - 1) / 2, middle_y = static_cast<float>(rows - 1) / 2;
   // Counted from the frame's corner, so that places are not negative and cutting off is rounding down.
   const float from_x = map.offset[0] + middle_x + 1, from_y = map.offset[1] + middle_y + 1;
-  const auto most_x = static_cast<float>(cols + 1), most_y = static_cast<float>(rows + 1);
+  const float most_x = last_place(cols), most_y = last_place(rows);
   const float* const dx = displacement.data();
   const float* const dy = displacement.empty() ? nullptr : dx + rows * cols;
   for (std::int64_t row = 0; row < rows; ++row) {

@@ -15,6 +15,9 @@ struct InverseMap {
   std::array<float, 2> offset{0, 0};
 };
 
+/// The last place of a frame around `size` pixels that may be read: the largest f32 that is at most size + 1.
+float last_place(std::int64_t size);
+
 /// Replaces an image [rows, cols] with itself read at map(p) + displacement(p), bilinearly; everything outside is
 /// `fill`. The displacement is [2, rows, cols], along x and then along y, or empty.
 void warp(std::span<float> image, std::int64_t rows, std::int64_t cols, const InverseMap& map,
