@@ -90,7 +90,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint picture asan tsan trust-long uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long uninstall,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
 endif
 
@@ -135,6 +135,9 @@ test_sources := $(sort $(wildcard tests/*.cpp))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
   test_sources := $(filter-out tests/install_%,$(test_sources))
+  ifneq ($(TESTS),)
+    test_sources := tests/main.cpp $(TESTS:%=tests/%_test.cpp)
+  endif
 else ifeq ($(MODE),tsan)
   # Only the files with test cases that run there.
   test_sources := tests/main.cpp $(sort $(shell grep -l '^TEST_CASE."threads:' $(wildcard tests/*.cpp)))
@@ -165,7 +168,7 @@ bench := $(BUILD)/bin/rill_bench
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan tsan trust-long install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan asan-quick tsan trust-long install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -197,14 +200,12 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(shared_name) $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# Tests and, under sanitizers, examples take longer to compile than to run.
+# Tests and examples take longer to compile than to run: what is fast in them lies in the library.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
 $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
-ifneq ($(MODE),release)
-  $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
-endif
+$(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
@@ -279,6 +280,14 @@ bench:
 ##   asan         the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 asan:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan test-ready
+	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(BUILD)/asan $(BUILD)/asan/tests/rill_tests $(ARGS)
+
+# Where memory is handed about: graphs, views, every op with its gradients, modules, parsers, loaders, the training loop.
+asan_tests := graph inplace memory observe gradcheck shape_ops index_ops matmul reduce binary loss create module norm \
+  dropout dead_units nan_trap fit callbacks optim_state csv npy idx io safetensors loader prefetch transform regression
+##   asan-quick   those that hand memory about
+asan-quick:
+	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan TESTS='$(asan_tests)' $(BUILD)/asan/tests/rill_tests
 	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(BUILD)/asan $(BUILD)/asan/tests/rill_tests $(ARGS)
 
 # OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: every parallel loop would be a race.

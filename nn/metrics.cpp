@@ -30,11 +30,12 @@ void check_range(const char* where, const char* what, const Tensor& values, std:
 }
 
 constexpr std::int64_t no_class = -1;
+using Classes = std::vector<std::int64_t, memory::Allocator<std::int64_t>>;
 
 // The class of every row: where its largest element stands; no_class for a row with a NaN.
-std::vector<std::int64_t> predictions(const char* where, const Tensor& logits) {
+Classes predictions(const char* where, const Tensor& logits) {
   const auto classes = static_cast<std::size_t>(logits.shape()[1]);
-  std::vector<std::int64_t> found(static_cast<std::size_t>(logits.shape()[0]));
+  Classes found(static_cast<std::size_t>(logits.shape()[0]));
   dispatch_floating(logits.dtype(), where, [&]<class T>(T) {
     for (std::size_t row = 0; row < found.size(); ++row) {
       const auto values = logits.data<T>().subspan(row * classes, classes);
@@ -49,7 +50,7 @@ std::vector<std::int64_t> predictions(const char* where, const Tensor& logits) {
 std::int64_t count_right(const char* where, const Tensor& logits, const Tensor& labels) {
   check_logits(where, logits, labels);
   check_range(where, "label", labels, logits.shape()[1]);
-  const std::vector<std::int64_t> found = predictions(where, logits);
+  const Classes found = predictions(where, logits);
   const auto wanted = labels.data<std::int64_t>();
   std::int64_t right = 0;
   for (std::size_t row = 0; row < found.size(); ++row) right += found[row] == wanted[row];
@@ -142,7 +143,7 @@ void ConfusionMatrix::check_class(std::int64_t of) const {
 
 void ConfusionMatrix::add(const Tensor& predicted, const Tensor& labels) {
   constexpr const char* where = "ConfusionMatrix";
-  std::vector<std::int64_t> found;
+  Classes found;
   if (predicted.dtype() == DType::i64) {
     RILL_CHECK(predicted.dim() == 1, where, ": predicted is i64 ", predicted.shape(), ", expected i64 [n]");
     check_labels(where, labels, predicted.numel());

@@ -877,9 +877,8 @@ TEST_CASE("graph: a gradient of another shape or dtype than its input is refused
 
 TEST_CASE("graph: an op without a gradient is refused when a walk reaches it") {
   Tensor x = leaf({1, 2});
-  CHECK_THROWS_WITH_AS(
-      apply(OneWay{}, x).sum().backward(),
-      "backward: one_way has no gradient, expected an op with one", Error);
+  CHECK_THROWS_WITH_AS(apply(OneWay{}, x).sum().backward(),
+                       "backward: one_way has no gradient, expected an op with one", Error);
 }
 
 TEST_CASE("graph: an exception from an op's gradient leaves every grad as it was") {

@@ -198,21 +198,24 @@ TEST_CASE("regression: leaves whose grads share a block get each its own sum") {
   CHECK(b.grad().item() == 2);
 }
 
+namespace {
+struct Ranked {
+  static constexpr std::string_view name = "ranked";
+  static constexpr int outputs = 2;
+  std::array<Meta, 2> infer(const Tensor& x) const {
+    return {{{x.shape(), DType::i64}, {x.shape(), x.dtype()}}};
+  }
+  void forward(const Tensor& x, Tensor& index, Tensor& y) const {
+    for (std::size_t i = 0; i < x.data<float>().size(); ++i) {
+      index.mutable_data<std::int64_t>()[i] = static_cast<std::int64_t>(i);
+      y.mutable_data<float>()[i] = 2 * x.data<float>()[i];
+    }
+  }
+  Tensor gradient(const Incoming& g) const { return g[1] * 2.0; }
+};
+}  // namespace
+
 TEST_CASE("regression: an op whose first result is of indices passes the gradient of its second on") {
-  struct Ranked {
-    static constexpr std::string_view name = "ranked";
-    static constexpr int outputs = 2;
-    std::array<Meta, 2> infer(const Tensor& x) const {
-      return {{{x.shape(), DType::i64}, {x.shape(), x.dtype()}}};
-    }
-    void forward(const Tensor& x, Tensor& index, Tensor& y) const {
-      for (std::size_t i = 0; i < x.data<float>().size(); ++i) {
-        index.mutable_data<std::int64_t>()[i] = static_cast<std::int64_t>(i);
-        y.mutable_data<float>()[i] = 2 * x.data<float>()[i];
-      }
-    }
-    Tensor gradient(const Incoming& g) const { return g[1] * 2.0; }
-  };
   const Tensor x = ones({2}).requires_grad_();
   const auto results = apply(Ranked{}, x);
   CHECK(!results[0].requires_grad());
@@ -221,24 +224,27 @@ TEST_CASE("regression: an op whose first result is of indices passes the gradien
   CHECK(x.grad().data<float>()[1] == 2);
 }
 
+namespace {
+struct Careless {
+  static constexpr std::string_view name = "careless";
+  static constexpr int outputs = 2;
+  std::array<Meta, 2> infer(const Tensor& x) const {
+    return {{{x.shape(), x.dtype()}, {x.shape(), x.dtype()}}};
+  }
+  void forward(const Tensor& x, Tensor& y, Tensor& z) const {
+    for (std::size_t i = 0; i < x.data<double>().size(); ++i) {
+      y.mutable_data<double>()[i] = 2 * x.data<double>()[i];
+      z.mutable_data<double>()[i] = 3 * x.data<double>()[i];
+    }
+  }
+  Tensor gradient(const Incoming& g) const {
+    if (!g[1].defined()) return g[0] * 200.0;
+    return g[0].defined() ? g[0] * 2.0 + g[1] * 3.0 : g[1] * 3.0;
+  }
+};
+}  // namespace
+
 TEST_CASE("regression: gradcheck sees a gradient that is wrong where only one of two outputs is used") {
-  struct Careless {
-    static constexpr std::string_view name = "careless";
-    static constexpr int outputs = 2;
-    std::array<Meta, 2> infer(const Tensor& x) const {
-      return {{{x.shape(), x.dtype()}, {x.shape(), x.dtype()}}};
-    }
-    void forward(const Tensor& x, Tensor& y, Tensor& z) const {
-      for (std::size_t i = 0; i < x.data<double>().size(); ++i) {
-        y.mutable_data<double>()[i] = 2 * x.data<double>()[i];
-        z.mutable_data<double>()[i] = 3 * x.data<double>()[i];
-      }
-    }
-    Tensor gradient(const Incoming& g) const {
-      if (!g[1].defined()) return g[0] * 200.0;
-      return g[0].defined() ? g[0] * 2.0 + g[1] * 3.0 : g[1] * 3.0;
-    }
-  };
   const TensorFunction careless = [](const std::vector<Tensor>& in) {
     const auto results = apply(Careless{}, in[0]);
     return std::vector<Tensor>(results.begin(), results.end());
@@ -248,16 +254,19 @@ TEST_CASE("regression: gradcheck sees a gradient that is wrong where only one of
   CHECK(result.failure.starts_with("careless, output 0, input 0 [2], element 0: gradient "));
 }
 
+namespace {
+struct Lopsided {
+  static constexpr std::string_view name = "lopsided";
+  Meta infer(const Tensor& x) const { return {x.shape(), x.dtype()}; }
+  void forward(const Tensor& x, Tensor& y) const {
+    y.mutable_data<double>()[0] = 1e4 * x.data<double>()[0];
+    y.mutable_data<double>()[1] = x.data<double>()[1];
+  }
+  Tensor gradient(const Incoming& g) const { return g[0] * tensor({1e4, 1 + 1e-6}, DType::f64); }
+};
+}  // namespace
+
 TEST_CASE("regression: gradcheck holds small gradients beside large ones to their own tolerance") {
-  struct Lopsided {
-    static constexpr std::string_view name = "lopsided";
-    Meta infer(const Tensor& x) const { return {x.shape(), x.dtype()}; }
-    void forward(const Tensor& x, Tensor& y) const {
-      y.mutable_data<double>()[0] = 1e4 * x.data<double>()[0];
-      y.mutable_data<double>()[1] = x.data<double>()[1];
-    }
-    Tensor gradient(const Incoming& g) const { return g[0] * tensor({1e4, 1 + 1e-6}, DType::f64); }
-  };
   const TensorFunction lopsided = [](const std::vector<Tensor>& in) {
     return std::vector<Tensor>{apply(Lopsided{}, in[0])};
   };

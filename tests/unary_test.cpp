@@ -352,7 +352,8 @@ TEST_CASE("unary: the third order of a curved function is refused") {
     const Tensor second = grad({first.sum()}, {x}, {}, {.create_graph = true})[0];
     CHECK_THROWS_WITH_AS(second.sum().backward(),
                          ("backward: " + name +
-                          "_backward_backward has no gradient; activations are differentiable twice, not "
+                          "_backward_backward has no gradient, expected first or second order; activations "
+                          "are differentiable twice, not "
                           "three times")
                              .c_str(),
                          Error);
