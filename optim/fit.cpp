@@ -27,24 +27,6 @@ class MeanMetric final : public Metric {
   double sum_ = 0, samples_ = 0;
 };
 
-// Gives every module its own mode back.
-class ModeKeeper {
- public:
-  explicit ModeKeeper(nn::Module& model) {
-    for (const auto& part : model.named_modules()) modes_.emplace_back(part.module, part.module->training());
-    model.train();
-  }
-  ~ModeKeeper() {
-    // Each before its children, which train() sets as well.
-    for (const auto& [module, training] : modes_) module->train(training);
-  }
-  ModeKeeper(const ModeKeeper&) = delete;
-  ModeKeeper& operator=(const ModeKeeper&) = delete;
-
- private:
-  std::vector<std::pair<nn::Module*, bool>> modes_;
-};
-
 // The mean of a loss over samples.
 class LossSum {
  public:
@@ -163,7 +145,7 @@ class Trainer::Loop {
   History run() {
     run_.step = options_.first_epoch * run_.batches;
     const std::int64_t first_step = run_.step;
-    const ModeKeeper modes(trainer_.model_);
+    const nn::ModeGuard modes(trainer_.model_, true);
     call(&Callback::on_train_begin);
     for (run_.epoch = options_.first_epoch; run_.epoch < options_.epochs && !run_.stopped(); ++run_.epoch) {
       epoch();

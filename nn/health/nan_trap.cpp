@@ -13,7 +13,7 @@ std::string described(const NonFinite& found) {
          (found.backward ? " in the backward pass" : "") + inputs;
 }
 
-void copy_values(const Tensor& from, Tensor& to) {
+void put_back(const Tensor& from, Tensor& to) {
   dispatch(from.dtype(),
            [&]<class T>(T) { std::ranges::copy(from.data<T>(), to.mutable_data<T>().begin()); });
 }
@@ -44,7 +44,7 @@ class BufferSnapshot::Taker final : public Visitor {
     kept.tensor = value;
     if (kept.values.defined() && kept.values.dtype() == value.dtype() &&
         kept.values.shape() == value.shape()) {
-      copy_values(value, kept.values);
+      put_back(value, kept.values);
     } else {
       kept.values = value.detach().clone();
     }
@@ -73,7 +73,7 @@ void BufferSnapshot::take(Module& model) {
 
 void BufferSnapshot::restore() {
   for (Buffer& kept : buffers_) {
-    copy_values(kept.values, kept.tensor);
+    put_back(kept.values, kept.tensor);
     *kept.place = kept.tensor;
   }
   for (const auto& [place, value] : counters_) *place = value;
