@@ -13,16 +13,16 @@ namespace ops {
 namespace {
 
 // x seen as [outer, channels, inner].
-struct Layout {
+struct NormLayout {
   std::int64_t outer, channels, inner;
-  explicit Layout(const Shape& x) : outer(x[0]), channels(x[1]), inner(x.rank() == 3 ? x[2] : 1) {}
+  explicit NormLayout(const Shape& x) : outer(x[0]), channels(x[1]), inner(x.rank() == 3 ? x[2] : 1) {}
   std::int64_t of_channel() const { return outer * inner; }
 };
 
 // Writes Σ first and Σ second of body(i, c) over every channel to sums [2, channels]: fixed blocks of rows, whose partial
 // sums are added in order.
 template <class Body>
-void sum_by_channel(const Layout& at, double* sums, Body body) {
+void two_sums_by_channel(const NormLayout& at, double* sums, Body body) {
   const std::int64_t channels = at.channels, inner = at.inner, width = channels * inner;
   const std::int64_t least = inner == 1 ? 16 : 1;
   const std::int64_t step = std::max(16384 / std::max<std::int64_t>(width, 1), least);
@@ -55,7 +55,7 @@ void sum_by_channel(const Layout& at, double* sums, Body body) {
 
 // Calls body(i, c) for all elements, in parallel.
 template <class Body>
-void for_channels(const Layout& at, Body body) {
+void for_channels(const NormLayout& at, Body body) {
   const std::int64_t channels = at.channels, inner = at.inner, width = channels * inner;
   parallel_for(
       at.outer,
@@ -92,7 +92,7 @@ void check_rank(const Tensor& x) {
 std::array<Meta, 3> BatchNorm::infer(const Tensor& x, const Tensor& w, const Tensor& b) const {
   check_rank(x);
   check_norm(name, eps, x, w, b, Shape{x.shape()[1]});
-  RILL_CHECK(Layout(x.shape()).of_channel() >= 2, name, ": x is ", x.shape(),
+  RILL_CHECK(NormLayout(x.shape()).of_channel() >= 2, name, ": x is ", x.shape(),
              ", expected more than 1 value per channel in training");
   const Shape stats = all_but_channels(x.shape()).reduced(x.shape(), true);
   return {{{x.shape(), x.dtype()}, {stats, DType::f64}, {stats, DType::f64}}};
@@ -100,13 +100,13 @@ std::array<Meta, 3> BatchNorm::infer(const Tensor& x, const Tensor& w, const Ten
 
 void BatchNorm::forward(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y, Tensor& mean,
                         Tensor& rstd) const {
-  const Layout at(x.shape());
+  const NormLayout at(x.shape());
   double *means = mean.mutable_data<double>().data(), *rstds = rstd.mutable_data<double>().data();
   Tensor room = empty({2, at.channels}, DType::f64);
   double* sums = room.mutable_data<double>().data();
   dispatch_floating(x.dtype(), name, [&]<class T>(T) {
     const T* in = x.data<T>().data();
-    sum_by_channel(at, sums, [=, inner = at.inner](std::int64_t i, std::int64_t c) {
+    two_sums_by_channel(at, sums, [=, inner = at.inner](std::int64_t i, std::int64_t c) {
       const double delta = static_cast<double>(in[i]) - static_cast<double>(in[c * inner]);
       return TwoSums{delta, delta * delta};
     });
@@ -135,7 +135,7 @@ std::array<Tensor, 3> BatchNorm::gradient(const Incoming& g, Input<0> x, Input<1
   Tensor& dx = grads[0];
   if (g.needs(0) && (g[1].defined() || g[2].defined())) {
     const auto [h, m, r] = apply(BatchNorm{eps}, in, Tensor(), Tensor());
-    const double share = 1.0 / static_cast<double>(Layout(in.shape()).of_channel());
+    const double share = 1.0 / static_cast<double>(NormLayout(in.shape()).of_channel());
     Tensor more = g[1].defined() ? expand(g[1] * share, in.shape()) : zeros(in.shape(), DType::f64);
     if (g[2].defined()) more = more - g[2] * r * r * as(h, DType::f64) * share;
     dx = dx.defined() ? dx + as(more, in.dtype()) : as(more, in.dtype());
@@ -154,7 +154,7 @@ std::array<Meta, 3> BatchNormBackward::infer(const Tensor&, const Tensor& x, con
 
 void BatchNormBackward::forward(const Tensor& g, const Tensor& x, const Tensor& w, const Tensor& mean,
                                 const Tensor& rstd, Tensor& dx, Tensor& dw, Tensor& db) const {
-  const Layout at(x.shape());
+  const NormLayout at(x.shape());
   const double *means = mean.data<double>().data(), *rstds = rstd.data<double>().data();
   Tensor room = empty({2, at.channels}, DType::f64);
   double* sums = room.mutable_data<double>().data();
@@ -163,7 +163,7 @@ void BatchNormBackward::forward(const Tensor& g, const Tensor& x, const Tensor& 
     const T* weight = w.defined() ? w.data<T>().data() : nullptr;
     T *out = dx.mutable_data<T>().data(), *sums_w = dw.mutable_data<T>().data(),
       *sums_b = db.mutable_data<T>().data();
-    sum_by_channel(at, sums, [=](std::int64_t i, std::int64_t c) {
+    two_sums_by_channel(at, sums, [=](std::int64_t i, std::int64_t c) {
       const auto grad = static_cast<double>(in_g[i]);
       return TwoSums{grad, grad * (static_cast<double>(in_x[i]) - means[c])};
     });
@@ -253,7 +253,7 @@ Tensor in_training(const Tensor& x, Tensor& running_mean, Tensor& running_var, c
   const auto mean = results[1].data<double>(), rstd = results[2].data<double>();
   move_towards(running_mean, momentum, mean);
   if (running_var.defined()) {
-    const auto n = static_cast<double>(Layout(x.shape()).of_channel());
+    const auto n = static_cast<double>(NormLayout(x.shape()).of_channel());
     std::vector<double, memory::Allocator<double>> unbiased(rstd.size());
     for (std::size_t c = 0; c < rstd.size(); ++c) {
       const double biased = 1 / (rstd[c] * rstd[c]) - eps;
