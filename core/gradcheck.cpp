@@ -1,28 +1,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
+#include <rill/core/bits.hpp>
 #include <rill/core/create.hpp>
 #include <rill/core/gradcheck.hpp>
 
 namespace rill {
 namespace {
 
+using detail::same_bits;
+
 using Tensors = std::vector<Tensor>;
 using Function = TensorFunction;
-
-// Both undefined, or of one shape and dtype and the same bits.
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (!a.defined() || !b.defined()) return a.defined() == b.defined();
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  bool same = true;
-  dispatch(a.dtype(), [&]<class T>(T) {
-    const auto x = a.data<T>(), y = b.data<T>();
-    same = x.empty() || std::memcmp(x.data(), y.data(), x.size_bytes()) == 0;
-  });
-  return same;
-}
 
 // Numbers of both signs, between 0.1 and 1.5 from 0: no kink within reach of the stencil.
 Tensor random_tensor(const Shape& shape, Stream& stream) {

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include <rill/core/bits.hpp>
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/module.hpp>
 
@@ -98,20 +99,6 @@ class Replacer final : public Visitor {
   std::vector<std::pair<Tensor*, const void*>> places_;
 };
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  bool same = a.shape() == b.shape() && a.dtype() == b.dtype();
-  if (!same) return false;
-  dispatch(a.dtype(), [&]<class T>(T) {
-    const auto x = std::as_bytes(a.data<T>()), y = std::as_bytes(b.data<T>());
-    same = std::ranges::equal(x, y);
-  });
-  return same;
-}
-
-void copy_values(const Tensor& from, Tensor& to) {
-  dispatch(to.dtype(), [&]<class T>(T) { std::ranges::copy(from.data<T>(), to.mutable_data<T>().begin()); });
-}
-
 using Values = std::vector<std::pair<std::string, Tensor>>;
 
 // Every name of the state, also those of tied tensors.
@@ -146,7 +133,8 @@ class Assignment {
   }
 
   void run() {
-    for (auto& [name, value] : state_.found) copy_values(taken_.at(identity(value)).value, value);
+    for (auto& [name, value] : state_.found)
+      rill::detail::copy_values(taken_.at(identity(value)).value, value);
   }
 
  private:
@@ -159,8 +147,9 @@ class Assignment {
     RILL_CHECK(given.dtype() == own.value.dtype(), what_, ": parameter \"", own.name, "\" is ", given.dtype(),
                ", model expects ", own.value.dtype());
     const auto [place, fresh] = taken_.try_emplace(identity(own.value), NamedTensor{own.name, given});
-    RILL_CHECK(fresh || same_bits(place->second.value, given), what_, ": parameters \"", place->second.name,
-               "\" and \"", own.name, "\" differ, model expects one value, because it ties them");
+    RILL_CHECK(fresh || rill::detail::same_bits(place->second.value, given), what_, ": parameters \"",
+               place->second.name, "\" and \"", own.name,
+               "\" differ, model expects one value, because it ties them");
     used_.insert(own.name);
   }
 

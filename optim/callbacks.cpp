@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include <rill/core/bits.hpp>
 #include <rill/core/io/csv.hpp>
 #include <rill/optim/callbacks.hpp>
 
@@ -153,9 +154,7 @@ void EarlyStopping::on_train_end(Run& run) {
   if (best_state_.empty()) return;
   auto state = run.model.named_state();
   for (std::size_t i = 0; i < state.size(); ++i) {
-    dispatch(state[i].value.dtype(), [&]<class T>(T) {
-      std::ranges::copy(best_state_[i].data<T>(), state[i].value.mutable_data<T>().begin());
-    });
+    rill::detail::copy_values(best_state_[i], state[i].value);
   }
   best_state_.clear();
 }

@@ -11,30 +11,13 @@
 
 #include "gradcheck.hpp"
 #include "thread_count.hpp"
+#include "values.hpp"
 
 namespace {
 
 using namespace rill;
 
-constexpr double inf = std::numeric_limits<double>::infinity();
-const double nan_value = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<double> values_of(const Tensor& x) {
-  const Tensor wide = x.detach().to(DType::f64);
-  return {wide.data<double>().begin(), wide.data<double>().end()};
-}
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-Tensor leaf(const NestedList& list) { return tensor(list, DType::f64).requires_grad_(); }
+using test::inf, test::leaf, test::message_of, test::nan_value, test::values_of;
 
 TEST_CASE("pow: special values follow std::pow, for a tensor and for a number") {
   for (const double exponent : {0.0, 1.0, 2.0, 3.0, 0.5, -1.0, -2.0, 1.7, inf}) {

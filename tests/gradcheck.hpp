@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/bits.hpp>
 #include <rill/core/create.hpp>
 #include <rill/core/gradcheck.hpp>
 #include <rill/core/sample.hpp>
@@ -13,18 +14,7 @@ namespace rill::test {
 
 using Tensors = std::vector<Tensor>;
 using Function = TensorFunction;
-
-/// Both undefined, or of one shape and dtype and the same bits.
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  if (!a.defined() || !b.defined()) return a.defined() == b.defined();
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  bool same = true;
-  dispatch(a.dtype(), [&]<class T>(T) {
-    const auto x = a.data<T>(), y = b.data<T>();
-    same = x.empty() || std::memcmp(x.data(), y.data(), x.size_bytes()) == 0;
-  });
-  return same;
-}
+using rill::detail::same_bits;
 
 /// Numbers of both signs, between 0.1 and 1.5 from 0: no kink within reach of the stencil.
 inline Tensor random_tensor(const Shape& shape, Stream& stream, bool positive = false) {

@@ -42,7 +42,7 @@ memory
 parallel
 blas broadcast observe
 tensor
-axis create
+axis bits create
 graph
 elementwise walk gradcheck
 ops/

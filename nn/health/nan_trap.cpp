@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <rill/core/bits.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 
 namespace rill::nn {
@@ -11,11 +12,6 @@ std::string described(const NonFinite& found) {
   const std::string inputs = found.from_inputs ? ", from inputs that are not finite" : ", from finite inputs";
   return where + ": " + found.op + " gives NaN or infinity" +
          (found.backward ? " in the backward pass" : "") + inputs;
-}
-
-void put_back(const Tensor& from, Tensor& to) {
-  dispatch(from.dtype(),
-           [&]<class T>(T) { std::ranges::copy(from.data<T>(), to.mutable_data<T>().begin()); });
 }
 
 // Gives buffers and counters back as they were: a forward pass in training mode moves them.
@@ -44,7 +40,7 @@ class BufferSnapshot::Taker final : public Visitor {
     kept.tensor = value;
     if (kept.values.defined() && kept.values.dtype() == value.dtype() &&
         kept.values.shape() == value.shape()) {
-      put_back(value, kept.values);
+      rill::detail::copy_values(value, kept.values);
     } else {
       kept.values = value.detach().clone();
     }
@@ -73,7 +69,7 @@ void BufferSnapshot::take(Module& model) {
 
 void BufferSnapshot::restore() {
   for (Buffer& kept : buffers_) {
-    put_back(kept.values, kept.tensor);
+    rill::detail::copy_values(kept.values, kept.tensor);
     *kept.place = kept.tensor;
   }
   for (const auto& [place, value] : counters_) *place = value;
