@@ -15,6 +15,7 @@
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
 #include <rill/nn/data/transform.hpp>
+#include <rill/nn/health/audit.hpp>
 #include <rill/nn/health/dead_units.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/layers.hpp>

@@ -13,7 +13,8 @@
 // The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
 // exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
 // second-order gradient is zero. Optional: `void check(DType) const` throws Error for attributes that are bad for x;
-// `static constexpr auto domain = SampleInput::Kind::positive` where x must be positive.
+// `static constexpr auto domain = SampleInput::Kind::positive` where x must be positive; `ActivationInfo activation()
+// const` for what can be the nonlinearity of a layer.
 #pragma once
 
 #include <rill/core/graph.hpp>
@@ -111,6 +112,8 @@ struct Slope {
   static constexpr std::string_view name = detail::BackwardName<F::name, 1>::value;
   F f;
 
+  std::optional<ActivationInfo> activation() const { return detail::activation_of(f); }
+
   Meta infer(const Tensor& g, const Tensor&) const { return {g.shape(), g.dtype()}; }
 
   void forward(const Tensor& g, const Tensor& s, Tensor& dx) const {
@@ -153,6 +156,8 @@ struct Elementwise {
   static constexpr std::string_view name = F::name;
   using Read = std::conditional_t<from_output, Output<0>, Input<0>>;
   F f;
+
+  std::optional<ActivationInfo> activation() const { return detail::activation_of(f); }
 
   Meta infer(const Tensor& x) const {
     if constexpr (requires { f.check(x.dtype()); }) f.check(x.dtype());

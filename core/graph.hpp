@@ -311,7 +311,7 @@ template <class Op, std::same_as<Tensor>... Inputs>
 auto apply(const Op& op, const Inputs&... inputs) {
   constexpr int count = detail::outputs_of<Op>();
   const std::array<const Tensor*, sizeof...(Inputs)> from{&inputs...};
-  detail::Observed observed(Op::name);
+  detail::Observed observed(op, from);
   detail::check_inputs<Op>(from);
   std::array<Tensor, count> results;
   if constexpr (requires { op.view(inputs...); }) {
@@ -327,7 +327,7 @@ auto apply(const Op& op, const Inputs&... inputs) {
     std::apply([&](auto&... outputs) { op.forward(inputs..., outputs...); }, results);
   }
   if (grad_enabled()) detail::record(op, std::span(from), results);
-  observed.done(from, results);
+  observed.done(op, from, results);
   if constexpr (count == 1) {
     return std::move(results[0]);
   } else {
@@ -341,13 +341,13 @@ Tensor apply_list(const Op& op, std::span<const Tensor> inputs) {
   std::vector<const Tensor*, memory::Allocator<const Tensor*>> from;
   from.reserve(inputs.size());
   for (const Tensor& input : inputs) from.push_back(&input);
-  detail::Observed observed(Op::name);
+  detail::Observed observed(op, from);
   detail::check_inputs<Op>(from);
   const Meta meta = op.infer(inputs);
   std::array<Tensor, 1> results{empty(meta.shape, meta.dtype)};
   op.forward(inputs, results[0]);
   if (grad_enabled()) detail::record(op, std::span<const Tensor* const>(from), results);
-  observed.done(from, results);
+  observed.done(op, from, results);
   return std::move(results[0]);
 }
 
@@ -356,7 +356,7 @@ Tensor apply_list(const Op& op, std::span<const Tensor> inputs) {
 template <class Op>
 Tensor& apply_inplace(const Op& op, Tensor& tensor) {
   const std::array<const Tensor*, 1> from{&tensor};
-  detail::Observed observed(Op::name);
+  detail::Observed observed(op, from);
   detail::check_inputs<Op>(from);
   op.infer(tensor);
   detail::check_inplace(op.name, tensor);
@@ -365,7 +365,7 @@ Tensor& apply_inplace(const Op& op, Tensor& tensor) {
     std::array<Tensor, 1> results{tensor};
     detail::record(op, std::span(from), results);
   }
-  observed.done(from, {&tensor, 1});
+  observed.done(op, from, {&tensor, 1});
   return tensor;
 }
 

@@ -27,25 +27,24 @@ class Telling {
 };
 }  // namespace
 
-void tell_before(std::string_view op) {
+void tell_before(const OpRun& run) {
   const Telling telling;
   Observer* next = thread_mode.observer;
   try {
-    for (; next; next = next->outer()) next->before(op);
+    for (; next; next = next->outer()) next->before(run);
   } catch (...) {
-    for (Observer* told = thread_mode.observer; told != next; told = told->outer()) told->failed(op);
+    for (Observer* told = thread_mode.observer; told != next; told = told->outer()) told->failed(run.name);
     throw;
   }
 }
 
-void tell_after(std::string_view op, std::span<const Tensor* const> inputs, std::span<const Tensor> results) {
+void tell_after(const OpRun& run) {
   const Telling telling;
-  const OpRun run{op, thread_mode.module, thread_mode.walking, inputs, results};
   Observer* next = thread_mode.observer;
   try {
     for (; next; next = next->outer()) next->after(run);
   } catch (...) {
-    for (next = next->outer(); next; next = next->outer()) next->failed(op);
+    for (next = next->outer(); next; next = next->outer()) next->failed(run.name);
     throw;
   }
 }

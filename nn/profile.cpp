@@ -44,7 +44,7 @@ void Profile::stop() {
   end_ = Clock::now();
 }
 
-void Profile::before(std::string_view) {
+void Profile::before(const OpRun&) {
   if (!stopped_) running_.push_back({Clock::now()});
 }
 

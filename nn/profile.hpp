@@ -52,7 +52,7 @@ class Profile final : public Observer {
   /// Both tables, with the share of the time in ops and what lies between them.
   void print(std::ostream& out) const;
 
-  void before(std::string_view op) override;
+  void before(const OpRun& run) override;
   void after(const OpRun& run) override;
   void failed(std::string_view op) noexcept override;
 

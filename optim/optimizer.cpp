@@ -88,7 +88,7 @@ void Optimizer::step() {
       update(slot, grad, group.lr, group.weight_decay);
     }
   }
-  observed.done({}, {});
+  observed.done();
 }
 
 void Optimizer::zero_grad() {

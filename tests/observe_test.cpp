@@ -124,7 +124,7 @@ TEST_CASE("observe: observers may go in any order, and the others see on") {
 TEST_CASE("observe: where an observer throws, the op has failed for the others that know of it") {
   struct Refusing final : Observer {
     explicit Refusing(bool at_start) : at_start_(at_start) {}
-    void before(std::string_view) override {
+    void before(const OpRun&) override {
       if (at_start_) throw Error("refused");
     }
     void after(const OpRun&) override { throw Error("refused"); }

@@ -39,6 +39,7 @@ struct Celu {
     return y > T(0) ? T(0) : 1 / static_cast<T>(alpha);
   }
 
+  ActivationInfo activation() const { return {.flat_below = alpha * std::log(0.05), .parameter = alpha}; }
   static std::vector<Celu> samples() { return {{1.0}, {0.5}, {2.0}}; }
 };
 

@@ -1,6 +1,7 @@
 // elu(x) = x for x > 0, else alpha · (exp(x) - 1) (Clevert, Unterthiner, Hochreiter, arXiv 1511.07289).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
@@ -38,6 +39,11 @@ struct Elu {
     return y > T(0) ? T(0) : T(1);
   }
 
+  ActivationInfo activation() const {
+    return {.blocks_gradient = alpha == 0,
+            .flat_below = std::min(0.0, std::log(0.05 / alpha)),
+            .parameter = alpha};
+  }
   static std::vector<Elu> samples() { return {{1.0}, {0.5}, {2.0}, {0.0}}; }
 };
 

@@ -34,6 +34,7 @@ struct Gelu {
     return static_cast<T>(density(t) * (2 - t * t));
   }
 
+  ActivationInfo activation() const { return {.flat_below = -2.35}; }
   static std::vector<Gelu> samples() { return {{}}; }
 
  private:
@@ -63,6 +64,7 @@ struct GeluTanh {
     return static_cast<T>(detail::logistic_slope(v) * (2 * dv + t * of_slope));
   }
 
+  ActivationInfo activation() const { return {.flat_below = -2.35}; }
   static std::vector<GeluTanh> samples() { return {{}}; }
 
  private:

@@ -28,6 +28,9 @@ struct LeakyRelu {
     return y > T(0) ? T(1) : static_cast<T>(negative_slope);
   }
 
+  ActivationInfo activation() const {
+    return {.blocks_gradient = negative_slope == 0, .parameter = negative_slope};
+  }
   static std::vector<LeakyRelu> samples() { return {{0.01}, {0.3}, {0.0}, {1.0}, {1.5}}; }
 };
 

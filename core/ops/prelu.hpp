@@ -10,6 +10,7 @@ namespace ops {
 /// y = x for x > 0, else w_c · x, where c runs over axis 1 of x, or w has one element. w_c = 0 equals relu everywhere.
 struct Prelu {
   static constexpr std::string_view name = "prelu";
+  ActivationInfo activation() const { return {}; }
   Meta infer(const Tensor& x, const Tensor& w) const;
   void forward(const Tensor& x, const Tensor& w, Tensor& y) const;
   std::array<Tensor, 2> gradient(const Incoming& g, Input<0> x, Input<1> w) const;
@@ -20,6 +21,7 @@ struct Prelu {
 struct PreluBackward {
   static constexpr std::string_view name = "prelu_backward";
   static constexpr int outputs = 2;
+  ActivationInfo activation() const { return {}; }
   std::array<Meta, 2> infer(const Tensor&, const Tensor& x, const Tensor& w) const {
     return {{{x.shape(), x.dtype()}, {w.shape(), w.dtype()}}};
   }

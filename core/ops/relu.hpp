@@ -19,6 +19,7 @@ struct Relu {
     return y > T(0) ? T(1) : T(0);
   }
 
+  ActivationInfo activation() const { return {.blocks_gradient = true}; }
   static std::vector<Relu> samples() { return {{}}; }
 };
 

@@ -39,6 +39,7 @@ struct Selu {
     return y > T(0) ? T(0) : T(1);
   }
 
+  ActivationInfo activation() const { return {.flat_below = std::log(0.05 / (alpha * scale))}; }
   static std::vector<Selu> samples() { return {{}}; }
 };
 

@@ -52,6 +52,7 @@ struct Sigmoid {
     return 1 - 2 * y;
   }
 
+  ActivationInfo activation() const { return {.flat_below = -std::log(99.0), .flat_above = std::log(99.0)}; }
   static std::vector<Sigmoid> samples() { return {{}}; }
 };
 

@@ -30,6 +30,7 @@ struct Silu {
     return static_cast<T>(detail::logistic_slope(t) * (2 - t * std::tanh(t / 2)));
   }
 
+  ActivationInfo activation() const { return {.flat_below = -4.08}; }
   static std::vector<Silu> samples() { return {{}}; }
 
  private:

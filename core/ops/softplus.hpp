@@ -37,6 +37,9 @@ struct Softplus {
     return z > threshold ? T(0) : static_cast<T>(beta * detail::logistic_slope(z));
   }
 
+  ActivationInfo activation() const {
+    return {.flat_below = std::log(0.05 / 0.95) / beta, .parameter = beta};
+  }
   static std::vector<Softplus> samples();
 };
 

@@ -36,6 +36,9 @@ struct Tanh {
     return -2 * y;
   }
 
+  ActivationInfo activation() const {
+    return {.flat_below = -std::atanh(0.99), .flat_above = std::atanh(0.99)};
+  }
   static std::vector<Tanh> samples() { return {{}}; }
 
  private:

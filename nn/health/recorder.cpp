@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <rill/core/parallel.hpp>
+#include <rill/nn/health/recorder.hpp>
+
+namespace rill::nn::detail {
+namespace {
+
+// Rows and units of an activation's input: units along the last axis.
+struct Grid {
+  std::int64_t rows, units;
+  explicit Grid(const Tensor& x)
+      : rows(x.dim() < 2 ? x.numel() : x.numel() / std::max<std::int64_t>(1, x.shape()[x.dim() - 1])),
+        units(x.dim() < 2 ? 1 : x.shape()[x.dim() - 1]) {}
+};
+
+// Calls body(first, last) on disjoint ranges of units, each of which goes over all rows.
+template <class Body>
+void for_units(const Grid& grid, Body&& body) {
+  parallel_for(
+      grid.units, body,
+      std::max<std::int64_t>(16, rill::detail::parallel_grain / std::max<std::int64_t>(grid.rows, 1)));
+}
+
+const void* address(const Tensor& x) { return rill::detail::Access::handle(x)->data; }
+
+double ratio(double sum, std::int64_t count) { return sum / static_cast<double>(count); }
+
+// The variance from sums around the first value; rounding may leave a negative zero of a kind.
+double variance(double sum, double squares, std::int64_t count) {
+  const double mean = ratio(sum, count);
+  return std::max(0.0, ratio(squares, count) - mean * mean);
+}
+
+// Each unit's share of the sum over the finite ones, times their number: 1 is average. 0 where nothing is active.
+std::vector<double> scores(const std::vector<double>& sizes, const std::vector<std::int64_t>& non_finite) {
+  double sum = 0, count = 0;
+  for (std::size_t u = 0; u < sizes.size(); ++u) {
+    if (non_finite[u]) continue;
+    sum += sizes[u];
+    ++count;
+  }
+  std::vector<double> all(sizes.size(), 0);
+  for (std::size_t u = 0; u < sizes.size() && sum > 0; ++u) all[u] = sizes[u] * (count / sum);
+  return all;
+}
+
+}  // namespace
+
+UnitSums::UnitSums(std::size_t units)
+    : non_finite(units),
+      on(units),
+      flat(units),
+      in(units),
+      in_squares(units),
+      out(units),
+      out_squares(units),
+      out_sizes(units),
+      gradient_sizes(units),
+      first_in(units),
+      first_out(units),
+      moved(units) {}
+
+void Recorder::begin_pass() {
+  sites_.begin_pass();
+  running_.clear();
+  places_.clear();
+}
+
+void Recorder::before(const OpRun& run) {
+  // What runs outside of any module is the loss.
+  if (!run.activation || run.backward || !run.module || !run.inputs[0]->defined()) return;
+  const Tensor& x = *run.inputs[0];
+  if (!is_floating(x.dtype()) || x.numel() == 0) return;
+  const std::size_t site = sites_.enter(run);
+  const Grid grid(x);
+  if (site == layers_.size()) {
+    layers_.push_back({.blocks_gradient = run.activation->blocks_gradient,
+                       .sums = UnitSums(static_cast<std::size_t>(grid.units))});
+  }
+  Layer& layer = layers_[site];
+  RILL_CHECK(static_cast<std::size_t>(grid.units) == layer.sums.on.size(), "audit: the input of layer ",
+             sites_[site].name, " has ", grid.units, " units, expected ", layer.sums.on.size(), " as before");
+  take_input(x, *run.activation, layer);
+  layer.samples += grid.rows;
+  running_.push_back(site);
+}
+
+void Recorder::after(const OpRun& run) {
+  if (!run.activation) return;
+  if (run.backward) return take_gradient(run);
+  if (!run.module || running_.empty()) return;
+  const std::size_t site = running_.back();
+  running_.pop_back();
+  take_output(run.results[0], layers_[site]);
+  // The slope op reads one of the two, which one is its own affair.
+  places_.push_back({site, address(run.inputs[0][0]), address(run.results[0])});
+}
+
+void Recorder::take_input(const Tensor& x, const ActivationInfo& info, Layer& layer) {
+  const Grid grid(x);
+  dispatch_floating(x.dtype(), "audit", [&]<class T>(T) {
+    const T* data = x.data<T>().data();
+    UnitSums& sums = layer.sums;
+    const bool fresh = layer.samples == 0;
+    const T low = static_cast<T>(info.flat_below), high = static_cast<T>(info.flat_above);
+    for_units(grid, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t u = first; fresh && u < last; ++u) sums.first_in[u] = data[u];
+      for (std::int64_t row = 0; row < grid.rows; ++row) {
+        const T* z = data + row * grid.units;
+        for (std::int64_t u = first; u < last; ++u) {
+          const double centred = z[u] - sums.first_in[u];
+          sums.non_finite[u] += !std::isfinite(z[u]);
+          sums.on[u] += z[u] > T(0);
+          sums.flat[u] += z[u] < low || z[u] > high;
+          sums.in[u] += centred;
+          sums.in_squares[u] += centred * centred;
+        }
+      }
+    });
+    for (std::int64_t row = 0; row < grid.rows; ++row) {
+      const T* z = data + row * grid.units;
+      layer.blind += std::none_of(z, z + grid.units, [](T value) { return value > T(0); });
+    }
+  });
+}
+
+void Recorder::take_output(const Tensor& y, Layer& layer) {
+  const Grid grid(y);
+  dispatch_floating(y.dtype(), "audit", [&]<class T>(T) {
+    const T* data = y.data<T>().data();
+    UnitSums& sums = layer.sums;
+    const bool fresh = layer.samples == grid.rows;
+    for_units(grid, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t u = first; fresh && u < last; ++u) sums.first_out[u] = data[u];
+      for (std::int64_t row = 0; row < grid.rows; ++row) {
+        const T* values = data + row * grid.units;
+        for (std::int64_t u = first; u < last; ++u) {
+          const double centred = values[u] - sums.first_out[u];
+          sums.out[u] += centred;
+          sums.out_squares[u] += centred * centred;
+          sums.out_sizes[u] += std::abs(double{values[u]});
+        }
+      }
+    });
+  });
+}
+
+void Recorder::take_gradient(const OpRun& run) {
+  // Walks go from the last op to the first, so of several places with these elements it is the last.
+  const void* read = address(*run.inputs[1]);
+  const auto found = std::find_if(places_.rbegin(), places_.rend(), [&](const Place& place) {
+    return place.input == read || place.output == read;
+  });
+  if (found == places_.rend()) return;
+  Layer& layer = layers_[found->site];
+  UnitSums& sums = layer.sums;
+  places_.erase(std::next(found).base());
+  const Tensor &to_output = *run.inputs[0], &to_input = run.results[0];
+  const Grid grid(to_input);
+  layer.walked += grid.rows;
+  dispatch_floating(to_input.dtype(), "audit", [&]<class T>(T) {
+    const T *out = to_output.data<T>().data(), *in = to_input.data<T>().data();
+    for_units(grid, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = 0; row < grid.rows; ++row) {
+        const T *g = out + row * grid.units, *dz = in + row * grid.units;
+        for (std::int64_t u = first; u < last; ++u) {
+          sums.gradient_sizes[u] += std::abs(double{g[u]});
+          // A gradient that is NaN is none that is 0.
+          sums.moved[u] |= dz[u] != T(0);
+        }
+      }
+    });
+  });
+}
+
+std::vector<LayerHealth> Recorder::layers() const {
+  std::vector<LayerHealth> all;
+  for (std::size_t site = 0; site < layers_.size(); ++site) {
+    const Layer& seen = layers_[site];
+    const UnitSums& sums = seen.sums;
+    LayerHealth layer{.name = sites_[site].name,
+                      .activation = sites_[site].activation,
+                      .blocks_gradient = seen.blocks_gradient,
+                      .samples = seen.samples,
+                      .blind_samples = seen.blind};
+    const std::vector<double> activity = scores(sums.out_sizes, sums.non_finite);
+    const std::vector<double> gradient = scores(sums.gradient_sizes, sums.non_finite);
+    for (std::size_t u = 0; u < sums.on.size(); ++u) {
+      UnitHealth unit;
+      unit.finite = sums.non_finite[u] == 0;
+      if (unit.finite) {
+        unit.never_on = sums.on[u] == 0;
+        unit.always_on = sums.on[u] == seen.samples;
+        unit.saturated = sums.flat[u] == seen.samples;
+        unit.frequency = ratio(static_cast<double>(sums.on[u]), seen.samples);
+        unit.saturation = ratio(static_cast<double>(sums.flat[u]), seen.samples);
+        unit.mean = sums.first_in[u] + ratio(sums.in[u], seen.samples);
+        unit.variance = variance(sums.in[u], sums.in_squares[u], seen.samples);
+        unit.output_mean = sums.first_out[u] + ratio(sums.out[u], seen.samples);
+        unit.output_variance = variance(sums.out[u], sums.out_squares[u], seen.samples);
+        unit.constant = unit.output_variance < 1e-12;
+        unit.activity_score = activity[u];
+        if (seen.walked == seen.samples) {
+          unit.zero_gradient = !sums.moved[u];
+          unit.gradient_score = gradient[u];
+        }
+      }
+      layer.units.push_back(unit);
+    }
+    all.push_back(std::move(layer));
+  }
+  return all;
+}
+
+}  // namespace rill::nn::detail
