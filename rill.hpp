@@ -16,7 +16,7 @@
 #include <rill/nn/data/split.hpp>
 #include <rill/nn/data/transform.hpp>
 #include <rill/nn/health/audit.hpp>
-#include <rill/nn/health/dead_units.hpp>
+#include <rill/nn/health/monitor.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
@@ -29,6 +29,7 @@
 #include <rill/optim/combined.hpp>
 #include <rill/optim/decay.hpp>
 #include <rill/optim/fit.hpp>
+#include <rill/optim/health_monitor.hpp>
 #include <rill/optim/losses.hpp>
 #include <rill/optim/one_cycle.hpp>
 #include <rill/optim/plateau.hpp>

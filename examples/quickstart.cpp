@@ -38,10 +38,7 @@ void quickstart(std::uint64_t seed) {
   }
   std::cout << correct << " of " << unseen->size() << " unseen digits are read correctly\n";
 
-  for (const auto& layer : nn::dead_units(model, *digits, 2000)) {
-    std::cout << "layer " << layer.name << " (" << layer.type << "): " << layer.never_on << " of "
-              << layer.units << " units are never on\n";
-  }
+  std::cout << nn::audit(model, *digits, {.samples = 2000});
 }
 // [/quickstart]
 

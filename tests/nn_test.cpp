@@ -223,21 +223,3 @@ TEST_CASE("nn: count_correct counts rows whose largest logit is the label's, and
   CHECK(nn::count_correct(logits, tensor({1, 0, 2, 2}, DType::i64)) == 2);
 }
 
-TEST_CASE("nn: dead_units counts the units that no sample switches on") {
-  Generator generator(1);
-  nn::Dense dense(2, 4, generator);
-  const float weights[] = {1, 0, 0, 1, -1, -1, 0, 0};
-  std::ranges::copy(weights, dense.weight.mutable_data<float>().begin());
-  dense.bias.mutable_data<float>()[3] = -1;
-  nn::Sequential model(std::move(dense), nn::ReLU(), nn::Dense(4, 2, generator));
-  // Both inputs are positive, so unit 2 (weights -1, -1) and unit 3 (bias -1) are never on.
-  const nn::data::TensorDataset probe(tensor({{1, 2}, {3, 1}, {2, 2}}), tensor({0, 1, 0}, DType::i64));
-  const auto layers = nn::dead_units(model, probe, 100);
-  REQUIRE(layers.size() == 1);
-  CHECK(layers[0].name == "1");
-  CHECK(layers[0].type == "relu");
-  CHECK(layers[0].units == 4);
-  CHECK(layers[0].never_on == 2);
-  CHECK(layers[0].samples == 3);
-  CHECK(layers[0].blocks_gradient);
-}

@@ -118,25 +118,6 @@ TEST_CASE("regression: a dimension that is not there is refused") {
       "shape: axis -1 of [2, 3], expected 0 or more and less than 2; at() counts from the end, too", Error);
 }
 
-TEST_CASE("regression: dead_units tells NaN from silence, and refuses what has no units") {
-  Generator generator(1);
-  nn::Dense broken(2, 3, generator);
-  for (float& value : broken.weight.mutable_data<float>()) value = NAN;
-  nn::Sequential model{std::move(broken), nn::LeakyReLU(0.0)};
-  const nn::data::TensorDataset probe(tensor({{1, 2}}), tensor({0}, DType::i64));
-  const auto layers = nn::dead_units(model, probe, 1);
-  CHECK(layers[0].never_on == 0);
-  CHECK(layers[0].non_finite == 3);
-  CHECK(layers[0].blocks_gradient);
-
-  struct Mean final : nn::Module {
-    Tensor forward(const Tensor& x) override { return x.mean(); }
-  };
-  nn::Sequential scalar{Mean(), nn::ReLU()};
-  CHECK_THROWS_WITH_AS(nn::dead_units(scalar, probe, 1),
-                       "dead_units: the input of layer 1 (relu) is [], expected [1, ...]", Error);
-}
-
 TEST_CASE("regression: an op names the input that is undefined") {
   const Tensor nothing, x = ones({2, 2});
   CHECK_THROWS_WITH_AS(cross_entropy(x, nothing),
