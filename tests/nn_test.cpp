@@ -222,4 +222,3 @@ TEST_CASE("nn: count_correct counts rows whose largest logit is the label's, and
   const Tensor logits = tensor({{1, 2, 0}, {3, 1, 2}, {0, NAN, 1}, {-1, -2, -3}});
   CHECK(nn::count_correct(logits, tensor({1, 0, 2, 2}, DType::i64)) == 2);
 }
-
