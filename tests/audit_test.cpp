@@ -96,6 +96,9 @@ TEST_CASE("audit: the numbers of a unit are those of its samples") {
   CHECK(off.activity_score == 0);
   CHECK(linear.activity_score == doctest::Approx(2.25));
   CHECK(linear.gradient_score == doctest::Approx(1.5));
+  // The sum's gradient at the pre-activations: 1, 1, 0 for unit 0, times the 3 samples that a mean would divide by.
+  CHECK(first.gradient_rms == doctest::Approx(3 * std::sqrt(2.0 / 3)));
+  CHECK(off.gradient_rms == 0);
   CHECK(layer.dormant(0) == 1);
   CHECK(layer.dormant(0.75) == 2);
   CHECK(layer.gradient_dormant(0.75) == 2);

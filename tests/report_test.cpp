@@ -53,9 +53,9 @@ TEST_CASE("report: the table shows the probe-set size, and what it says of units
       text(report_of({true, false})) ==
       "300 samples; with 95 % confidence a unit that is never on fires for less than 1.0 % of all data\n"
       "  layer  activation  units  not finite        dead  never positive     dormant  saturated  no gradient"
-      "  active  z mean  z std\n"
+      "  active  z mean  z std  gradient\n"
       "  1      relu            2           0  1 (50.0 %)               -  1 (50.0 %)          0            0"
-      "  25.0 %      -1      2\n");
+      "  25.0 %      -1      2         -\n");
 }
 
 TEST_CASE("report: a network with a constant output is called dead, and NaN is no number") {
@@ -65,7 +65,14 @@ TEST_CASE("report: a network with a constant output is called dead, and NaN is n
   const std::string table = text(report);
   CHECK(table.find("the output is the same for every sample: the network is dead\n") != std::string::npos);
   CHECK(table.find("  1      relu            2           2     0               -        0          0"
-                   "            0       -       -      -\n") != std::string::npos);
+                   "            0       -       -      -         -\n") != std::string::npos);
+}
+
+TEST_CASE("report: samples that switch nothing on are told") {
+  auto report = report_of({true, true});
+  CHECK(text(report).find("no unit is on") == std::string::npos);
+  report.layers[0].blind_samples = 7;
+  CHECK(text(report).find("\n  layer 1: no unit is on for 7 of 300 samples\n") != std::string::npos);
 }
 
 TEST_CASE("report: tau lies between 0 and 1") {
@@ -103,9 +110,9 @@ TEST_CASE("write_health_csv: a row a layer and report") {
   nn::write_health_csv({report_of({true, false}), later}, folder.file("health.csv"));
   CHECK(folder.read("health.csv") ==
         "step,samples,layer,activation,units,non_finite,dead,never_positive,dormant,saturated,zero_gradient,"
-        "frequency,mean,variance,output_mean\n"
-        "0,300,1,relu,2,0,1,0,1,0,0,0.25,-1,4,0.25\n"
-        "20,300,1,elu,2,0,0,0,0,0,0,0.5,-1,4,0.25\n");
+        "frequency,mean,variance,output_mean,gradient_rms\n"
+        "0,300,1,relu,2,0,1,0,1,0,0,0.25,-1,4,0.25,nan\n"
+        "20,300,1,elu,2,0,0,0,0,0,0,0.5,-1,4,0.25,nan\n");
   CHECK_THROWS_WITH_AS(
       nn::write_health_csv({}, folder.file("no/health.csv")),
       (folder.file("no/health.csv") + ": write failed, expected a writable folder with space left").c_str(),

@@ -59,6 +59,7 @@ UnitSums::UnitSums(std::size_t units)
       out_squares(units),
       out_sizes(units),
       gradient_sizes(units),
+      gradient_squares(units),
       first_in(units),
       first_out(units),
       moved(units) {}
@@ -160,6 +161,8 @@ void Recorder::take_gradient(const OpRun& run) {
   places_.erase(std::next(found).base());
   const Tensor &to_output = *run.inputs[0], &to_input = run.results[0];
   const Grid grid(to_input);
+  // A mean loss gives each sample its gradient divided by their number.
+  const auto samples = static_cast<double>(to_input.dim() == 0 ? 1 : to_input.size(0));
   layer.walked += grid.rows;
   dispatch_floating(to_input.dtype(), "audit", [&]<class T>(T) {
     const T *out = to_output.data<T>().data(), *in = to_input.data<T>().data();
@@ -167,7 +170,9 @@ void Recorder::take_gradient(const OpRun& run) {
       for (std::int64_t row = 0; row < grid.rows; ++row) {
         const T *g = out + row * grid.units, *dz = in + row * grid.units;
         for (std::int64_t u = first; u < last; ++u) {
-          sums.gradient_sizes[u] += std::abs(double{g[u]});
+          const double slope = samples * dz[u];
+          sums.gradient_sizes[u] += samples * std::abs(double{g[u]});
+          sums.gradient_squares[u] += slope * slope;
           // A gradient that is NaN is none that is 0.
           sums.moved[u] |= dz[u] != T(0);
         }
@@ -206,6 +211,7 @@ std::vector<LayerHealth> Recorder::layers() const {
         if (seen.walked == seen.samples) {
           unit.zero_gradient = !sums.moved[u];
           unit.gradient_score = gradient[u];
+          unit.gradient_rms = std::sqrt(ratio(sums.gradient_squares[u], seen.samples));
         }
       }
       layer.units.push_back(unit);

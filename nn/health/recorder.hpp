@@ -11,7 +11,7 @@ namespace rill::nn::detail {
 /// Sums over samples, one of each for a unit.
 struct UnitSums {
   std::vector<std::int64_t> non_finite, on, flat;
-  std::vector<double> in, in_squares, out, out_squares, out_sizes, gradient_sizes;
+  std::vector<double> in, in_squares, out, out_squares, out_sizes, gradient_sizes, gradient_squares;
   std::vector<double> first_in, first_out;  // of the first sample: what sums are taken around
   std::vector<std::uint8_t> moved;          // whether any gradient at the pre-activation was not 0
   explicit UnitSums(std::size_t units);

@@ -65,6 +65,7 @@ const Column columns[] = {
     {"active", [](const LayerHealth& l) { return percent(l.frequency()); }},
     {"z mean", [](const LayerHealth& l) { return number(mean_of(l, &UnitHealth::mean)); }},
     {"z std", [](const LayerHealth& l) { return number(std::sqrt(mean_of(l, &UnitHealth::variance))); }},
+    {"gradient", [](const LayerHealth& l) { return number(mean_of(l, &UnitHealth::gradient_rms)); }},
 };
 
 // Rows of cells as lines, the first two columns to the left.
@@ -139,6 +140,11 @@ std::ostream& operator<<(std::ostream& out, const HealthReport& report) {
     for (const Column& column : columns) row.push_back(column.text(layer));
   }
   print_table(out, rows);
+  for (const LayerHealth& layer : report.layers) {
+    if (layer.blind_samples > 0)
+      out << fmt::format("  layer {}: no unit is on for {} of {} samples\n", layer.name, layer.blind_samples,
+                         layer.samples);
+  }
   if (report.parameters.empty()) return out;
   rows = {{"parameter", "", "norm", "gradient norm", "update/weight"}};
   for (const ParameterHealth& parameter : report.parameters) {
@@ -176,14 +182,15 @@ void write_health_csv(const std::vector<HealthReport>& history, const std::strin
   std::ofstream file(path);
   file
       << "step,samples,layer,activation,units,non_finite,dead,never_positive,dormant,saturated,zero_gradient,"
-         "frequency,mean,variance,output_mean\n";
+         "frequency,mean,variance,output_mean,gradient_rms\n";
   for (const HealthReport& report : history) {
     for (const LayerHealth& l : report.layers) {
-      file << fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{:.9g},{:.9g}\n", report.step,
-                          l.samples, l.name, l.activation, l.size(), l.non_finite(), l.dead(),
+      file << fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{:.9g},{:.9g},{:.9g}\n",
+                          report.step, l.samples, l.name, l.activation, l.size(), l.non_finite(), l.dead(),
                           l.never_positive(), l.dormant(default_tau), l.count(&UnitHealth::saturated),
                           l.count(&UnitHealth::zero_gradient), l.frequency(), mean_of(l, &UnitHealth::mean),
-                          mean_of(l, &UnitHealth::variance), mean_of(l, &UnitHealth::output_mean));
+                          mean_of(l, &UnitHealth::variance), mean_of(l, &UnitHealth::output_mean),
+                          mean_of(l, &UnitHealth::gradient_rms));
     }
   }
   file.close();

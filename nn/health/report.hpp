@@ -35,6 +35,9 @@ struct UnitHealth {
   double output_mean = NAN, output_variance = NAN;  ///< of what the activation makes of it
   /// E|y| of the unit over the mean of E|y| over the layer: 1 is average (Sokar et al., arXiv 2302.12902).
   double activity_score = NAN;
+  /// Root mean square over samples of the gradient at its pre-activation, of each sample's own loss; needs a loss that is
+  /// a mean over samples.
+  double gradient_rms = NAN;
   /// The same of |∂loss/∂y|, which also tells for activations that are not zero when off; needs a loss.
   double gradient_score = NAN;
 };
