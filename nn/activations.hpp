@@ -12,7 +12,6 @@ class ReLU final : public Activation {
  public:
   static constexpr std::string_view type_name = "relu";
   Tensor forward(const Tensor& x) override { return x.relu(); }
-  bool blocks_gradient() const override { return true; }
   std::string_view type() const override { return type_name; }
 };
 
@@ -25,7 +24,6 @@ class LeakyReLU final : public Activation {
   explicit LeakyReLU(double negative_slope = 0.3);
   Tensor forward(const Tensor& x) override { return x.leaky_relu(negative_slope_); }
   std::string_view type() const override { return type_name; }
-  bool blocks_gradient() const override { return negative_slope_ == 0; }
   double negative_slope() const { return negative_slope_; }
 
  private:
@@ -40,7 +38,6 @@ class ELU final : public Activation {
   explicit ELU(double alpha = 1.0);
   Tensor forward(const Tensor& x) override { return x.elu(alpha_); }
   std::string_view type() const override { return type_name; }
-  bool blocks_gradient() const override { return alpha_ == 0; }
   double alpha() const { return alpha_; }
 
  private:
@@ -161,7 +158,6 @@ class AnyActivation final : public Activation {
   /// Throws Error if there is none.
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override;
-  bool blocks_gradient() const override { return held_ && get()->blocks_gradient(); }
   /// "none" if there is none.
   std::string_view type() const override { return held_ ? get()->type() : "none"; }
 

@@ -133,11 +133,7 @@ class Module {
 };
 
 /// A module that cuts or bends what passes through it, unit by unit.
-class Activation : public Module {
- public:
-  /// Whether the gradient is 0 wherever the input is not positive, so that a unit which is never on is dead.
-  virtual bool blocks_gradient() const { return false; }
-};
+class Activation : public Module {};
 
 /// While it lives, a model and all below it are in one mode; then each module is back in its own. The model must live and
 /// not move meanwhile.
