@@ -1,0 +1,103 @@
+// Set-ups: the sizes, the data and the training of an experiment's networks, and the digits that they see.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <rill/rill.hpp>
+
+namespace dead_neurons {
+
+/// Networks of 784 inputs, `depth` hidden layers of `width` units and 10 outputs, and how they are trained.
+struct Setup {
+  int depth = 4, width = 100;
+  double bias = 0;  ///< what hidden biases start at
+  bool standardised = true;
+  std::string optimizer = "adam";
+  double lr = 0.001;
+  int epochs = 1;
+  std::int64_t batch = 128;
+  std::int64_t steps_per_epoch = 0;  ///< at most; 0 for all
+
+  bool operator==(const Setup&) const = default;
+  std::string text() const {
+    const std::string biases = bias == 0 ? "" : fmt::format(", hidden biases start at {}", bias);
+    return fmt::format("784-{}x{}-10, pixels {}, {} at {}, batch {}, {} epoch{}{}", width, depth,
+                       standardised ? "standardised" : "in [0, 1]", optimizer, lr, batch, epochs,
+                       epochs == 1 ? "" : "s", biases);
+  }
+};
+
+/// The set-up of an experiment, "A", "B" (which "rescue" and "sweep" share) or "C".
+inline Setup standard_setup(const std::string& experiment) {
+  if (experiment == "A") {
+    return {.depth = 3, .bias = -0.5, .standardised = false, .optimizer = "SGD", .lr = 0.1, .epochs = 2};
+  }
+  if (experiment == "C") return {.optimizer = "Adam", .lr = 0.001, .epochs = 2};
+  return {.optimizer = "Adam", .lr = 0.05, .epochs = 1};
+}
+
+/// What the networks of one set-up see. Read by several threads at once.
+struct Inputs {
+  std::shared_ptr<const rill::nn::data::Dataset> train;
+  rill::Tensor probe;  ///< the first training images: a unit is dead that is on for none of them
+  rill::Tensor test_x, test_y;
+};
+
+/// The digits, both as pixels in [0, 1] and standardised.
+struct Digits {
+  bool real = false;  ///< MNIST
+  Inputs plain, standardised;
+
+  const Inputs& of(const Setup& setup) const { return setup.standardised ? standardised : plain; }
+};
+
+namespace detail {
+
+inline rill::Tensor first_images(const rill::nn::data::Dataset& data, std::int64_t count,
+                                 rill::Tensor* labels = nullptr) {
+  count = std::min(count, data.size());
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
+  std::iota(indices.begin(), indices.end(), 0);
+  rill::Tensor x = rill::empty(data.batch_shape(count));
+  rill::Tensor y = rill::empty(data.target_batch_shape(count), data.target_dtype());
+  data.gather(indices, x, y);
+  if (labels) *labels = y;
+  return x;
+}
+
+inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill::nn::data::ImageDataset& test,
+                          const rill::nn::data::ImageOptions& options, std::int64_t probe) {
+  const auto with_options = [&](const rill::nn::data::ImageDataset& from) {
+    const rill::Shape image = from.sample_shape();
+    return std::make_shared<rill::nn::data::ImageDataset>(
+        std::vector<std::uint8_t>(from.pixels().begin(), from.pixels().end()),
+        std::vector<std::int64_t>(from.labels().begin(), from.labels().end()), image[0], image[1],
+        from.classes(), options);
+  };
+  Inputs inputs;
+  inputs.train = with_options(train);
+  inputs.probe = first_images(*inputs.train, probe);
+  inputs.test_x = first_images(*with_options(test), probe, &inputs.test_y);
+  return inputs;
+}
+
+}  // namespace detail
+
+/// MNIST from `folder`, or digits that rill draws. `quick` sees fewer of them.
+inline Digits load_digits(const std::string& folder, bool real, bool quick) {
+  using namespace rill::nn::data;
+  const std::int64_t train_count = quick ? 3000 : 60000, test_count = quick ? 500 : 10000;
+  const auto train = real ? load_mnist(folder, true) : draw_digits(train_count, 42, true);
+  const auto test = real ? load_mnist(folder, false) : draw_digits(test_count, 42, false);
+  const std::int64_t probe = quick ? 500 : 10000;
+  return {.real = real,
+          .plain = detail::make_inputs(*train, *test, {}, probe),
+          .standardised = detail::make_inputs(*train, *test, {.mean = 0.1307, .std = 0.3081}, probe)};
+}
+
+}  // namespace dead_neurons
