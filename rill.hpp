@@ -22,6 +22,7 @@
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>
 #include <rill/nn/summary.hpp>
+#include <rill/nn/switch_activations.hpp>
 #include <rill/optim/adagrad.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/callbacks.hpp>
