@@ -36,4 +36,33 @@ CELU::CELU(double alpha) : alpha_(checked_positive("CELU", "alpha", alpha)) {}
 
 Softplus::Softplus(double beta) : beta_(checked_positive("Softplus", "beta", beta)) {}
 
+AnyActivation::AnyActivation(detail::Owned held) : held_(std::move(held)) {
+  Module::set_training(held_.get()->training());
+}
+
+AnyActivation::AnyActivation(const AnyActivation& other) : Activation(other) {
+  if (other.held_) held_ = other.held_.copy();
+}
+
+AnyActivation& AnyActivation::operator=(const AnyActivation& other) {
+  AnyActivation copy(other);
+  Activation::operator=(other);
+  held_ = std::move(copy.held_);
+  return *this;
+}
+
+Tensor AnyActivation::forward(const Tensor& x) {
+  RILL_CHECK(held_, "AnyActivation: it is empty, expected an activation");
+  return get()->forward(x);
+}
+
+void AnyActivation::visit(Visitor& visitor) {
+  if (held_) get()->visit(visitor);
+}
+
+void AnyActivation::set_training(bool training) {
+  Module::set_training(training);
+  if (held_) static_cast<Module*>(get())->set_training(training);
+}
+
 }  // namespace rill::nn

@@ -1,8 +1,9 @@
-// Activations as layers. Each calls the function of the same name, whose exact form stands in core/ops.
+// Activations as layers. Each calls the function of the same name, whose exact form stands in core/ops. And
+// AnyActivation, which holds one of them, or of a user's own.
 #pragma once
 
 #include <rill/core/ops/gelu.hpp>
-#include <rill/nn/module.hpp>
+#include <rill/nn/owned.hpp>
 
 namespace rill::nn {
 
@@ -132,6 +133,44 @@ class Sigmoid final : public Activation {
   static constexpr std::string_view type_name = "sigmoid";
   Tensor forward(const Tensor& x) override { return x.sigmoid(); }
   std::string_view type() const override { return type_name; }
+};
+
+/// Any activation as a value, or none: the type of a member whose activation is chosen later, as Dense's.
+///
+/// Where it stands it is the activation that it holds: it has its type() and its parameters, under the holder's name
+/// ("activation.weight" of a PReLU held as "activation"). Profiles and monitors, however, see ops run for the AnyActivation, which is
+/// the module that named_modules() gives; hooks belong on it, too. Copies share parameters, as those of all modules do.
+class AnyActivation final : public Activation {
+ public:
+  /// None: it is false and must not be called.
+  AnyActivation() = default;
+  template <std::derived_from<Activation> A>
+  requires(!std::same_as<A, AnyActivation> && std::copy_constructible<A>)
+      AnyActivation(A activation)  // NOLINT(google-explicit-constructor)
+      : AnyActivation(detail::Owned(std::make_unique<A>(std::move(activation)))) {}
+  AnyActivation(const AnyActivation& other);
+  AnyActivation(AnyActivation&&) = default;
+  AnyActivation& operator=(const AnyActivation& other);
+  AnyActivation& operator=(AnyActivation&&) = default;
+
+  explicit operator bool() const { return static_cast<bool>(held_); }
+  /// The activation itself; null if there is none. dynamic_cast tells of which kind it is.
+  Activation* get() { return static_cast<Activation*>(held_.get()); }
+  const Activation* get() const { return static_cast<const Activation*>(held_.get()); }
+
+  /// Throws Error if there is none.
+  Tensor forward(const Tensor& x) override;
+  void visit(Visitor& visitor) override;
+  bool blocks_gradient() const override { return held_ && get()->blocks_gradient(); }
+  /// "none" if there is none.
+  std::string_view type() const override { return held_ ? get()->type() : "none"; }
+
+ private:
+  friend class Sequential;
+  explicit AnyActivation(detail::Owned held);
+  void set_training(bool training) override;
+
+  detail::Owned held_;
 };
 
 /// exp x / Σ exp x along an axis, by default the last one, as in Keras; PyTorch asks for it. No Activation: it mixes units.

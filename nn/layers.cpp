@@ -10,25 +10,42 @@ Shape weight_shape(std::int64_t in, std::int64_t out, DType dtype) {
   return {out, in};
 }
 
+void run_init(const char* option, const char* place, const Init& init, Generator& generator, Tensor& value) {
+  const Shape shape = value.shape();
+  const DType dtype = value.dtype();
+  init(value, generator);
+  RILL_CHECK(value.defined() && value.shape() == shape && value.dtype() == dtype && value.is_leaf(),
+             "Dense: ", option, " has put another tensor in the ", place,
+             "'s place, expected it to fill the ", dtype, " ", shape, " that it was given");
+  value.requires_grad_();
+}
+
 }  // namespace
 
 Dense::Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options)
     : weight(empty(weight_shape(in, out, options.dtype), options.dtype)) {
   RILL_CHECK(options.init, "Dense: init is empty, expected an initialiser");
-  options.init(weight, generator);
-  RILL_CHECK(weight.defined() && weight.shape() == Shape({out, in}) && weight.dtype() == options.dtype &&
-                 weight.is_leaf(),
-             "Dense: init has put another tensor in the weight's place, expected it to fill the ",
-             options.dtype, " [", out, ", ", in, "] that it was given");
-  weight.requires_grad_();
-  if (options.bias) bias = zeros({out}, options.dtype).requires_grad_();
+  RILL_CHECK(!options.bias || options.bias_init, "Dense: bias_init is empty, expected an initialiser");
+  run_init("init", "weight", options.init, generator, weight);
+  if (options.bias) {
+    bias = empty({out}, options.dtype);
+    run_init("bias_init", "bias", options.bias_init, generator, bias);
+  }
+  if (!options.activation) return;
+  // One set of options makes many layers, and each is to learn a slope of its own.
+  activation = clone(options.activation);
+  activation.to(options.dtype);
 }
 
-Tensor Dense::forward(const Tensor& x) { return linear(x, weight, bias); }
+Tensor Dense::forward(const Tensor& x) {
+  Tensor y = linear(x, weight, bias);
+  return activation ? activation(y) : y;
+}
 
 void Dense::visit(Visitor& visitor) {
   visitor.parameter("weight", weight);
   if (bias.defined()) visitor.parameter("bias", bias);
+  if (activation) visitor.child("activation", activation);
 }
 
 Tensor Flatten::forward(const Tensor& x) {
@@ -40,10 +57,10 @@ Tensor Flatten::forward(const Tensor& x) {
 }
 
 Sequential::Sequential(const Sequential& other) : Module(other) {
-  for (const Part& part : other.parts_) {
-    RILL_CHECK(part.copy, "Sequential: module ", parts_.size(), " (", part.module->type(),
+  for (const detail::Owned& part : other.parts_) {
+    RILL_CHECK(part.copyable(), "Sequential: module ", parts_.size(), " (", part.get()->type(),
                ") cannot be copied, expected one with a copy constructor, added as what it is");
-    parts_.push_back({part.copy(*part.module), part.copy});
+    parts_.push_back(part.copy());
   }
 }
 
@@ -54,20 +71,27 @@ Sequential& Sequential::operator=(const Sequential& other) {
   return *this;
 }
 
-Sequential& Sequential::append(std::unique_ptr<Module> module, Copy copy) {
-  RILL_CHECK(module, "Sequential: the module is null, expected one");
-  parts_.push_back({std::move(module), copy});
+Sequential& Sequential::append(detail::Owned part) {
+  RILL_CHECK(part, "Sequential: the module is null, expected one");
+  parts_.push_back(std::move(part));
+  return *this;
+}
+
+Sequential& Sequential::exchange(std::size_t index, detail::Owned part) {
+  RILL_CHECK(part, "Sequential: the module is null, expected one");
+  (*this)[index];  // refuses an index out of range
+  parts_[index] = std::move(part);
   return *this;
 }
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const Part& part : parts_) y = (*part.module)(y);
+  for (const detail::Owned& part : parts_) y = (*part.get())(y);
   return y;
 }
 
 void Sequential::visit(Visitor& visitor) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) visitor.child(std::to_string(i), *parts_[i].module);
+  for (std::size_t i = 0; i < parts_.size(); ++i) visitor.child(std::to_string(i), *parts_[i].get());
 }
 
 Module& Sequential::operator[](std::size_t index) {
@@ -75,7 +99,7 @@ Module& Sequential::operator[](std::size_t index) {
              ", expected a model with at least one");
   RILL_CHECK(index < parts_.size(), "Sequential: there is no module ", index, ", expected 0 to ",
              parts_.size() - 1);
-  return *parts_[index].module;
+  return *parts_[index].get();
 }
 
 }  // namespace rill::nn

@@ -5,7 +5,6 @@
 #include <concepts>
 #include <memory>
 #include <tuple>
-#include <typeinfo>
 
 #include <rill/nn/activations.hpp>
 #include <rill/nn/dropout.hpp>
@@ -17,22 +16,26 @@ namespace rill::nn {
 
 struct DenseOptions {
   bool bias = true;
-  Init init = init::kaiming_normal();  ///< of the weight; the bias starts at 0
+  Init init = init::kaiming_normal();  ///< of the weight
+  Init bias_init = init::zeros();      ///< drawn after the weight; init::constant(0.1) lets ReLUs start alive
   DType dtype = DType::f32;
+  AnyActivation activation = {};  ///< run on the result; the layer gets one of its own, in its dtype
 };
 
-/// y = x weightᵀ + bias: x [..., in], y [..., out]; parameters weight [out, in] and bias [out] (PyTorch's Linear).
+/// y = x weightᵀ + bias: x [..., in], y [..., out]; parameters weight [out, in] and bias [out] (PyTorch's Linear). With an
+/// activation, which is its child "activation", activation(y), as in Keras.
 class Dense final : public Module {
  public:
   static constexpr std::string_view type_name = "dense";
-  /// Throws Error unless both sizes are at least 1 and there is an initialiser.
+  /// Throws Error unless both sizes are at least 1 and there are initialisers.
   Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options = {});
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override;
   std::string_view type() const override { return type_name; }
 
   Tensor weight;
-  Tensor bias;  ///< undefined without a bias
+  Tensor bias;               ///< undefined without a bias
+  AnyActivation activation;  ///< none unless asked for
 };
 
 /// x [n, ...] as [n, features]; shares the block.
@@ -66,24 +69,29 @@ class Sequential final : public Module {
   }
 
   /// Appends a module. A Sequential can be copied if all its modules can, and were added as what they are, not as a
-  /// pointer to a base of theirs.
+  /// pointer to a base of theirs. Of an AnyActivation it takes the activation inside. Throws Error for null and for none.
   template <std::derived_from<Module> M>
   Sequential& add(M module) {
     return add(std::make_unique<M>(std::move(module)));
   }
   template <std::derived_from<Module> M>
   Sequential& add(std::unique_ptr<M> module) {
-    Copy copy = nullptr;
-    if constexpr (std::copy_constructible<M>) {
-      const Module* own = module.get();
-      // What is of a derived type would be cut down to M.
-      if (own && typeid(*own) == typeid(M)) {
-        copy = [](const Module& part) -> std::unique_ptr<Module> {
-          return std::make_unique<M>(static_cast<const M&>(part));
-        };
-      }
-    }
-    return append(std::move(module), copy);
+    return append(detail::Owned(std::move(module)));
+  }
+  Sequential& add(AnyActivation activation) { return append(std::move(activation.held_)); }
+
+  /// Puts another module in the place of module `index`, as add() would; the old one goes, with its hooks. Build optimizers and
+  /// monitors afterwards. Throws Error if there is no module `index`.
+  template <std::derived_from<Module> M>
+  Sequential& replace(std::size_t index, M module) {
+    return replace(index, std::make_unique<M>(std::move(module)));
+  }
+  template <std::derived_from<Module> M>
+  Sequential& replace(std::size_t index, std::unique_ptr<M> module) {
+    return exchange(index, detail::Owned(std::move(module)));
+  }
+  Sequential& replace(std::size_t index, AnyActivation activation) {
+    return exchange(index, std::move(activation.held_));
   }
 
   Tensor forward(const Tensor& x) override;
@@ -95,14 +103,10 @@ class Sequential final : public Module {
   Module& operator[](std::size_t index);
 
  private:
-  using Copy = std::unique_ptr<Module> (*)(const Module&);
-  struct Part {
-    std::unique_ptr<Module> module;
-    Copy copy;  // null where the module cannot be copied
-  };
-  Sequential& append(std::unique_ptr<Module> module, Copy copy);
+  Sequential& append(detail::Owned part);
+  Sequential& exchange(std::size_t index, detail::Owned part);
 
-  std::vector<Part> parts_;
+  std::vector<detail::Owned> parts_;
 };
 
 using LayerList =

@@ -270,16 +270,17 @@ void Module::to(DType dtype) {
 }
 
 void Module::train(bool training) {
-  for (const NamedModule& part : named_modules()) part.module->training_ = training;
+  for (const NamedModule& part : named_modules()) part.module->set_training(training);
 }
 
 ModeGuard::ModeGuard(Module& model, bool training) {
   for (const NamedModule& part : model.named_modules())
-    modes_.emplace_back(part.module, std::exchange(part.module->training_, training));
+    modes_.emplace_back(part.module, part.module->training());
+  for (const auto& [module, before] : modes_) module->set_training(training);
 }
 
 ModeGuard::~ModeGuard() {
-  for (const auto& [module, training] : modes_) module->training_ = training;
+  for (const auto& [module, training] : modes_) module->set_training(training);
 }
 
 void detail::own_tensors(const Module& model, Module& copy) {

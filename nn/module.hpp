@@ -28,6 +28,7 @@
 
 namespace rill::nn {
 
+class AnyActivation;
 class Module;
 
 /// What Module::visit() tells of: the module's own tensors and its children, in the order of the file formats.
@@ -122,7 +123,11 @@ class Module {
   Module& operator=(Module&&) = default;
 
  private:
+  friend class AnyActivation;
   friend class ModeGuard;
+  /// Of this module alone. Who holds a module that visit() does not tell of hands the mode on.
+  virtual void set_training(bool training) { training_ = training; }
+
   bool training_ = true;
   std::shared_ptr<detail::ForwardHooks> hooks_;
 };
