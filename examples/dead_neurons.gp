@@ -155,6 +155,7 @@ if (there("death_B.csv")) {
     set ylabel "never on (% of the layer)"
     do for [variant in "relu leaky_relu:0.3"] {
       if (variant eq "relu") { set title "ReLU: these units are dead" } else { set title "LeakyReLU, slope 0.3: these still learn" }
+      set key default
       if (variant eq "relu") { set key bottom right } else { set key top right }
       plot for [layer = 1:layers] file using (strcol(1) eq variant ? $2 : NaN):(100 * column(2 + layer)) \
         with lines lw 2.5 lc rgb word(colours, layer) title sprintf("layer %d", layer)
@@ -213,6 +214,8 @@ if (there("loss_A.csv") && there("loss_B.csv") && there("loss_C.csv")) {
     do for [experiment in "A B C"] {
       file = run."/loss_".experiment.".csv"
       set logscale y
+      set key default
+      set key Left reverse samplen 2
       if (experiment eq "A") { set title "A: hidden biases start at -0.5 (SGD, lr 0.1)"; set yrange [0.1:3]; set key bottom left }
       if (experiment eq "B") { set title "B: learning rate too high (Adam, lr 0.05)"; set yrange [0.1:100]; unset key }
       if (experiment eq "C") { set title "C: the control (Adam, lr 0.001)"; set yrange [0.05:3]; unset key }

@@ -106,11 +106,12 @@ TEST_CASE("dead_neurons: a whole run has all experiments and standard variants")
   CHECK_FALSE(run.says("bands"));
   const std::vector<std::vector<std::string>> rows = rows_in(folder);
   const auto has = [&](const std::string& experiment, const std::string& variant) {
-    return std::ranges::any_of(
-        rows, [&](const auto& row) { return row[0] == experiment && row[1] == variant; });
+    return std::ranges::any_of(rows,
+                               [&](const auto& row) { return row[0] == experiment && row[1] == variant; });
   };
-  for (const char* variant : {"relu", "leaky_relu:0.01", "leaky_relu:0.1", "leaky_relu:0.3", "elu", "prelu",
-                              "gelu", "relu+batch_norm", "relu+layer_norm", "relu+bias:0.1"}) {
+  for (const char* variant :
+       {"relu", "leaky_relu:0.01", "leaky_relu:0.1", "leaky_relu:0.3", "elu", "prelu", "gelu", "relu+recycle",
+        "relu+batch_norm", "relu+layer_norm", "relu+bias:0.1", "relu+rai"}) {
     CHECK_MESSAGE(has("A", variant), variant);
     CHECK_MESSAGE(has("B", variant), variant);
   }
@@ -118,7 +119,24 @@ TEST_CASE("dead_neurons: a whole run has all experiments and standard variants")
   CHECK(has("B", "relu+warmup:200"));
   for (const char* slope : {"0", "0.001", "0.01", "0.1", "0.2", "0.3", "1"})
     CHECK_MESSAGE(has("sweep", std::string("leaky_relu:") + slope), slope);
-  for (const char* branch : {"after_lr_0.05", "continue", "fresh"}) CHECK_MESSAGE(has("rescue", branch), branch);
+  for (const char* branch :
+       {"after_lr_0.05", "continue", "right_after_recycle", "recycle", "recycle_200", "fresh"})
+    CHECK_MESSAGE(has("rescue", branch), branch);
+}
+
+TEST_CASE("dead_neurons: recycling dead units leaves the accuracy as it is, and leaves few dead") {
+  const TempDir folder;
+  run_drawn(folder, "--experiment rescue");
+  const auto row = [&](const std::string& variant) {
+    for (const std::vector<std::string>& one : rows_in(folder)) {
+      if (one[1] == variant) return one;
+    }
+    FAIL("no row ", variant);
+    return std::vector<std::string>();
+  };
+  CHECK(row("right_after_recycle")[3] == row("after_lr_0.05")[3]);
+  CHECK(std::stod(row("after_lr_0.05")[4]) > 0.3);
+  CHECK(std::stod(row("right_after_recycle")[4]) < 0.1);
 }
 
 TEST_CASE("dead_neurons: LeakyReLU with slope 0 is ReLU") {
@@ -135,7 +153,8 @@ TEST_CASE("dead_neurons: options build other cells") {
   const Outcome run = run_drawn(folder,
                                 "--experiment C --variants tanh+clip:0.5 --depth 2 --width 30 --bias 0.1 "
                                 "--optimizer sgd --lr 0.2 --batch 64 --epochs 3");
-  CHECK(run.says("C: 784-30x2-10, pixels standardised, SGD at 0.2, batch 64, 3 epochs, hidden biases start at 0.1"));
+  CHECK(run.says(
+      "C: 784-30x2-10, pixels standardised, SGD at 0.2, batch 64, 3 epochs, hidden biases start at 0.1"));
   const std::vector<std::vector<std::string>> rows = rows_in(folder);
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].size() == 7);
@@ -149,9 +168,13 @@ TEST_CASE("dead_neurons: a wrong variant exits 2 and says what there is") {
     CHECK_MESSAGE(run.status == 2, variants);
     CHECK_MESSAGE(run.says(text), run.output);
   };
-  says("leaky_rleu:0.1", "variant \"leaky_rleu:0.1\": unknown activation \"leaky_rleu\", expected one of relu, "
-                         "leaky_relu[:NUMBER], elu[:NUMBER], prelu[:NUMBER], gelu");
-  says("relu+dropout", "variant \"relu+dropout\": unknown cure \"dropout\", expected one of batch_norm, layer_norm");
+  says("leaky_rleu:0.1",
+       "variant \"leaky_rleu:0.1\": unknown activation \"leaky_rleu\", expected one of relu, "
+       "leaky_relu[:NUMBER], elu[:NUMBER], prelu[:NUMBER], gelu");
+  says("relu+dropout",
+       "variant \"relu+dropout\": unknown cure \"dropout\", expected one of batch_norm, layer_norm, "
+       "recycle[:NUMBER], rai, bias:NUMBER, clip:NUMBER, "
+       "warmup:NUMBER");
   says("relu:0.1", "variant \"relu:0.1\": relu takes no number, expected \"relu\"");
   says("relu+clip", "variant \"relu+clip\": clip has no number, expected clip:NUMBER");
   says("leaky_relu:x", "variant \"leaky_relu:x\": \"x\" is no number, expected one after leaky_relu:");
