@@ -10,7 +10,7 @@ Adagrad::Adagrad(std::vector<Group> groups, const AdagradOptions& options)
   detail::check_range("Adagrad", "lr_decay", options.lr_decay, 0, INFINITY);
   detail::check_range("Adagrad", "initial_accumulator_value", options.initial_accumulator_value, 0, INFINITY);
   detail::check_range("Adagrad", "eps", options.eps, 0, INFINITY);
-  keep_state({"sum"}, options.initial_accumulator_value);
+  keep_state({{"sum", Of::squares}}, options.initial_accumulator_value);
 }
 
 void Adagrad::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {

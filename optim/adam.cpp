@@ -13,11 +13,9 @@ Adam::Adam(const char* name, std::vector<Group> groups, const AdamOptions& optio
   detail::check_range(name, "beta1", options.beta1, 0, 1);
   detail::check_range(name, "beta2", options.beta2, 0, 1);
   detail::check_range(name, "eps", options.eps, 0, INFINITY);
-  if (options.amsgrad) {
-    keep_state({"exp_avg", "exp_avg_sq", "max_exp_avg_sq"});
-  } else {
-    keep_state({"exp_avg", "exp_avg_sq"});
-  }
+  std::vector<StateName> names{{"exp_avg", Of::gradients}, {"exp_avg_sq", Of::squares}};
+  if (options.amsgrad) names.push_back({"max_exp_avg_sq", Of::squares});
+  keep_state(std::move(names));
 }
 
 void Adam::set_momentum(double beta1) {

@@ -45,6 +45,19 @@ class DecaySorter final : public nn::Visitor {
   bool in_norm_ = false;
 };
 
+// The mean over the finite elements that are not marked, or over all finite ones if there is none; 0 without any.
+template <class T>
+double mean_of_others(std::span<const T> values, const std::vector<bool>& marked) {
+  double sum[2] = {}, count[2] = {};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) continue;
+    sum[marked[i]] += static_cast<double>(values[i]);
+    ++count[marked[i]];
+  }
+  if (count[0] > 0) return sum[0] / count[0];
+  return count[1] > 0 ? sum[1] / count[1] : 0;
+}
+
 }  // namespace
 
 std::vector<Group> decay_groups(nn::Module& model) {
@@ -139,28 +152,36 @@ void Optimizer::set_momentum(double) {
       rill::detail::concat(name_, ": there is no momentum to set, expected an optimizer that has one"));
 }
 
-void Optimizer::keep_state(std::vector<std::string_view> names, double initial) {
+void Optimizer::keep_state(std::vector<StateName> names, double initial) {
   state_names_ = std::move(names);
   initial_state_ = initial;
 }
 
-Optimizer::Slot& Optimizer::slot_of(const Tensor& param) {
-  RILL_CHECK(param.defined(), name_, ": a parameter is undefined, expected a tensor");
+template <class Groups>
+auto* Optimizer::find_slot(Groups& groups, const Tensor& param) {
   const void* wanted = rill::detail::Access::handle(param).get();
-  for (OwnGroup& group : groups_) {
-    for (Slot& slot : group.slots) {
-      if (rill::detail::Access::handle(slot.param).get() == wanted) return slot;
+  decltype(&groups[0].slots[0]) found = nullptr;
+  for (auto& group : groups) {
+    for (auto& slot : group.slots) {
+      if (rill::detail::Access::handle(slot.param).get() == wanted) found = &slot;
     }
   }
-  rill::detail::fail(rill::detail::concat(name_, ": a tensor ", param.shape(),
-                                          " is no parameter here, expected one that is being trained"));
+  return found;
+}
+
+Optimizer::Slot& Optimizer::slot_of(const Tensor& param) {
+  RILL_CHECK(param.defined(), name_, ": a parameter is undefined, expected a tensor");
+  Slot* slot = find_slot(groups_, param);
+  RILL_CHECK(slot, name_, ": a tensor ", param.shape(),
+             " is no parameter here, expected one that is being trained");
+  return *slot;
 }
 
 ParamState Optimizer::state(const Tensor& param) {
   const Slot& slot = slot_of(param);
   ParamState state{slot.steps, {}};
   for (std::size_t i = 0; i < slot.state.size(); ++i)
-    state.tensors.push_back({std::string(state_names_[i]), slot.state[i]});
+    state.tensors.push_back({std::string(state_names_[i].name), slot.state[i]});
   return state;
 }
 
@@ -170,11 +191,36 @@ void Optimizer::set_state(const Tensor& param, const ParamState& state) {
   const NoGrad no_grad;
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < state.tensors.size(); ++i) {
-    const auto found = std::ranges::find(state.tensors, state_names_[i], &nn::NamedTensor::name);
+    const auto found = std::ranges::find(state.tensors, state_names_[i].name, &nn::NamedTensor::name);
     tensors.push_back(found->value.clone());
   }
   slot.state = std::move(tensors);
   slot.steps = state.steps;
+}
+
+bool Optimizer::trains(const Tensor& param) const {
+  return param.defined() && param.requires_grad() && find_slot(groups_, param);
+}
+
+void Optimizer::forget(const Tensor& param, std::span<const std::int64_t> elements) {
+  Slot& slot = slot_of(param);
+  const std::int64_t count = slot.param.numel();
+  std::vector<bool> forgotten(static_cast<std::size_t>(count));
+  for (const std::int64_t element : elements) {
+    RILL_CHECK(element >= 0 && element < count, name_, ": there is no element ", element, " in a parameter ",
+               slot.param.shape(), ", expected 0 to ", count - 1);
+    forgotten[static_cast<std::size_t>(element)] = true;
+  }
+  for (std::size_t i = 0; i < slot.state.size(); ++i) {
+    dispatch_floating(slot.param.dtype(), name_, [&]<class T>(T) {
+      const std::span<T> values = slot.state[i].mutable_data<T>();
+      const T fresh =
+          state_names_[i].of == Of::squares ? static_cast<T>(mean_of_others<T>(values, forgotten)) : T(0);
+      for (std::size_t at = 0; at < values.size(); ++at) {
+        if (forgotten[at]) values[at] = fresh;
+      }
+    });
+  }
 }
 
 void Optimizer::check_state(const Slot& slot, const ParamState& state) const {
@@ -183,13 +229,14 @@ void Optimizer::check_state(const Slot& slot, const ParamState& state) const {
   RILL_CHECK(state.tensors.size() == count, name_, ": state after ", state.steps, " steps has ",
              state.tensors.size(), " tensors, expected ", count);
   for (std::size_t i = 0; i < count; ++i) {
-    const auto found = std::ranges::find(state.tensors, state_names_[i], &nn::NamedTensor::name);
-    RILL_CHECK(found != state.tensors.end(), name_, ": state has no tensor \"", state_names_[i],
+    const auto found = std::ranges::find(state.tensors, state_names_[i].name, &nn::NamedTensor::name);
+    RILL_CHECK(found != state.tensors.end(), name_, ": state has no tensor \"", state_names_[i].name,
                "\", expected one");
     const Tensor& value = found->value;
-    RILL_CHECK(value.defined(), name_, ": state \"", state_names_[i], "\" is undefined, expected a tensor");
+    RILL_CHECK(value.defined(), name_, ": state \"", state_names_[i].name,
+               "\" is undefined, expected a tensor");
     RILL_CHECK(value.shape() == slot.param.shape() && value.dtype() == slot.param.dtype(), name_,
-               ": state \"", state_names_[i], "\" is ", value.dtype(), " ", value.shape(),
+               ": state \"", state_names_[i].name, "\" is ", value.dtype(), " ", value.shape(),
                ", expected the parameter's ", slot.param.dtype(), " ", slot.param.shape());
   }
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -72,6 +73,15 @@ class Optimizer {
   /// steps.
   void set_state(const Tensor& param, const ParamState& state);
 
+  /// Whether it trains this parameter: it is among its params(), and requires a gradient still.
+  bool trains(const Tensor& param) const;
+  /// Forgets single elements of `param`, by their places in it, row-major, as if they were new: means of gradients
+  /// (exp_avg, momentum_buffer, grad_avg) become 0, and those of squares (exp_avg_sq, max_exp_avg_sq, square_avg, sum) the
+  /// mean over the parameter's other elements, or over all if none is left. A 0 there would make Adam's next step at such
+  /// an element 3 times the learning rate, for the parameter's steps stay as they are. What is not finite counts in no
+  /// mean. Throws Error, and changes nothing, if it has not this parameter, or for a place out of range.
+  void forget(const Tensor& param, std::span<const std::int64_t> elements);
+
   /// The coefficient that schedules call momentum (Adam's beta1), where there is one.
   virtual std::optional<double> momentum() const { return std::nullopt; }
   virtual void set_momentum(double momentum);
@@ -89,9 +99,15 @@ class Optimizer {
 
   virtual void update(Slot& slot, const Tensor& grad, double lr, double weight_decay) = 0;
 
-  /// For constructors: the names of the state tensors that update() finds in each slot, like the parameter in shape and
-  /// dtype, and the number that they are filled with at first.
-  void keep_state(std::vector<std::string_view> names, double initial = 0);
+  /// What a state tensor is the mean, or the sum, of; it decides what an element that is forgotten becomes.
+  enum class Of { gradients, squares };
+  struct StateName {
+    std::string_view name;
+    Of of;
+  };
+  /// For constructors: the state tensors that update() finds in each slot, like the parameter in shape and dtype, and the
+  /// number that they are filled with at first.
+  void keep_state(std::vector<StateName> names, double initial = 0);
 
  private:
   friend class Schedule;
@@ -101,12 +117,14 @@ class Optimizer {
     double lr = initial_lr;
   };
   const OwnGroup& group_at(std::size_t group) const;
+  template <class Groups>
+  static auto* find_slot(Groups& groups, const Tensor& param);
   Slot& slot_of(const Tensor& param);
   void check_state(const Slot& slot, const ParamState& state) const;
 
   const char* name_;
   std::vector<OwnGroup> groups_;
-  std::vector<std::string_view> state_names_;
+  std::vector<StateName> state_names_;
   double initial_state_ = 0;
   std::uint64_t schedules_ = 0;  // that were made for this optimizer
 };

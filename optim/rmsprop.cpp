@@ -12,9 +12,9 @@ RMSprop::RMSprop(std::vector<Group> groups, const RMSpropOptions& options)
   detail::check_range("RMSprop", "alpha", options.alpha, 0, 1);
   detail::check_range("RMSprop", "eps", options.eps, 0, INFINITY);
   detail::check_range("RMSprop", "momentum", options.momentum, 0, INFINITY);
-  std::vector<std::string_view> names{"square_avg"};
-  if (has_momentum_) names.push_back("momentum_buffer");
-  if (options.centered) names.push_back("grad_avg");
+  std::vector<StateName> names{{"square_avg", Of::squares}};
+  if (has_momentum_) names.push_back({"momentum_buffer", Of::gradients});
+  if (options.centered) names.push_back({"grad_avg", Of::gradients});
   keep_state(std::move(names));
 }
 

@@ -14,7 +14,7 @@ SGD::SGD(std::vector<Group> groups, const SGDOptions& options)
   RILL_CHECK(!options.nesterov || (options.momentum > 0 && options.dampening == 0),
              "SGD: nesterov with momentum ", options.momentum, " and dampening ", options.dampening,
              ", expected a momentum and no dampening");
-  if (has_momentum_) keep_state({"momentum_buffer"});
+  if (has_momentum_) keep_state({{"momentum_buffer", Of::gradients}});
 }
 
 std::optional<double> SGD::momentum() const {

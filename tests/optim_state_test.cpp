@@ -1,6 +1,7 @@
 // What optimizers remember of their parameters: names, writing to it, putting it into another optimizer; and that
 // their steps have the same bits for any number of threads.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "gradcheck.hpp"
 #include "thread_count.hpp"
+#include "values.hpp"
 
 using namespace rill;
 using test::same_bits;
@@ -147,6 +149,100 @@ TEST_CASE("optim: a state that does not fit is refused and changes nothing") {
           {1, {{"exp_avg", good}, {"exp_avg_sq", ones({3})}}});
   refused("Adam: state \"exp_avg\" is f64 [2], expected the parameter's f32 [2]", w,
           {1, {{"exp_avg", ones({2}, DType::f64)}, {"exp_avg_sq", good}}});
+}
+
+TEST_CASE("optim: what is forgotten of gradients is 0, and of squares the mean over the other elements") {
+  const std::vector<std::string> squares = {"exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum"};
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Form& form : all_forms()) {
+      Tensor w = start(5, dtype);
+      const auto optimizer = form.make({w});
+      walk(*optimizer, w, 0, 4);
+      std::vector<std::vector<double>> before;
+      for (const auto& entry : optimizer->state(w).tensors) before.push_back(test::values_of(entry.value));
+      optimizer->forget(w, std::vector<std::int64_t>{1, 4, 1});
+      const optim::ParamState state = optimizer->state(w);
+      CHECK(state.steps == 4);
+      for (std::size_t i = 0; i < state.tensors.size(); ++i) {
+        CAPTURE(state.tensors[i].name);
+        const std::vector<double> now = test::values_of(state.tensors[i].value);
+        const bool of_squares = std::ranges::find(squares, state.tensors[i].name) != squares.end();
+        const double mean = (before[i][0] + before[i][2] + before[i][3]) / 3;
+        for (const std::size_t at : {0u, 2u, 3u}) CHECK(now[at] == before[i][at]);
+        for (const std::size_t at : {1u, 4u})
+          CHECK(now[at] == doctest::Approx(of_squares ? mean : 0.0).epsilon(1e-6));
+      }
+    }
+  }
+}
+
+TEST_CASE("optim: where all is forgotten, squares become the mean over all") {
+  Tensor w = tensor({1, 2, 3}).requires_grad_();
+  optim::Adagrad optimizer({w});
+  w.set_grad(tensor({1, 2, 4}));
+  optimizer.step();
+  optimizer.forget(w, std::vector<std::int64_t>{0, 1, 2});
+  CHECK(test::values_of(optimizer.state(w).tensors[0].value) == std::vector<double>{7, 7, 7});
+}
+
+TEST_CASE("optim: what is not finite counts in no mean of squares") {
+  Tensor w = tensor({1, 2, 3, 4}).requires_grad_();
+  optim::Adagrad optimizer({w});
+  w.set_grad(tensor({1, 2, 4, INFINITY}));
+  optimizer.step();
+  optimizer.forget(w, std::vector<std::int64_t>{0});
+  CHECK(optimizer.state(w).tensors[0].value.data<float>()[0] == 10);
+}
+
+TEST_CASE("optim: after forgetting, Adam's step is about a tenth of the rate, and not three times the rate") {
+  Tensor w = zeros({4}).requires_grad_();
+  optim::Adam optimizer({w}, {.lr = 1});
+  for (int i = 0; i < 10000; ++i) {
+    w.set_grad(ones({4}));
+    optimizer.step();
+  }
+  optimizer.forget(w, std::vector<std::int64_t>{0});
+  optim::ParamState state = optimizer.state(w);
+  state.tensors[0].value.mutable_data<float>()[1] = state.tensors[1].value.mutable_data<float>()[1] = 0;
+  const Tensor before = w.detach().clone();
+  optimizer.step();
+  // (1 - beta1) · g / √v, with v = g² and with v = (1 - beta2) · g².
+  CHECK(w.data<float>()[0] - before.data<float>()[0] == doctest::Approx(-0.1).epsilon(0.01));
+  CHECK(w.data<float>()[1] - before.data<float>()[1] == doctest::Approx(-3.16).epsilon(0.01));
+}
+
+TEST_CASE("optim: before the first step there is nothing to forget") {
+  Tensor w = tensor({1, 2}).requires_grad_();
+  optim::Adam optimizer({w});
+  optimizer.forget(w, std::vector<std::int64_t>{0});
+  CHECK(optimizer.state(w).tensors.empty());
+}
+
+TEST_CASE("optim: places that are not there, and parameters of others, are not forgotten") {
+  Tensor w = tensor({{1, 2}, {3, 4}}).requires_grad_(), other = tensor({1}).requires_grad_();
+  optim::Adam optimizer({w});
+  w.set_grad(ones({2, 2}));
+  optimizer.step();
+  const Tensor before = optimizer.state(w).tensors[0].value.clone();
+  for (const std::int64_t place : {-1, 4}) {
+    CHECK(test::message_of([&] {
+            optimizer.forget(w, std::vector<std::int64_t>{0, place});
+          }) ==
+          "Adam: there is no element " + std::to_string(place) + " in a parameter [2, 2], expected 0 to 3");
+  }
+  CHECK(same_bits(optimizer.state(w).tensors[0].value, before));
+  CHECK(test::message_of([&] { optimizer.forget(other, {}); }) ==
+        "Adam: a tensor [1] is no parameter here, expected one that is being trained");
+}
+
+TEST_CASE("optim: an optimizer trains what it was given, unless that is frozen") {
+  Tensor w = tensor({1}).requires_grad_(), other = tensor({1}).requires_grad_();
+  const optim::SGD optimizer({w}, {.lr = 1});
+  CHECK(optimizer.trains(w));
+  CHECK_FALSE(optimizer.trains(other));
+  CHECK_FALSE(optimizer.trains(Tensor()));
+  w.requires_grad_(false);
+  CHECK_FALSE(optimizer.trains(w));
 }
 
 TEST_CASE("threads: every optimizer's steps have the same bits for 1, 2, 3 and 8 threads") {
