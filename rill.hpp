@@ -19,6 +19,7 @@
 #include <rill/nn/health/dead_units.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/health/wiring.hpp>
+#include <rill/nn/initialise.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>

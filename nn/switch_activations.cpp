@@ -1,6 +1,5 @@
 #include <functional>
 #include <map>
-#include <ranges>
 #include <set>
 
 #include <rill/nn/switch_activations.hpp>
@@ -86,7 +85,7 @@ std::vector<std::string> exchange_activations(Module& model, const char* where, 
              ", expected one in a Sequential or in an nn::AnyActivation; functions in a forward(), such as "
              "x.relu(), cannot be switched");
   // A part that goes takes what is below it along, so that comes first.
-  for (auto& [place, other] : chosen | std::views::reverse) place->put(std::move(other));
+  for (auto each = chosen.rbegin(); each != chosen.rend(); ++each) each->first->put(std::move(each->second));
   return paths;
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -22,6 +23,14 @@ const std::string& key_of(const UnitChannels& norm) {
 }
 
 std::int64_t last_size(const Tensor& x) { return x.dim() < 2 ? 1 : x.shape()[x.dim() - 1]; }
+
+// The root mean square, which tells how much of the second moment a PReLU keeps.
+double mean_slope(const Tensor& slopes) {
+  const Tensor values = slopes.to(DType::f64);
+  double squares = 0;
+  for (const double slope : values.data<double>()) squares += slope * slope;
+  return std::sqrt(squares / static_cast<double>(slopes.numel()));
+}
 
 // Where a value comes from: unit by unit from one linear op, or from one activation; or from elsewhere.
 struct Flow {
@@ -149,7 +158,7 @@ void WiringObserver::take_activation(const OpRun& run) {
       WeightActivation& made = weights_[weight_of_linear_[source]];
       if (made.activation != "linear") continue;
       made.activation = run.name;
-      made.parameter = run.activation->parameter;
+      made.parameter = run.name == "prelu" ? mean_slope(*run.inputs[1]) : run.activation->parameter;
     }
   }
   put(run.results[0], Flow{.site = site});

@@ -53,9 +53,10 @@ struct LayerWiring {
 
 /// What becomes of what a weight makes.
 struct WeightActivation {
-  NamedTensor weight;                    ///< [out, in] of a linear op, a parameter
-  std::string activation = "linear";     ///< the first that is met on the way to the next linear op
-  std::optional<double> parameter = {};  ///< its ActivationInfo::parameter
+  NamedTensor weight;                 ///< [out, in] of a linear op, a parameter
+  std::string activation = "linear";  ///< the first that is met on the way to the next linear op
+  /// Its ActivationInfo::parameter; of prelu the root mean square of the slopes.
+  std::optional<double> parameter = {};
 };
 
 struct Wiring {
