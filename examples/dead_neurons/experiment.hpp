@@ -57,9 +57,12 @@ inline std::vector<std::string> standard_variants(const std::string& experiment)
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
-  if (experiment == "A") return with({"relu+batch_norm", "relu+layer_norm", "relu+bias:0", "relu+bias:0.1"});
+  if (experiment == "A")
+    return with(
+        {"relu+recycle", "relu+batch_norm", "relu+layer_norm", "relu+bias:0", "relu+bias:0.1", "relu+rai"});
   if (experiment == "B") {
-    return with({"relu+batch_norm", "relu+layer_norm", "relu+bias:0.1", "relu+clip:1", "relu+warmup:200"});
+    return with({"relu+recycle", "relu+batch_norm", "relu+layer_norm", "relu+clip:1", "relu+warmup:200",
+                 "relu+bias:0.1", "relu+rai"});
   }
   if (experiment == "C") return activations;
   if (experiment == "rescue") return {"relu"};
@@ -74,7 +77,7 @@ inline Outcome run_cell(const Setup& setup, const Variant& variant, const Inputs
   Outcome outcome;
   outcome.born = rill::nn::born_dead(trainer.model(), inputs.probe).report;
   if (trace_every > 0) outcome.history.push_back(outcome.born);
-  for (int epoch = 0; epoch < setup.epochs && !trainer.diverged(); ++epoch) {
+  for (int epoch = 0; epoch < setup.epochs; ++epoch) {
     trainer.train_epoch([&](Trainer& now) {
       if (trace_every > 0 && now.step() % trace_every == 0) outcome.history.push_back(now.audit());
     });

@@ -71,7 +71,7 @@ inline rill::Tensor first_images(const rill::nn::data::Dataset& data, std::int64
 }
 
 inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill::nn::data::ImageDataset& test,
-                          const rill::nn::data::ImageOptions& options, std::int64_t probe) {
+                          const rill::nn::data::ImageOptions& options, std::int64_t images) {
   const auto with_options = [&](const rill::nn::data::ImageDataset& from) {
     const rill::Shape image = from.sample_shape();
     return std::make_shared<rill::nn::data::ImageDataset>(
@@ -81,8 +81,8 @@ inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill:
   };
   Inputs inputs;
   inputs.train = with_options(train);
-  inputs.probe = first_images(*inputs.train, probe);
-  inputs.test_x = first_images(*with_options(test), probe, &inputs.test_y);
+  inputs.probe = first_images(*inputs.train, images);
+  inputs.test_x = first_images(*with_options(test), images, &inputs.test_y);
   return inputs;
 }
 
@@ -91,13 +91,12 @@ inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill:
 /// MNIST from `folder`, or digits that rill draws. `quick` sees fewer of them.
 inline Digits load_digits(const std::string& folder, bool real, bool quick) {
   using namespace rill::nn::data;
-  const std::int64_t train_count = quick ? 3000 : 60000, test_count = quick ? 500 : 10000;
+  const std::int64_t train_count = quick ? 3000 : 60000, looked_at = quick ? 500 : 10000;
   const auto train = real ? load_mnist(folder, true) : draw_digits(train_count, 42, true);
-  const auto test = real ? load_mnist(folder, false) : draw_digits(test_count, 42, false);
-  const std::int64_t probe = quick ? 500 : 10000;
+  const auto test = real ? load_mnist(folder, false) : draw_digits(looked_at, 42, false);
   return {.real = real,
-          .plain = detail::make_inputs(*train, *test, {}, probe),
-          .standardised = detail::make_inputs(*train, *test, {.mean = 0.1307, .std = 0.3081}, probe)};
+          .plain = detail::make_inputs(*train, *test, {}, looked_at),
+          .standardised = detail::make_inputs(*train, *test, {.mean = 0.1307, .std = 0.3081}, looked_at)};
 }
 
 }  // namespace dead_neurons

@@ -22,14 +22,13 @@ inline rill::nn::Sequential make_model(const Setup& setup, const Variant& varian
   using namespace rill::nn;
   Sequential model;
   model.add(Flatten());
-  const DenseOptions hidden{.init = init::kaiming_normal(variant.gain())};
+  const DenseOptions hidden{.init = init::kaiming_normal(variant.gain()),
+                            .bias_init = init::constant(variant.bias.value_or(setup.bias))};
   for (int layer = 0; layer < setup.depth; ++layer) {
-    Dense dense(layer == 0 ? 784 : setup.width, setup.width, generator, hidden);
-    init::constant(variant.bias.value_or(setup.bias))(dense.bias, generator);
-    model.add(std::move(dense));
+    model.add(Dense(layer == 0 ? 784 : setup.width, setup.width, generator, hidden));
     if (variant.batch_norm) model.add(BatchNorm1d(setup.width));
     if (variant.layer_norm) model.add(LayerNorm(setup.width));
-    variant.activation->add(model, variant.number);
+    model.add(variant.activation->make(variant.number));
   }
   model.add(Dense(setup.width, 10, generator, {.init = init::kaiming_normal(1.0)}));
   return model;
@@ -73,17 +72,15 @@ class Trainer {
   std::int64_t step() const { return step_; }
   rill::nn::Module& model() { return model_; }
   rill::optim::Optimizer& optimizer() { return *optimizer_; }
-  rill::Generator& generator() { return generator_; }
-  const Inputs& inputs() const { return inputs_; }
   /// The loss of every step so far.
   const std::vector<float>& losses() const { return losses_; }
   /// Whether the loss was no number at last: nothing is learnt from then on.
   bool diverged() const { return !losses_.empty() && !std::isfinite(losses_.back()); }
 
-  /// Goes on for one epoch, and calls `after(*this)` after each step.
+  /// Goes on for one epoch, and calls `after(*this)` after each step; ends early where the loss is no number.
   void train_epoch(const std::function<void(Trainer&)>& after = {}) {
     for (const rill::nn::data::Batch& batch : loader_.epoch(epoch_++)) {
-      if (batch.index == epoch_steps()) break;
+      if (batch.index == epoch_steps() || diverged()) break;
       train_step(batch);
       if (after) after(*this);
     }
@@ -101,6 +98,13 @@ class Trainer {
                                          inputs_.test_y.slice(0, begin, end));
     }
     return static_cast<double>(correct) / static_cast<double>(count);
+  }
+
+  /// Makes new units of those that are dead; how many.
+  std::int64_t recycle() {
+    return rill::optim::recycle(model_, *optimizer_, *inputs_.train, generator_,
+                                {.samples = inputs_.probe.size(0)})
+        .recycled();
   }
 
   rill::nn::HealthReport audit() {
@@ -141,6 +145,7 @@ class Trainer {
     optimizer_->zero_grad();
     losses_.push_back(static_cast<float>(loss.item()));
     ++step_;
+    if (variant_.recycle && step_ % static_cast<std::int64_t>(*variant_.recycle) == 0) recycle();
   }
 
   Setup setup_;

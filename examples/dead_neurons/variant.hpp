@@ -24,7 +24,7 @@ struct ActivationKind {
   std::string_view name;
   std::optional<double> number;  ///< the default; none for one that has no number
   std::function<double(double number)> gain;
-  std::function<void(rill::nn::Sequential&, double number)> add;
+  std::function<rill::nn::AnyActivation(double number)> make;
 };
 
 /// All of them. Gains are the activation's own, but for ELU and CELU, which are unstable with it and have 1.
@@ -34,16 +34,16 @@ inline const std::vector<ActivationKind>& activation_kinds() {
   const auto leaky = [](double slope) { return init::variance_gain("leaky_relu", slope); };
   const auto one = [](double) { return 1.0; };
   static const std::vector<ActivationKind> kinds{
-      {"relu", {}, own("relu"), [](Sequential& to, double) { to.add(ReLU()); }},
-      {"leaky_relu", 0.3, leaky, [](Sequential& to, double slope) { to.add(LeakyReLU(slope)); }},
-      {"elu", 1.0, one, [](Sequential& to, double alpha) { to.add(ELU(alpha)); }},
-      {"prelu", 0.25, leaky, [](Sequential& to, double slope) { to.add(PReLU(1, slope)); }},
-      {"gelu", {}, own("gelu"), [](Sequential& to, double) { to.add(GELU()); }},
-      {"selu", {}, own("selu"), [](Sequential& to, double) { to.add(SELU()); }},
-      {"celu", 1.0, one, [](Sequential& to, double alpha) { to.add(CELU(alpha)); }},
-      {"silu", {}, own("silu"), [](Sequential& to, double) { to.add(SiLU()); }},
-      {"tanh", {}, own("tanh"), [](Sequential& to, double) { to.add(Tanh()); }},
-      {"sigmoid", {}, own("sigmoid"), [](Sequential& to, double) { to.add(Sigmoid()); }},
+      {"relu", {}, own("relu"), [](double) { return ReLU(); }},
+      {"leaky_relu", 0.3, leaky, [](double slope) { return LeakyReLU(slope); }},
+      {"elu", 1.0, one, [](double alpha) { return ELU(alpha); }},
+      {"prelu", 0.25, leaky, [](double slope) { return PReLU(1, slope); }},
+      {"gelu", {}, own("gelu"), [](double) { return GELU(); }},
+      {"selu", {}, own("selu"), [](double) { return SELU(); }},
+      {"celu", 1.0, one, [](double alpha) { return CELU(alpha); }},
+      {"silu", {}, own("silu"), [](double) { return SiLU(); }},
+      {"tanh", {}, own("tanh"), [](double) { return Tanh(); }},
+      {"sigmoid", {}, own("sigmoid"), [](double) { return Sigmoid(); }},
   };
   return kinds;
 }
@@ -76,6 +76,8 @@ inline const std::vector<CureKind>& cure_kinds() {
   static const std::vector<CureKind> kinds{
       {"batch_norm", {}, "", any, [](Variant& to, double) { to.batch_norm = true; }},
       {"layer_norm", {}, "", any, [](Variant& to, double) { to.layer_norm = true; }},
+      {"recycle", 100.0, "a whole number of steps", steps, [](Variant& to, double x) { to.recycle = x; }},
+      {"rai", {}, "", any, [](Variant& to, double) { to.rai = true; }},
       {"bias", given, "a finite number", any, [](Variant& to, double x) { to.bias = x; }},
       {"clip", given, "a number above 0", above_zero, [](Variant& to, double x) { to.clip = x; }},
       {"warmup", given, "a whole number of steps", steps, [](Variant& to, double x) { to.warmup = x; }},
