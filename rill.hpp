@@ -18,10 +18,13 @@
 #include <rill/nn/health/audit.hpp>
 #include <rill/nn/health/dead_units.hpp>
 #include <rill/nn/health/nan_trap.hpp>
+#include <rill/nn/health/wiring.hpp>
+#include <rill/nn/initialise.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/profile.hpp>
 #include <rill/nn/summary.hpp>
+#include <rill/nn/switch_activations.hpp>
 #include <rill/optim/adagrad.hpp>
 #include <rill/optim/adam.hpp>
 #include <rill/optim/callbacks.hpp>
