@@ -32,9 +32,6 @@ struct Settings {
   std::int64_t networks = 50000, trainings = 1000;
   int steps = 2000;
   std::uint64_t seed = 42;
-
-  // What the theory asks for: weights that are as often positive as negative, and no bias.
-  bool symmetric() const { return start.bias == 0; }
 };
 
 // Networks of `layers` weight layers, of which `born_dead` is the share that are.
@@ -85,7 +82,7 @@ std::size_t first_constant_layer(nn::Module& network, const Tensor& probe) {
 // all depths.
 std::vector<Cell> cells_of_width(std::int64_t width, const Settings& settings) {
   // Without biases a network is linear on either side of 0.
-  const Tensor probe = settings.start.bias == 0 ? tensor({{-1}, {1}}, DType::f64) : example::domain(201);
+  const Tensor probe = settings.start.has_biases() ? example::domain(201) : tensor({{-1}, {1}}, DType::f64);
   std::vector<std::uint8_t> first(static_cast<std::size_t>(settings.networks));
   constexpr std::int64_t chunk = 100;
   parallel_tasks((settings.networks + chunk - 1) / chunk, [&](std::int64_t task) {
@@ -116,7 +113,7 @@ void print_table(const std::vector<Cell>& cells, const Settings& settings) {
     fmt::print("{:>6}", least_layers + row);
     for (std::size_t i = static_cast<std::size_t>(row); i < cells.size(); i += depths) {
       const Cell& cell = cells[i];
-      const bool off = settings.symmetric() && !cell.agrees();
+      const bool off = !settings.start.has_biases() && !cell.agrees();
       fmt::print("  {:.4f}{}({:.4f}-{:.4f})", cell.born_dead, off ? "!" : " ", cell.lower, cell.upper);
     }
     fmt::print("\n");
@@ -146,7 +143,7 @@ std::ptrdiff_t measure_table(const Settings& settings) {
                                 cell.born_dead, cell.lower, cell.upper));
   }
   write_lines(settings.out + "/born_dead.csv", lines);
-  if (!settings.symmetric()) {
+  if (settings.start.has_biases()) {
     fmt::print("the bounds are for symmetric weights without biases, and not compared with\n");
     return 0;
   }
@@ -163,7 +160,7 @@ void measure_abs_x(const Settings& settings) {
              "half wrong");
   const example::AbsX abs_x(settings.seed, settings.steps);
   std::vector<std::string> lines{"init,networks,constant_at_init,constant_after,fitted,half_wrong"};
-  for (const std::string init : {"he_normal", "uniform"}) {
+  for (const std::string init : {"he_normal", "rai"}) {
     const example::Outcome outcome = abs_x.run({.init = init}, settings.trainings);
     const auto share = [&](std::int64_t count) {
       return static_cast<double>(count) / static_cast<double>(settings.trainings);
@@ -188,6 +185,14 @@ void run(const Settings& settings) {
              " (marked with ! above), expected none");
 }
 
+void check(const Start& start) {
+  if (!std::isfinite(start.bias))
+    throw CLI::ValidationError("--bias", fmt::format("is {}, expected a finite number", start.bias));
+  if (start.init == "rai" && start.bias != 0)
+    throw CLI::ValidationError("--bias",
+                               fmt::format("is {}, expected none: RAI draws the biases", start.bias));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -197,11 +202,11 @@ int main(int argc, char** argv) {
   app.add_option("--experiment", settings.experiment, "table, abs_x or all")
       ->check(CLI::IsMember({"table", "abs_x", "all"}))
       ->capture_default_str();
-  app.add_option("--init", settings.start.init, "initialiser of the table's networks: he_normal or uniform")
-      ->check(CLI::IsMember({"he_normal", "uniform"}))
+  app.add_option("--init", settings.start.init,
+                 "initialiser of the table's networks: he_normal, uniform or rai")
+      ->check(CLI::IsMember({"he_normal", "uniform", "rai"}))
       ->capture_default_str();
-  app.add_option("--bias", settings.start.bias, "bias of every unit of the table's networks")
-      ->check(CLI::Range(-1e6, 1e6))
+  app.add_option("--bias", settings.start.bias, "bias of every unit of the table's networks; not for rai")
       ->capture_default_str();
   CLI::Option* networks =
       app.add_option("--networks", settings.networks, "networks of each width, for the table")
@@ -213,6 +218,7 @@ int main(int argc, char** argv) {
           ->capture_default_str();
   app.add_option("--out", settings.out, "folder for the numbers")->capture_default_str();
   return program.run(argc, argv, [&] {
+    check(settings.start);
     settings.seed = program.seed;
     if (program.quick) {
       if (!*networks) settings.networks = 2000;

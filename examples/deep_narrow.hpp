@@ -11,8 +11,9 @@ namespace example {
 
 /// How a network starts.
 struct Start {
-  std::string init = "he_normal";  ///< or "uniform", He's too
-  double bias = 0;                 ///< of every unit
+  std::string init = "he_normal";  ///< or "uniform", He's too, or "rai"
+  double bias = 0;                 ///< of every unit; RAI draws its own
+  bool has_biases() const { return bias != 0 || init == "rai"; }
 };
 
 /// A network 1-width-…-width-1 of `layers` weight layers, with a ReLU after each but the last, in f64.
@@ -21,14 +22,14 @@ inline rill::nn::Sequential deep_narrow(std::int64_t layers, std::int64_t width,
   using namespace rill;
   const nn::DenseOptions options{
       .init = start.init == "uniform" ? nn::init::kaiming_uniform() : nn::init::kaiming_normal(),
+      .bias_init = nn::init::constant(start.bias),
       .dtype = DType::f64};
   nn::Sequential network;
   for (std::int64_t layer = 1; layer <= layers; ++layer) {
-    nn::Dense dense(layer == 1 ? 1 : width, layer == layers ? 1 : width, generator, options);
-    nn::init::constant(start.bias)(dense.bias, generator);
-    network.add(std::move(dense));
+    network.add(nn::Dense(layer == 1 ? 1 : width, layer == layers ? 1 : width, generator, options));
     if (layer < layers) network.add(nn::ReLU());
   }
+  if (start.init == "rai") nn::init::rai(network, generator);
   return network;
 }
 
