@@ -17,6 +17,7 @@
 #include <rill/nn/data/transform.hpp>
 #include <rill/nn/health/audit.hpp>
 #include <rill/nn/health/dead_units.hpp>
+#include <rill/nn/health/diagnose.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
