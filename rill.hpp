@@ -16,6 +16,7 @@
 #include <rill/nn/data/split.hpp>
 #include <rill/nn/data/transform.hpp>
 #include <rill/nn/health/audit.hpp>
+#include <rill/nn/health/diagnose.hpp>
 #include <rill/nn/health/monitor.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/health/wiring.hpp>

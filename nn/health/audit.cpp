@@ -99,6 +99,10 @@ class GradientSums {
     const NoGrad no_grad;
     return std::sqrt(x.to(DType::f64).square().sum().item());
   }
+  static double mean_of(const Tensor& x) {
+    const NoGrad no_grad;
+    return x.to(DType::f64).mean().item();
+  }
 
  private:
   std::vector<NamedTensor> parameters_;
@@ -159,6 +163,8 @@ class Audit {
     if (options_.loss) report.loss = gradients_.loss();
     for (const auto& [name, value] : model_.named_parameters()) {
       ParameterHealth health{.name = name, .finite = all_finite(value), .norm = GradientSums::norm_of(value)};
+      health.mean = GradientSums::mean_of(value);
+      health.shape = value.shape();
       if (options_.loss) health.gradient_norm = gradients_.norm(name, health.finite);
       report.parameters.push_back(std::move(health));
     }

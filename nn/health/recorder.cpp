@@ -79,6 +79,7 @@ void Recorder::before(const OpRun& run) {
   const Grid grid(x);
   if (site == layers_.size()) {
     layers_.push_back({.blocks_gradient = run.activation->blocks_gradient,
+                       .parameter = run.activation->parameter,
                        .sums = UnitSums(static_cast<std::size_t>(grid.units))});
   }
   Layer& layer = layers_[site];
@@ -191,6 +192,7 @@ std::vector<LayerHealth> Recorder::layers() const {
                       .blocks_gradient = seen.blocks_gradient,
                       .samples = seen.samples,
                       .blind_samples = seen.blind};
+    layer.parameter = seen.parameter;
     const std::vector<double> activity = scores(sums.out_sizes, sums.non_finite);
     const std::vector<double> gradient = scores(sums.gradient_sizes, sums.non_finite);
     for (std::size_t u = 0; u < sums.on.size(); ++u) {

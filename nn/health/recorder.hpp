@@ -32,6 +32,7 @@ class Recorder final : public Observer {
  private:
   struct Layer {
     bool blocks_gradient = false;
+    std::optional<double> parameter = {};
     std::int64_t samples = 0, blind = 0, walked = 0;
     UnitSums sums = UnitSums(0);
   };

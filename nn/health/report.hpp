@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -50,6 +51,8 @@ struct LayerHealth {
   std::int64_t samples = 0;        ///< that each unit has seen
   std::int64_t blind_samples = 0;  ///< for which no unit was on
   std::vector<UnitHealth> units = {};
+  std::optional<double> parameter =
+      {};  ///< slope, alpha or beta of the activation, where it has one that is fixed
 
   /// How many units have a property: layer.count(&UnitHealth::never_on).
   std::int64_t count(bool UnitHealth::*property) const;
@@ -76,6 +79,8 @@ struct ParameterHealth {
   double gradient_norm = NAN;  ///< ‖∂loss/∂w‖; needs a loss
   double update_ratio =
       NAN;  ///< ‖Δw‖ / ‖w‖ of one optimizer step; only a Monitor sees that. About 1e-3 is healthy
+  double mean = NAN;  ///< of the values
+  Shape shape = {};
 };
 
 /// A model on a probe set.
