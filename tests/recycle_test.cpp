@@ -373,3 +373,61 @@ TEST_CASE("recycle: a report says how many, where, and whether the function is k
         "  1 relu: 3 of 8\n"
         "  3 relu: 2 of 8\n");
 }
+
+TEST_CASE("Recycle: in a fit it recycles every so many steps, the same way for the same seed") {
+  const auto probe = std::make_shared<nn::data::TensorDataset>(probe_of(40).x(), zeros({40}, DType::i64), 4);
+  const auto run = [&](std::uint64_t seed, std::vector<std::int64_t>& steps, std::int64_t& recycled) {
+    Generator generator(1);
+    nn::Sequential model = mlp(generator);
+    optim::SGD optimizer(model, {.lr = 0.01});
+    const auto recycle = std::make_shared<optim::callbacks::Recycle>(
+        *probe, optim::callbacks::RecycleEvery{.steps = 3, .last_step = 8, .seed = seed});
+    const nn::data::Loader loader(probe, {.batch_size = 10});
+    optim::Trainer(model, optimizer, optim::losses::cross_entropy())
+        .fit(loader, {.epochs = 3, .callbacks = {recycle}});
+    steps = recycle->steps();
+    recycled = recycle->recycled();
+    return values_of(model)[0];
+  };
+  std::vector<std::int64_t> steps;
+  std::int64_t recycled = 0;
+  const Tensor first = run(1, steps, recycled);
+  CHECK(steps == std::vector<std::int64_t>{3, 6});
+  CHECK(recycled >= 5);
+  CHECK(same_bits(run(1, steps, recycled), first));
+  CHECK_FALSE(same_bits(run(2, steps, recycled), first));
+}
+
+TEST_CASE("Recycle: in a loop of one's own it counts by the steps that it is told") {
+  const auto probe = probe_of(20);
+  Generator generator(1);
+  nn::Sequential model = mlp(generator);
+  optim::SGD optimizer(model, {.lr = 0.01});
+  optim::callbacks::Recycle recycle(probe, {.steps = 2});
+  CHECK_FALSE(recycle.after_step(model, optimizer, 1));
+  CHECK(recycle.after_step(model, optimizer, 2));
+  CHECK(recycle.runs() == 1);
+  CHECK(recycle.recycled() == 5);
+}
+
+TEST_CASE("Recycle: what cannot be done is refused at once") {
+  const auto probe = probe_of(20);
+  CHECK(message_of([&] { optim::callbacks::Recycle(probe, {.steps = 0}); }) ==
+        "Recycle: steps is 0, expected 1 or more");
+  CHECK(message_of([&] { optim::callbacks::Recycle(probe, {.last_step = -1}); }) ==
+        "Recycle: last_step is -1, expected 0 or more");
+  CHECK(message_of([&] { optim::callbacks::Recycle(probe, {.options = {.tau = 2}}); }) ==
+        "recycle: tau is 2, expected 0 to 1");
+  Generator generator(1);
+  nn::Sequential model{nn::Dense(6, 4, generator), nn::ReLU()};
+  optim::SGD optimizer(model, {.lr = 0.01});
+  const nn::data::Loader loader(std::make_shared<nn::data::TensorDataset>(probe.x(), probe.y(), 4),
+                                {.batch_size = 10});
+  const auto recycle = std::make_shared<optim::callbacks::Recycle>(probe);
+  CHECK(message_of([&] {
+          optim::Trainer(model, optimizer, optim::losses::cross_entropy())
+              .fit(loader, {.callbacks = {recycle}});
+        }) ==
+        "recycle: no layer can be recycled (1: its output is the model's output), expected one between "
+        "two Dense layers that are trained");
+}
