@@ -35,5 +35,6 @@
 #include <rill/optim/losses.hpp>
 #include <rill/optim/one_cycle.hpp>
 #include <rill/optim/plateau.hpp>
+#include <rill/optim/recycle.hpp>
 #include <rill/optim/rmsprop.hpp>
 #include <rill/optim/sgd.hpp>

@@ -24,7 +24,7 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
 /// What a stream is for; streams of different purposes never meet.
-enum class Purpose : std::uint32_t { user, init, shuffle, dropout, augment, digits, split };
+enum class Purpose : std::uint32_t { user, init, shuffle, dropout, augment, digits, split, recycle };
 
 class Stream {
  public:
