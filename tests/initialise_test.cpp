@@ -303,11 +303,12 @@ TEST_CASE("variance_preserving: each weight has the gain of the activation that 
                           nn::init::variance_gain("elu", 0.5),
                           1};
   std::size_t next = 0;
-  for (const auto& [name, value] : model.named_parameters()) {
-    if (value.dim() != 2) continue;
+  for (const nn::NamedTensor& own : model.named_parameters()) {
+    if (own.value.dim() != 2) continue;
     // The standard error of a deviation from n² numbers is 1/√(2 n²) of it.
-    CHECK_MESSAGE(std::abs(deviation_of(value) * std::sqrt(n) / gains[next] - 1) < 4 / std::sqrt(2.0 * n * n),
-                  name);
+    CHECK_MESSAGE(
+        std::abs(deviation_of(own.value) * std::sqrt(n) / gains[next] - 1) < 4 / std::sqrt(2.0 * n * n),
+        own.name);
     ++next;
   }
   CHECK(next == std::size(gains));
