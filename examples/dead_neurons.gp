@@ -1,6 +1,6 @@
 # Draws what examples/dead_neurons wrote into a folder: gnuplot -c examples/dead_neurons.gp runs/dead_neurons
 # Writes rescue, units, death, activity, loss and sweep beside the numbers, each as .svg and .png; what a run did not
-# make is left out.
+# make is left out. Titles are those of the standard set-ups.
 run = ARG1
 set datafile separator ","
 set datafile missing "nan"
@@ -37,9 +37,9 @@ if (there("rescue.csv")) {
   last = STATS_max
   of(name, column) = strcol(1) eq name ? 100 * column : NaN
   stats file using (strcol(1) eq "recycle" && $3 == last ? 100 * $4 : NaN) nooutput
-  good = STATS_mean
+  good = STATS_mean; low_good = STATS_min
   stats file using (strcol(1) eq "continue" && $3 == last ? 100 * $4 : NaN) nooutput
-  bad = STATS_mean
+  bad = STATS_mean; low_bad = STATS_min
   # Lines of one branch and seed; between seeds the step falls back.
   do for [kind in "svg png"] {
     eval start(kind, 900, 620)
@@ -59,8 +59,8 @@ if (there("rescue.csv")) {
     set format x ""
     set label 1 sprintf("Adam, learning rate %s", hot) at cut / 2.0, graph 0.08 center textcolor rgb "#444444"
     set label 2 "learning rate 0.001" at (cut + last) / 2.0, graph 0.08 center textcolor rgb "#444444"
-    set label 3 sprintf("recycled once: %.1f %%", good) at last, good - 6 right tc rgb blue
-    set label 4 sprintf("just going on: %.1f %%", bad) at last, bad - 13 right tc rgb vermilion
+    set label 3 sprintf("recycled once: %.1f %% on average", good) at last, low_good - 7 right tc rgb blue
+    set label 4 sprintf("just going on: %.1f %% on average", bad) at last, low_bad - 7 right tc rgb vermilion
     unset key
     plot for [seed = 0:9] file using (int($2) == seed ? $3 : NaN):(of(damage, $4)) with lines lw 2 lc rgb black, \
          for [seed = 0:9] file using (int($2) == seed ? $3 : NaN):(of("continue", $4)) with lines lw 2 lc rgb vermilion, \
@@ -77,7 +77,7 @@ if (there("rescue.csv")) {
     plot for [seed = 0:9] file using (int($2) == seed ? $3 : NaN):(of(damage, $5)) with lines lw 2 lc rgb black notitle, \
          for [seed = 0:9] file using (int($2) == seed ? $3 : NaN):(of("continue", $5)) with lines lw 2 lc rgb vermilion notitle, \
          for [seed = 0:9] file using (int($2) == seed ? $3 : NaN):(of("recycle", $5)) with lines lw 2 lc rgb blue notitle, \
-         NaN with lines lw 2 lc rgb black title "784-100x4-10 with ReLU, a line a seed", \
+         NaN with lines lw 2 lc rgb black title "784-100x4-10 with ReLU on MNIST, a line a seed", \
          NaN with lines lw 2 lc rgb vermilion title "just going on", \
          NaN with lines lw 2 lc rgb blue title "dead units recycled once, then going on"
     unset arrow 1
@@ -101,7 +101,7 @@ if (there("units_continue.csv") && there("units_recycle.csv")) {
   do for [kind in "svg png"] {
     eval start(kind, 1000, 640)
     set output run."/units.".kind
-    set multiplot title sprintf("How often each of %d units is on: never (grey), seldom (dark), always (yellow)", units) font large(kind)
+    set multiplot title sprintf("The rescue, unit by unit: how often each of %d is on (grey: never)", units) font large(kind)
     set palette defined (0 "#440154", 1 "#472d7b", 2 "#3b528b", 3 "#2c728e", 4 "#21918c", 5 "#28ae80", 6 "#5ec962", 7 "#addc30", 8 "#fde725")
     set cbrange [0:100]
     set colorbox user origin 0.915, 0.12 size 0.018, 0.74
@@ -148,6 +148,7 @@ if (there("death_B.csv")) {
   do for [kind in "svg png"] {
     eval start(kind, 1000, 460)
     set output run."/death.".kind
+    set xtics 0,100
     set multiplot layout 1,2 title "Units that are never on, layer by layer, in training with Adam at far too high a learning rate" font large(kind)
     set xrange [0:*]
     set yrange [0:100]
@@ -207,6 +208,7 @@ if (there("loss_A.csv") && there("loss_B.csv") && there("loss_C.csv")) {
     eval start(kind, 1200, 470)
     set output run."/loss.".kind
     set multiplot layout 1,3 title "Training loss by activation: median of the seeds" font large(kind)
+    set xtics 0,200
     set xrange [0:*]
     set yrange [*:*]
     set xlabel "step"
@@ -217,12 +219,15 @@ if (there("loss_A.csv") && there("loss_B.csv") && there("loss_C.csv")) {
       set key default
       set key Left reverse samplen 2
       if (experiment eq "A") { set title "A: hidden biases start at -0.5 (SGD, lr 0.1)"; set yrange [0.1:3]; set key bottom left }
-      if (experiment eq "B") { set title "B: learning rate too high (Adam, lr 0.05)"; set yrange [0.1:100]; unset key }
-      if (experiment eq "C") { set title "C: the control (Adam, lr 0.001)"; set yrange [0.05:3]; unset key }
-      plot for [i = 1:words(names)] file using "step":word(names, i) with lines lw (i == 1 ? 3 : 2) lc rgb word(colours, i) title label_of(i)
+      if (experiment eq "B") { set xtics 0,100; set title "B: learning rate too high (Adam, lr 0.05)"; set yrange [0.1:100]; unset key }
+      if (experiment eq "C") { set xtics 0,200; set title "C: the control (Adam, lr 0.001)"; set yrange [0.05:3]; unset key }
+      plot file using "step":word(names, 1) with lines lw 4 lc rgb word(colours, 1) title label_of(1), \
+           file using "step":word(names, 2) with lines lw 2 dt 2 lc rgb word(colours, 2) title label_of(2), \
+           for [i = 3:words(names)] file using "step":word(names, i) with lines lw 2 lc rgb word(colours, i) title label_of(i)
     }
     unset multiplot
     unset logscale y
+    set xtics autofreq
   }
 }
 
@@ -242,11 +247,12 @@ if (int(system("grep -c '^sweep,leaky_relu' '".run."/dead_neurons.csv'"))) {
     unset xtics
     set xtics nomirror ("0 (ReLU)" 1, "0.001" 2, "0.01" 3, "0.1" 4, "0.2" 5, "0.3" 6, "1 (linear)" 7)
     set xlabel "negative slope"
-    set ylabel "%"
-    set key at graph 0.98, 0.62 right
+    set ylabel "test accuracy, and units never on (%)"
+    set key default
+    set key at graph 0.98, 0.66 right Left reverse samplen 2
     plot file using (x(0)):(100 * $4) smooth unique with lines lw 2 lc rgb blue title "test accuracy, mean", \
-         file using (x(0)):(100 * $4) with points pt 7 ps 0.6 lc rgb blue title "a seed", \
+         file using (x(0) - 0.05):(100 * $4) with points pt 7 ps 0.8 lc rgb blue title "of one seed", \
          file using (x(0)):(100 * $5) smooth unique with lines lw 2 lc rgb vermilion title "units never on, mean", \
-         file using (x(0)):(100 * $5) with points pt 5 ps 0.6 lc rgb vermilion title "a seed"
+         file using (x(0) + 0.05):(100 * $5) with points pt 5 ps 0.8 lc rgb vermilion title "of one seed"
   }
 }

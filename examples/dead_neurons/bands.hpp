@@ -53,9 +53,10 @@ inline void bands_of_b(const Experiment& b, std::vector<Band>& bands) {
 inline void bands_of_c(const Experiment& c, std::vector<Band>& bands) {
   for (std::size_t v = 0; v < c.variants.size(); ++v) {
     const Statistics accuracy = accuracies(c.outcomes[v]);
-    bands.push_back({fmt::format("C: {} reaches 95.3 % on average", c.variants[v].name),
-                     fmt::format("{:.2f} %, {:.2f} % at least", 100 * accuracy.mean, 100 * accuracy.low),
-                     accuracy.mean >= 0.953});
+    bands.push_back(
+        {fmt::format("C: {} reaches 95.3 % for every seed", c.variants[v].name),
+         fmt::format("{:.2f} % at least, {:.2f} % on average", 100 * accuracy.low, 100 * accuracy.mean),
+         accuracy.low >= 0.953});
   }
 }
 

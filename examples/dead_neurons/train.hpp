@@ -30,6 +30,7 @@ inline rill::nn::Sequential make_model(const Setup& setup, const Variant& varian
     if (variant.layer_norm) model.add(LayerNorm(setup.width));
     model.add(variant.activation->make(variant.number));
   }
+  if (variant.rai) init::rai(model, generator);
   model.add(Dense(setup.width, 10, generator, {.init = init::kaiming_normal(1.0)}));
   return model;
 }
