@@ -274,7 +274,7 @@ TEST_CASE("diagnose: dead units in one report may be of before or after training
   const auto findings = nn::diagnose(report);
   REQUIRE(rules_of(findings) == "dead_units");
   CHECK(findings[0].remedy.starts_with("not trained yet: start the biases at 0"));
-  CHECK(findings[0].remedy.ends_with("Trained: recycle the units"));
+  CHECK(findings[0].remedy.ends_with("Trained: recycle the units and lower the learning rate"));
   CHECK(rules_of(nn::diagnose(std::vector{report})) == "dead_units");
   nn::Sequential model = build(negative);
   CHECK(rules_of(nn::diagnose(nn::born_dead(model, *nn::data::draw_digits(500, 1, true)))) == "born_dead");

@@ -166,7 +166,9 @@ void Diagnosis::dead_from_the_start() {
   if (wholly_dead(*worst))
     advice.reason += ", so that the network gives a constant and nothing before this layer learns";
   advice.reason += bias_or_weights(report, *worst, advice.remedy);
-  if (!untrained) advice.remedy = "not trained yet: " + advice.remedy + ". Trained: recycle the units";
+  if (!untrained)
+    advice.remedy =
+        "not trained yet: " + advice.remedy + ". Trained: recycle the units and lower the learning rate";
   add(std::move(advice));
 }
 
