@@ -124,19 +124,31 @@ TEST_CASE("dead_neurons: a whole run has all experiments and standard variants")
     CHECK_MESSAGE(has("rescue", branch), branch);
 }
 
-TEST_CASE("dead_neurons: recycling dead units leaves the accuracy as it is, and leaves few dead") {
+TEST_CASE("dead_neurons: the rescue recycles dead units, and hardly any are left right after it") {
   const TempDir folder;
-  run_drawn(folder, "--experiment rescue");
-  const auto row = [&](const std::string& variant) {
-    for (const std::vector<std::string>& one : rows_in(folder)) {
-      if (one[1] == variant) return one;
+  const Outcome run = run_drawn(folder, "--experiment rescue");
+  CHECK(run.says("rescue, seed 0: "));
+  CHECK_FALSE(run.says(": 0 units recycled"));
+  const auto dead_share = [&](const std::string& variant) {
+    for (const std::vector<std::string>& row : rows_in(folder)) {
+      if (row[1] == variant) return std::stod(row[4]);
     }
     FAIL("no row ", variant);
-    return std::vector<std::string>();
+    return 0.0;
   };
-  CHECK(row("right_after_recycle")[3] == row("after_lr_0.05")[3]);
-  CHECK(std::stod(row("after_lr_0.05")[4]) > 0.3);
-  CHECK(std::stod(row("right_after_recycle")[4]) < 0.1);
+  CHECK(dead_share("after_lr_0.05") > 0.5);
+  CHECK(dead_share("continue") > 0.5);
+  CHECK(dead_share("right_after_recycle") < 0.2);
+  CHECK(dead_share("recycle") < 0.3);
+}
+
+TEST_CASE("dead_neurons: relu+recycle:N recycles every N steps") {
+  const TempDir folder;
+  run_drawn(folder, "--experiment B --variants relu,relu+recycle:100,relu+recycle:13");
+  const std::vector<std::vector<std::string>> rows = rows_in(folder);
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[1][4] == rows[0][4]);  // there are only 13 steps
+  CHECK(std::stod(rows[2][4]) < 0.5 * std::stod(rows[0][4]));
 }
 
 TEST_CASE("dead_neurons: LeakyReLU with slope 0 is ReLU") {
