@@ -119,8 +119,8 @@ TEST_CASE("dead_neurons: a whole run has all experiments and standard variants")
   CHECK(has("B", "relu+warmup:200"));
   for (const char* slope : {"0", "0.001", "0.01", "0.1", "0.2", "0.3", "1"})
     CHECK_MESSAGE(has("sweep", std::string("leaky_relu:") + slope), slope);
-  for (const char* branch :
-       {"after_lr_0.05", "continue", "right_after_recycle", "recycle", "recycle_200", "fresh"})
+  for (const char* branch : {"after_lr_0.05", "continue", "right_after_recycle", "recycle", "recycle_200",
+                             "recycle_old_state", "fresh"})
     CHECK_MESSAGE(has("rescue", branch), branch);
 }
 

@@ -154,14 +154,15 @@ inline std::vector<RescuePoint> last_points(const std::vector<Rescue>& rescues, 
 
 /// A row a way of going on.
 inline void print_table(const std::vector<Rescue>& rescues, const Setup& setup) {
-  fmt::print("\nrescue: {}; then lr {} for {} epochs\n", setup.text(), rescue_lr, rescue_epochs);
-  fmt::print("{:<18} {:>13}  {:<20} {:>13}  {}\n", "", "test acc %", "per seed", "never on %", "by layer");
+  fmt::print("\nrescue: {}; then a new optimizer at {} for {} epochs\n", setup.text(), rescue_lr,
+             rescue_epochs);
+  fmt::print("{:<19} {:>13}  {:<20} {:>13}  {}\n", "", "test acc %", "per seed", "never on %", "by layer");
   for (const RescueBranch& branch : rescues.front().branches) {
     const std::vector<RescuePoint> points = last_points(rescues, branch.name);
     const std::vector<double> all = collect(points, [](const RescuePoint& one) { return one.accuracy; });
     const std::vector<double> dead =
         collect(points, [](const RescuePoint& one) { return one.report.never_on_share(); });
-    fmt::print("{:<18} {:>13}  {:<20} {:>13}  {}\n", branch.name, detail::mean_and_deviation(statistics(all)),
+    fmt::print("{:<19} {:>13}  {:<20} {:>13}  {}\n", branch.name, detail::mean_and_deviation(statistics(all)),
                detail::each(all), detail::mean_and_deviation(statistics(dead)),
                detail::by_layer(detail::reports_of(points, &RescuePoint::report), layer_shares));
   }

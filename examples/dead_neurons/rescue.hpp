@@ -1,6 +1,6 @@
 // The rescue: after an epoch at far too high a learning rate most units are dead. What brings them back?
 //
-// From the same weights and the same optimizer's memory, several ways lead on at a sensible learning rate.
+// From the same weights, several ways lead on at a sensible learning rate.
 #pragma once
 
 #include <fmt/format.h>
@@ -69,35 +69,41 @@ inline RescueBranch follow(std::string name, Trainer& trainer, int epochs, std::
 
 }  // namespace detail
 
-/// Runs the rescue of one network, looking at it `looks` times an epoch: "continue" just goes on, "recycle" makes new units
-/// of the dead ones first, "recycle_200" does so every 200 steps, and "fresh" begins anew.
+/// Runs the rescue of one network, looking at it `looks` times an epoch. A new optimizer "continue"s; or dead units are made
+/// new first, which is "recycle", or every 200 steps, which is "recycle_200". "recycle_old_state" goes on with the optimizer
+/// that did the damage and what it remembers of it, and "fresh" begins anew with the network, too.
 inline Rescue run_rescue(const Setup& setup, const Variant& variant, const Inputs& inputs, std::uint64_t seed,
                          int looks) {
-  Rescue rescue;
-  Trainer damaged(setup, variant, inputs, seed);
   constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  Rescue rescue;
+  const auto follow = [&](const char* name, Trainer& trainer, std::int64_t every,
+                          const std::function<void(Trainer&)>& after = {}) {
+    rescue.branches.push_back(detail::follow(name, trainer, rescue_epochs, every, after));
+  };
+  Trainer damaged(setup, variant, inputs, seed);
   const std::int64_t every = std::max<std::int64_t>(1, damaged.epoch_steps() / looks);
   rescue.branches.push_back(detail::follow(damage_name(setup), damaged, setup.epochs, every));
-  damaged.optimizer().set_lr(rescue_lr);
+  damaged.set_lr(rescue_lr);
 
-  Trainer on = damaged.branch();
-  rescue.branches.push_back(detail::follow("continue", on, rescue_epochs, every));
+  Trainer old_state = damaged.branch();
+  damaged.renew_optimizer();
+  Trainer on = damaged.branch(), once = damaged.branch(), often = damaged.branch();
+  follow("continue", on, every);
 
-  Trainer once = damaged.branch();
   rescue.recycled = once.recycle();
-  RescueBranch recycled = detail::follow("recycle", once, rescue_epochs, every);
-  rescue.branches.push_back({.name = "right_after_recycle", .points = {recycled.points.front()}});
-  rescue.branches.push_back(std::move(recycled));
-
-  Trainer often = damaged.branch();
-  rescue.branches.push_back(detail::follow("recycle_200", often, rescue_epochs, never, [](Trainer& now) {
-    if (now.step() % 200 == 0) now.recycle();
-  }));
+  rescue.branches.push_back({.name = "right_after_recycle", .points = {detail::look(once)}});
+  follow("recycle", once, every);
+  often.recycle();
+  follow("recycle_200", often, never, [start = often.step()](Trainer& now) {
+    if ((now.step() - start) % 200 == 0) now.recycle();
+  });
+  old_state.recycle();
+  follow("recycle_old_state", old_state, never);
 
   Setup sane = setup;
   sane.lr = rescue_lr;
   Trainer fresh(sane, variant, inputs, seed);
-  rescue.branches.push_back(detail::follow("fresh", fresh, rescue_epochs, never));
+  follow("fresh", fresh, never);
   return rescue;
 }
 

@@ -72,7 +72,12 @@ class Trainer {
   }
   std::int64_t step() const { return step_; }
   rill::nn::Module& model() { return model_; }
-  rill::optim::Optimizer& optimizer() { return *optimizer_; }
+  void set_lr(double lr) {
+    setup_.lr = lr;
+    optimizer_->set_lr(lr);
+  }
+  /// Goes on with an optimizer that remembers nothing.
+  void renew_optimizer() { optimizer_ = make_optimizer(setup_.optimizer, model_, setup_.lr); }
   /// The loss of every step so far.
   const std::vector<float>& losses() const { return losses_; }
   /// Whether the loss was no number at last: nothing is learnt from then on.
