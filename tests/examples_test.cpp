@@ -58,6 +58,15 @@ double number_after(const std::string& output, const std::string& before) {
   return std::stod(output.substr(at + before.size()));
 }
 
+// What stands in a text between two others.
+std::string between(const std::string& text, const std::string& begin, const std::string& end) {
+  const std::size_t from = text.find(begin);
+  REQUIRE(from != std::string::npos);
+  const std::size_t to = text.find(end, from + begin.size());
+  REQUIRE(to != std::string::npos);
+  return text.substr(from + begin.size(), to - from - begin.size());
+}
+
 }  // namespace
 
 TEST_CASE("examples: every program takes --help and runs with --quick") {
@@ -190,17 +199,12 @@ TEST_CASE("csv_classifier: a bad file exits 1 with its place, a diverged run 3 w
   CHECK(diverged.says("error: TerminateOnNaN: the loss is not finite in epoch 1/"));
 }
 
-TEST_CASE("examples: the code in README.md is the quickstart, to the letter") {
+TEST_CASE("examples: the code in README.md is that of quickstart and neuron_health, to the letter") {
   const std::string source = text_of("examples/quickstart.cpp"), readme = text_of("README.md");
-  const auto between = [](const std::string& text, const std::string& begin, const std::string& end) {
-    const std::size_t from = text.find(begin);
-    REQUIRE(from != std::string::npos);
-    const std::size_t to = text.find(end, from + begin.size());
-    REQUIRE(to != std::string::npos);
-    return text.substr(from + begin.size(), to - from - begin.size());
-  };
   CHECK(between(readme, "```cpp\n", "```") ==
         between(source, "// [quickstart]\n", "// [/quickstart]") + "\nint main() { quickstart(42); }\n");
+  CHECK(between(readme, "```c++\n", "```") ==
+        between(text_of("examples/neuron_health.cpp"), "// [neuron_health]\n", "// [/neuron_health]"));
 }
 
 TEST_CASE("mnist_mlp: without MNIST it trains on drawn digits and says so") {
