@@ -3,7 +3,7 @@
 # install.sh uninstall: removes them again, those of other versions too.
 #
 # The Makefile calls it in the repository's root, and says in the environment: BUILD, VERSION, SONAME, DESTDIR, PREFIX,
-# LIBDIR, STRIP (a command that takes -g and a file) and STATIC_LIBS (what a program needs that links librill.a). No
+# LIBDIR, STRIP (a command that takes -g or --strip-unneeded and a file) and STATIC_LIBS (what a program needs that links librill.a). No
 # installed file names DESTDIR; none names PREFIX where LIBDIR is below it, so that the tree can be moved.
 set -eu
 
@@ -62,7 +62,7 @@ install_all() {
   ln -sf "librill.so.$VERSION" "$lib/$SONAME"
   ln -sf "$SONAME" "$lib/librill.so"
   $STRIP -g "$lib/librill.a"
-  $STRIP -g "$lib/librill.so.$VERSION"
+  $STRIP --strip-unneeded "$lib/librill.so.$VERSION"
   if [ -f "$BUILD/bin/rill" ]; then
     install -D -m 755 "$BUILD/bin/rill" "$bin/rill"
     $STRIP -g "$bin/rill"
