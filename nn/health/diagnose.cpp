@@ -10,7 +10,7 @@ namespace detail {
 namespace {
 
 bool healthy_numbers(const HealthReport& report) {
-  return report.non_finite() == 0 && !std::isinf(report.loss) &&
+  return report.non_finite() == 0 && report.finite_output && !std::isinf(report.loss) &&
          std::ranges::all_of(report.parameters, &ParameterHealth::finite);
 }
 
@@ -70,6 +70,10 @@ void Diagnosis::non_finite() {
     advice.value = static_cast<double>(layer->non_finite());
     advice.reason = fmt::format("{} of {} units are NaN or infinite, first of all layers",
                                 layer->non_finite(), layer->size());
+  } else if (!report.finite_output &&
+             (parameter == report.parameters.end() || std::isfinite(parameter->norm))) {
+    advice.value = 1;
+    advice.reason = "the output holds NaN or infinities, though every unit is finite";
   } else if (parameter != report.parameters.end()) {
     advice.value =
         static_cast<double>(std::ranges::count(report.parameters, false, &ParameterHealth::finite));
