@@ -57,7 +57,8 @@ double variance(double sum, double squares, std::int64_t count) {
   return std::max(0.0, ratio(squares, count) - mean * mean);
 }
 
-// Each unit's share of the sum over the finite ones, times their number: 1 is average. 0 where nothing is active.
+// Each unit's share of the sum over the finite ones, times their number: 1 is average. 0 where nothing is active, NaN
+// where the sum is none.
 std::vector<double> scores(const std::vector<double>& sizes, const std::vector<std::int64_t>& non_finite) {
   double sum = 0, count = 0;
   for (std::size_t u = 0; u < sizes.size(); ++u) {
@@ -65,7 +66,8 @@ std::vector<double> scores(const std::vector<double>& sizes, const std::vector<s
     sum += sizes[u];
     ++count;
   }
-  std::vector<double> all(sizes.size(), 0);
+  std::vector<double> all(sizes.size(), std::isfinite(sum) ? 0 : NAN);
+  if (!std::isfinite(sum)) return all;
   for (std::size_t u = 0; u < sizes.size() && sum > 0; ++u) all[u] = sizes[u] * (count / sum);
   return all;
 }

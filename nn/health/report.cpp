@@ -24,7 +24,7 @@ double mean_of(const LayerHealth& layer, double UnitHealth::*number) {
     sum += unit.*number;
     ++count;
   }
-  return sum / count;
+  return count > 0 ? sum / count : NAN;  // 0 / 0 has a sign, which shows in text
 }
 
 std::int64_t sum_over(const HealthReport& report, std::int64_t (LayerHealth::*count)() const) {
