@@ -110,3 +110,8 @@ TEST_CASE("diagnose: dead units on a few samples are told with the advice to loo
   CHECK(findings[0].remedy.starts_with(
       "look at 100 samples or more first, as 8 do not show rare firing. Then: "));
 }
+
+TEST_CASE("diagnose: a report that no audit filled in is refused") {
+  CHECK_THROWS_WITH_AS(nn::diagnose(nn::HealthReport{}),
+                       "diagnose: the report of step 0 has no layers, expected one of audit()", Error);
+}

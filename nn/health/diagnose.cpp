@@ -18,6 +18,8 @@ bool healthy_numbers(const HealthReport& report) {
 
 Diagnosis::Diagnosis(std::span<const HealthReport> history, Known known) : all_(history), known_(known) {
   for (const HealthReport& report : history) {
+    RILL_CHECK(!report.layers.empty(), "diagnose: the report of step ", report.step,
+               " has no layers, expected one of audit()");
     const bool same = std::ranges::equal(report.layers, history[0].layers, [](const auto& a, const auto& b) {
       return a.name == b.name && a.size() == b.size();
     });
