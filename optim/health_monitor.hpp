@@ -33,8 +33,8 @@ class HealthMonitor final : public Callback {
   void on_epoch_end(Run& run) override;
   void on_train_end(Run& run) override;
 
-  /// The reports of the last run. Empty before the first.
-  const std::vector<nn::HealthReport>& history() const { return history_; }
+  /// The reports of the run so far, or of the last one, also if that threw. Empty before the first.
+  const std::vector<nn::HealthReport>& history() const { return monitor_ ? monitor_->history() : history_; }
 
  private:
   std::shared_ptr<const nn::data::Dataset> probe_;

@@ -131,7 +131,8 @@ TEST_CASE("audit: without a loss nothing is said of gradients, nor for a layer i
   CHECK(std::isnan(plain.parameters[0].gradient_norm));
   CHECK(plain.layers[0].count(&UnitHealth::zero_gradient) == 0);
   CHECK_THROWS_WITH_AS(plain.layers[0].gradient_dormant(0),
-                       "gradient_dormant: layer 1 has no gradient scores, expected an audit with a loss",
+                       "gradient_dormant: layer 1 has no gradient scores, expected an audit with a loss "
+                       "whose gradients are finite",
                        Error);
   model[0].requires_grad_(false);
   const auto frozen = nn::audit(model, probe, {.loss = sum_loss});

@@ -89,17 +89,19 @@ TEST_CASE("monitor: without before_update there is no update_ratio, and all else
   CHECK(monitor.history().back().layers[0].size() == 20);
 }
 
-TEST_CASE("monitor: the first report is made with batch statistics, later ones with the running ones") {
+TEST_CASE("monitor: reports are made with batch statistics, from step 50 on with the running ones") {
   nn::Dense dense = [] {
     Generator generator(1);
     return nn::Dense(784, 4, generator, {.init = nn::init::constant(0.001)});
   }();
   dense.bias.mutable_data<float>()[0] = -100;
   nn::Sequential model{nn::Flatten(), dense, nn::BatchNorm1d(4), nn::ReLU()};
-  nn::Monitor monitor(model, digits(), {.probe_samples = 20, .every = 1});
+  nn::Monitor monitor(model, digits(), {.probe_samples = 20, .every = 1, .first_step = 48});
+  monitor.after_update(1);
   monitor.after_update(1);
   CHECK(monitor.history()[0].dead() == 0);
-  CHECK(monitor.history()[1].dead() == 1);
+  CHECK(monitor.history()[1].dead() == 0);
+  CHECK(monitor.history()[2].dead() == 1);
 }
 
 TEST_CASE("monitor: a resumed run counts on") {
@@ -169,4 +171,21 @@ TEST_CASE("HealthMonitor: a run that is watched is the run that is not, bit for 
 TEST_CASE("HealthMonitor: a null probe is refused") {
   CHECK_THROWS_WITH_AS(optim::callbacks::HealthMonitor(nullptr),
                        "HealthMonitor: the probe is null, expected a data set", Error);
+}
+
+TEST_CASE("HealthMonitor: the history can be read while the run lasts, and after one that threw") {
+  auto model = net();
+  optim::SGD optimizer(model, {.lr = 0.1});
+  int calls = 0;
+  optim::Trainer trainer(model, optimizer, [&](const Tensor& y, const Tensor& target) {
+    if (++calls > 8) throw Error("loss: as it should");
+    return cross_entropy(y, target);
+  });
+  const nn::data::Loader loader(digits(), {.batch_size = 60});
+  const auto health = std::make_shared<optim::callbacks::HealthMonitor>(
+      digits(), optim::callbacks::HealthMonitorOptions{.probe_samples = 10, .every = 2});
+  CHECK_THROWS_WITH_AS(trainer.fit(loader, {.epochs = 1, .callbacks = {health}}), "loss: as it should",
+                       Error);
+  REQUIRE(health->history().size() >= 2);
+  CHECK(health->history()[1].step == 2);
 }

@@ -64,8 +64,8 @@ TEST_CASE("report: a network with a constant output is called dead, and NaN is n
   for (auto& unit : report.layers[0].units) unit = {.finite = false};
   const std::string table = text(report);
   CHECK(table.find("the output is the same for every sample: the network is dead\n") != std::string::npos);
-  CHECK(table.find("  1      relu            2           2     0               -        0          0"
-                   "            0       -       -      -         -\n") != std::string::npos);
+  CHECK(table.find("  1      relu            2           2     -               -        -          -"
+                   "            -       -       -      -         -\n") != std::string::npos);
 }
 
 TEST_CASE("report: samples that switch nothing on are told") {
@@ -117,4 +117,12 @@ TEST_CASE("write_health_csv: a row a layer and report") {
       nn::write_health_csv({}, folder.file("no/health.csv")),
       (folder.file("no/health.csv") + ": write failed, expected a writable folder with space left").c_str(),
       Error);
+}
+
+TEST_CASE("write_health_csv: a layer without finite units has no counts") {
+  const test::TempDir folder;
+  auto report = report_of({true, true});
+  for (auto& unit : report.layers[0].units) unit = {.finite = false};
+  nn::write_health_csv({report}, folder.file("health.csv"));
+  CHECK(folder.read("health.csv").ends_with("\n0,300,1,relu,2,2,nan,nan,nan,nan,nan,nan,nan,nan,nan,nan\n"));
 }

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <list>
 #include <numeric>
 
 #include <rill/nn/dropout.hpp>
 #include <rill/nn/health/audit.hpp>
+#include <rill/nn/health/moments.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/nn/health/recorder.hpp>
 
@@ -15,52 +17,61 @@ namespace {
 class InputStatistics {
  public:
   void add(const Tensor& x, std::int64_t first_sample) {
-    dispatch(x.dtype(), [&]<class T>(T) {
-      const auto data = x.data<T>();
-      const std::size_t per_sample =
-          std::max<std::size_t>(1, data.size() / static_cast<std::size_t>(x.size(0)));
-      for (std::size_t i = 0; i < data.size(); ++i) {
-        const auto value = static_cast<double>(data[i]);
-        RILL_CHECK(std::isfinite(value), "audit: sample ",
-                   first_sample + static_cast<std::int64_t>(i / per_sample), " of the probe holds ", value,
-                   ", expected finite numbers");
-        sum_ += value;
-        squares_ += value * value;
-        largest_ = std::max(largest_, std::abs(value));
-      }
-      count_ += static_cast<double>(data.size());
-    });
+    const detail::Moments part = detail::moments_of(x);
+    if (!part.finite) refuse(x, first_sample);
+    all_.sum += part.sum;
+    all_.squares += part.squares;
+    all_.largest = std::max(all_.largest, part.largest);
+    count_ += static_cast<double>(x.numel());
   }
   void write(HealthReport& report) const {
-    report.input_mean = sum_ / count_;
-    report.input_std = std::sqrt(std::max(0.0, squares_ / count_ - report.input_mean * report.input_mean));
-    report.input_max = largest_;
+    report.input_mean = all_.sum / count_;
+    report.input_std =
+        std::sqrt(std::max(0.0, all_.squares / count_ - report.input_mean * report.input_mean));
+    report.input_max = all_.largest;
   }
 
  private:
-  double sum_ = 0, squares_ = 0, largest_ = 0, count_ = 0;
+  [[noreturn]] static void refuse(const Tensor& x, std::int64_t first_sample) {
+    const Tensor values = x.to(DType::f64);
+    const auto data = values.data<double>();
+    const auto bad = std::ranges::find_if_not(data, [](double value) { return std::isfinite(value); });
+    const std::int64_t sample = first_sample + (bad - data.begin()) / (x.numel() / x.size(0));
+    rill::detail::fail(rill::detail::concat("audit: sample ", sample, " of the probe holds ", *bad,
+                                            ", expected finite numbers"));
+  }
+
+  detail::Moments all_;
+  double count_ = 0;
 };
 
-// Whether all rows of all outputs are the same.
+// Whether all rows are the same, up to the rounding of a matrix product, which differs between rows of one value. One
+// row alone does not tell.
 class Constancy {
  public:
   void add(const Tensor& y) {
-    if (!constant_) return;
-    if (y.dim() == 0 || y.numel() == 0) return;
-    const Tensor row = y.detach().reshape({y.size(0), -1});
-    if (!first_.defined()) first_ = row.select(0, 0).clone();
-    const bool same = first_.numel() == row.size(1) && first_.dtype() == row.dtype();
-    constant_ = same;
-    dispatch(row.dtype(), [&]<class T>(T) {
-      const auto first = first_.data<T>(), all = row.data<T>();
-      for (std::size_t i = 0; constant_ && i < all.size(); ++i) constant_ = all[i] == first[i % first.size()];
-    });
+    if (!varies_ && y.dim() > 0 && y.numel() > 0) compare(y.detach().reshape({y.size(0), -1}));
   }
-  bool constant() const { return constant_; }
+  bool constant() const { return rows_ > 1 && !varies_; }
 
  private:
+  void compare(const Tensor& rows) {
+    if (!first_.defined()) first_ = rows.select(0, 0).clone();
+    rows_ += rows.size(0);
+    varies_ = first_.numel() != rows.size(1) || first_.dtype() != rows.dtype();
+    dispatch(rows.dtype(), [&]<class T>(T) {
+      const double precision = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
+      const auto first = first_.data<T>(), all = rows.data<T>();
+      for (std::size_t i = 0; !varies_ && i < all.size(); ++i) {
+        const auto one = static_cast<double>(first[i % first.size()]), other = static_cast<double>(all[i]);
+        varies_ = !(std::abs(one - other) <= precision * std::max(std::abs(one), std::abs(other)));
+      }
+    });
+  }
+
   Tensor first_;
-  bool constant_ = true;
+  std::int64_t rows_ = 0;
+  bool varies_ = false;
 };
 
 // The gradients of the mean loss, summed over passes.
@@ -81,7 +92,7 @@ class GradientSums {
     const NoGrad no_grad;
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (!grads[i].defined()) continue;
-      const Tensor part = grads[i] * weight;
+      const Tensor part = weight == 1 ? grads[i] : grads[i] * weight;
       sums_[i] = sums_[i].defined() ? sums_[i] + part : part;
     }
   }
@@ -92,16 +103,9 @@ class GradientSums {
     if (found == parameters_.end()) return NAN;
     const Tensor& sum = sums_[static_cast<std::size_t>(found - parameters_.begin())];
     if (!sum.defined()) return 0;
-    finite = finite && all_finite(sum);
-    return norm_of(sum);
-  }
-  static double norm_of(const Tensor& x) {
-    const NoGrad no_grad;
-    return std::sqrt(x.to(DType::f64).square().sum().item());
-  }
-  static double mean_of(const Tensor& x) {
-    const NoGrad no_grad;
-    return x.to(DType::f64).mean().item();
+    const detail::Moments moments = detail::moments_of(sum);
+    finite = finite && moments.finite;
+    return std::sqrt(moments.squares);
   }
 
  private:
@@ -155,16 +159,21 @@ class Audit {
     detail::Recorder recorder(model_);
     for (std::int64_t pass = 0; pass < passes; ++pass)
       run_pass(recorder, count * pass / passes, count * (pass + 1) / passes, count, fetch);
-    HealthReport report{.samples = count, .constant_output = output_.constant()};
+    HealthReport report{.samples = count,
+                        .constant_output = output_.constant() && !same_inputs_.constant(),
+                        .finite_output = finite_output_};
     report.layers = recorder.layers();
     RILL_CHECK(!report.layers.empty(),
                "audit: no activation runs in the model, expected one such as relu or nn::LeakyReLU");
     input_.write(report);
     if (options_.loss) report.loss = gradients_.loss();
     for (const auto& [name, value] : model_.named_parameters()) {
-      ParameterHealth health{.name = name, .finite = all_finite(value), .norm = GradientSums::norm_of(value)};
-      health.mean = GradientSums::mean_of(value);
-      health.shape = value.shape();
+      const detail::Moments moments = detail::moments_of(value);
+      ParameterHealth health{.name = name,
+                             .finite = moments.finite,
+                             .norm = std::sqrt(moments.squares),
+                             .mean = moments.sum / static_cast<double>(value.numel()),
+                             .shape = value.shape()};
       if (options_.loss) health.gradient_norm = gradients_.norm(name, health.finite);
       report.parameters.push_back(std::move(health));
     }
@@ -177,21 +186,27 @@ class Audit {
     Tensor x, y;
     fetch(begin, end, x, y);
     input_.add(x, begin);
-    if (x.dtype() != dtype_ && is_floating(x.dtype())) x = x.to(dtype_);
-    recorder.begin_pass();
+    same_inputs_.add(x);
+    for (Tensor* part : {&x, &y}) {
+      if (part->defined() && part->dtype() != dtype_ && is_floating(part->dtype())) *part = part->to(dtype_);
+    }
+    recorder.begin_pass(end - begin);
     const GradMode recording(static_cast<bool>(options_.loss));
     const Tensor prediction = model_(x);
     output_.add(prediction);
-    if (options_.loss)
-      gradients_.add(options_.loss(prediction, y),
-                     static_cast<double>(end - begin) / static_cast<double>(count));
+    finite_output_ = finite_output_ && all_finite(prediction);
+    if (!options_.loss) return;
+    const Tensor loss = options_.loss(prediction, y);
+    recorder.begin_walk();
+    gradients_.add(loss, static_cast<double>(end - begin) / static_cast<double>(count));
   }
 
   Module& model_;
   const AuditOptions& options_;
   DType dtype_ = DType::f32;
   InputStatistics input_;
-  Constancy output_;
+  Constancy output_, same_inputs_;
+  bool finite_output_ = true;
   GradientSums gradients_{model_};
 };
 
@@ -222,7 +237,10 @@ HealthReport audit(Module& model, const Tensor& probe, const AuditOptions& optio
 namespace {
 
 BornDead judge(HealthReport report) {
-  BornDead found{.network = report.constant_output, .dead = report.dead(), .units = report.units()};
+  BornDead found{.network = report.constant_output,
+                 .dead = report.dead(),
+                 .units = report.units(),
+                 .non_finite = report.non_finite()};
   found.report = std::move(report);
   return found;
 }

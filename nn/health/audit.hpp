@@ -30,16 +30,18 @@ struct AuditOptions {
 /// were, also if the model throws, which is passed on; hooks of the model's own see the passes.
 ///
 /// Throws Error, and leaves all as it was, for a probe that holds a NaN or an infinity, for a model in which no activation runs, for
-/// samples or batch_size out of range, and where a layer's units are not the same in every pass.
+/// samples or batch_size out of range, and where a layer's units are not the same in every pass. Floating samples and targets are converted to the model's dtype.
 HealthReport audit(Module& model, const data::Dataset& probe, const AuditOptions& options = {});
 /// The same for samples x [n, ...] without targets; a loss is refused. Throws Error for a probe without samples.
 HealthReport audit(Module& model, const Tensor& probe, const AuditOptions& options = {});
 
 /// What is wrong with a model before its first step.
 struct BornDead {
-  bool network = false;   ///< the output is the same for every sample: no gradient reaches the first layers
+  bool network =
+      false;  ///< the output is the same for samples that differ: no gradient reaches the first layers
   std::int64_t dead = 0;  ///< units that are never on, of activations that let no gradient through then
   std::int64_t units = 0;
+  std::int64_t non_finite = 0;  ///< units that are NaN or infinite, of which `dead` counts none
   HealthReport report = {};
 };
 

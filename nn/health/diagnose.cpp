@@ -10,7 +10,7 @@ namespace detail {
 namespace {
 
 bool healthy_numbers(const HealthReport& report) {
-  return report.non_finite() == 0 && !std::isinf(report.loss) &&
+  return report.non_finite() == 0 && report.finite_output && !std::isinf(report.loss) &&
          std::ranges::all_of(report.parameters, &ParameterHealth::finite);
 }
 
@@ -18,6 +18,8 @@ bool healthy_numbers(const HealthReport& report) {
 
 Diagnosis::Diagnosis(std::span<const HealthReport> history, Known known) : all_(history), known_(known) {
   for (const HealthReport& report : history) {
+    RILL_CHECK(!report.layers.empty(), "diagnose: the report of step ", report.step,
+               " has no layers, expected one of audit()");
     const bool same = std::ranges::equal(report.layers, history[0].layers, [](const auto& a, const auto& b) {
       return a.name == b.name && a.size() == b.size();
     });
@@ -70,6 +72,10 @@ void Diagnosis::non_finite() {
     advice.value = static_cast<double>(layer->non_finite());
     advice.reason = fmt::format("{} of {} units are NaN or infinite, first of all layers",
                                 layer->non_finite(), layer->size());
+  } else if (!report.finite_output &&
+             (parameter == report.parameters.end() || std::isfinite(parameter->norm))) {
+    advice.value = 1;
+    advice.reason = "the output holds NaN or infinities, though every unit is finite";
   } else if (parameter != report.parameters.end()) {
     advice.value =
         static_cast<double>(std::ranges::count(report.parameters, false, &ParameterHealth::finite));

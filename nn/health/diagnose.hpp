@@ -45,7 +45,7 @@ struct Advice {
 /// learning_rate_too_low: no step of any weight is above 1e-5 of it.
 ///
 /// Rules need what they read: gradients an audit with a loss, update ratios a Monitor, courses two reports. Throws Error for an empty
-/// history, and for reports of different layers.
+/// history, for reports without layers, and for reports of different layers.
 std::vector<Advice> diagnose(const std::vector<HealthReport>& history);
 /// One report alone, of before or after training.
 std::vector<Advice> diagnose(const HealthReport& report);

@@ -24,15 +24,16 @@ struct MonitorOptions {
   /// training, and 1 % without a loss.
   std::int64_t every = 0;
   std::function<Tensor(const Tensor& prediction, const Tensor& target)> loss =
-      {};                                       ///< as AuditOptions::loss: with it, gradients are measured
-  Statistics statistics = Statistics::running;  ///< from the first step on
-  std::int64_t first_step = 0;                  ///< of a resumed run
+      {};  ///< as AuditOptions::loss: with it, gradients are measured
+  /// From step 50 on. Till then batch statistics serve, as in born_dead(): the running ones are still those of the start.
+  Statistics statistics = Statistics::running;
+  std::int64_t first_step = 0;  ///< of a resumed run
 };
 
 class Monitor {
  public:
-  /// The model must outlive the monitor. The first report, of what there is before any step, is made at once, with batch
-  /// statistics as in born_dead(). Throws Error as audit() does, and for options out of range.
+  /// The model must outlive the monitor. The first report, of what there is before any step, is made at once.
+  /// Throws Error as audit() does, and for options out of range.
   Monitor(Module& model, std::shared_ptr<const data::Dataset> probe, const MonitorOptions& options = {});
 
   /// Before the optimizer's step: where a report is due, the parameters are kept, for update_ratio. May be left out.
@@ -44,12 +45,13 @@ class Monitor {
   const HealthReport& report();
 
   std::int64_t step() const { return step_; }  ///< optimizer steps so far
+  /// Some 100 bytes a unit and report.
   const std::vector<HealthReport>& history() const { return history_; }
 
  private:
   // Whether a report is due once `steps` steps and `samples` samples have passed.
   bool due(std::int64_t steps, std::int64_t samples) const;
-  void measure(Statistics statistics);
+  void measure();
 
   Module& model_;
   std::shared_ptr<const data::Dataset> probe_;

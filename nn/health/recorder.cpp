@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <limits>
 
 #include <rill/core/parallel.hpp>
 #include <rill/nn/health/recorder.hpp>
@@ -16,12 +16,35 @@ struct Grid {
         units(x.dim() < 2 ? 1 : x.shape()[x.dim() - 1]) {}
 };
 
-// Calls body(first, last) on disjoint ranges of units, each of which goes over all rows.
+// Units that are summed together: their sums stand in local arrays, so that loops over them are vectorised.
+constexpr std::int64_t strip = 64;
+
+template <class T>
+struct Strip {
+  T of[strip] = {};
+  T& operator[](std::int64_t u) { return of[u]; }
+  template <class Total>
+  void add_to(std::vector<Total>& totals, std::int64_t first, std::int64_t units) const {
+    for (std::int64_t u = 0; u < units; ++u) totals[first + u] += static_cast<Total>(of[u]);
+  }
+};
+
+// Calls body(first, units) on strips, each of which goes over all rows.
 template <class Body>
-void for_units(const Grid& grid, Body&& body) {
-  parallel_for(
-      grid.units, body,
-      std::max<std::int64_t>(16, rill::detail::parallel_grain / std::max<std::int64_t>(grid.rows, 1)));
+void for_strips(const Grid& grid, Body&& body) {
+  parallel_for((grid.units + strip - 1) / strip,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i)
+                   body(i * strip, std::min(strip, grid.units - i * strip));
+               },
+               std::max<std::int64_t>(
+                   1, rill::detail::parallel_grain / (strip * std::max<std::int64_t>(grid.rows, 1))));
+}
+
+// 1 for NaN and infinities, also where comparisons are vectorised.
+template <class T>
+int not_finite(T x) {
+  return !(std::abs(x) <= std::numeric_limits<T>::max());
 }
 
 const void* address(const Tensor& x) { return rill::detail::Access::handle(x)->data; }
@@ -34,7 +57,8 @@ double variance(double sum, double squares, std::int64_t count) {
   return std::max(0.0, ratio(squares, count) - mean * mean);
 }
 
-// Each unit's share of the sum over the finite ones, times their number: 1 is average. 0 where nothing is active.
+// Each unit's share of the sum over the finite ones, times their number: 1 is average. 0 where nothing is active, NaN
+// where the sum is none.
 std::vector<double> scores(const std::vector<double>& sizes, const std::vector<std::int64_t>& non_finite) {
   double sum = 0, count = 0;
   for (std::size_t u = 0; u < sizes.size(); ++u) {
@@ -42,7 +66,8 @@ std::vector<double> scores(const std::vector<double>& sizes, const std::vector<s
     sum += sizes[u];
     ++count;
   }
-  std::vector<double> all(sizes.size(), 0);
+  std::vector<double> all(sizes.size(), std::isfinite(sum) ? 0 : NAN);
+  if (!std::isfinite(sum)) return all;
   for (std::size_t u = 0; u < sizes.size() && sum > 0; ++u) all[u] = sizes[u] * (count / sum);
   return all;
 }
@@ -64,10 +89,12 @@ UnitSums::UnitSums(std::size_t units)
       first_out(units),
       moved(units) {}
 
-void Recorder::begin_pass() {
+void Recorder::begin_pass(std::int64_t samples) {
   sites_.begin_pass();
   running_.clear();
   places_.clear();
+  pass_samples_ = static_cast<double>(samples);
+  walking_ = false;
 }
 
 void Recorder::before(const OpRun& run) {
@@ -108,19 +135,27 @@ void Recorder::take_input(const Tensor& x, const ActivationInfo& info, Layer& la
     UnitSums& sums = layer.sums;
     const bool fresh = layer.samples == 0;
     const T low = static_cast<T>(info.flat_below), high = static_cast<T>(info.flat_above);
-    for_units(grid, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t u = first; fresh && u < last; ++u) sums.first_in[u] = data[u];
+    for_strips(grid, [&](std::int64_t first, std::int64_t units) {
+      if (fresh) std::copy_n(data + first, units, sums.first_in.data() + first);
+      Strip<double> in, in_squares, around;
+      Strip<std::int32_t> non_finite, on, flat;
+      std::copy_n(sums.first_in.data() + first, units, around.of);
       for (std::int64_t row = 0; row < grid.rows; ++row) {
-        const T* z = data + row * grid.units;
-        for (std::int64_t u = first; u < last; ++u) {
-          const double centred = z[u] - sums.first_in[u];
-          sums.non_finite[u] += !std::isfinite(z[u]);
-          sums.on[u] += z[u] > T(0);
-          sums.flat[u] += z[u] < low || z[u] > high;
-          sums.in[u] += centred;
-          sums.in_squares[u] += centred * centred;
+        const T* z = data + row * grid.units + first;
+        for (std::int64_t u = 0; u < units; ++u) {
+          const double centred = z[u] - around[u];
+          non_finite[u] += not_finite(z[u]);
+          on[u] += z[u] > T(0);
+          flat[u] += (z[u] < low) | (z[u] > high);
+          in[u] += centred;
+          in_squares[u] += centred * centred;
         }
       }
+      non_finite.add_to(sums.non_finite, first, units);
+      on.add_to(sums.on, first, units);
+      flat.add_to(sums.flat, first, units);
+      in.add_to(sums.in, first, units);
+      in_squares.add_to(sums.in_squares, first, units);
     });
     for (std::int64_t row = 0; row < grid.rows; ++row) {
       const T* z = data + row * grid.units;
@@ -135,17 +170,25 @@ void Recorder::take_output(const Tensor& y, Layer& layer) {
     const T* data = y.data<T>().data();
     UnitSums& sums = layer.sums;
     const bool fresh = layer.samples == grid.rows;
-    for_units(grid, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t u = first; fresh && u < last; ++u) sums.first_out[u] = data[u];
+    for_strips(grid, [&](std::int64_t first, std::int64_t units) {
+      if (fresh) std::copy_n(data + first, units, sums.first_out.data() + first);
+      Strip<double> out, out_squares, out_sizes, around;
+      Strip<std::int32_t> non_finite;
+      std::copy_n(sums.first_out.data() + first, units, around.of);
       for (std::int64_t row = 0; row < grid.rows; ++row) {
-        const T* values = data + row * grid.units;
-        for (std::int64_t u = first; u < last; ++u) {
-          const double centred = values[u] - sums.first_out[u];
-          sums.out[u] += centred;
-          sums.out_squares[u] += centred * centred;
-          sums.out_sizes[u] += std::abs(double{values[u]});
+        const T* values = data + row * grid.units + first;
+        for (std::int64_t u = 0; u < units; ++u) {
+          const double centred = values[u] - around[u];
+          non_finite[u] += not_finite(values[u]);
+          out[u] += centred;
+          out_squares[u] += centred * centred;
+          out_sizes[u] += std::abs(double{values[u]});
         }
       }
+      non_finite.add_to(sums.non_finite, first, units);
+      out.add_to(sums.out, first, units);
+      out_squares.add_to(sums.out_squares, first, units);
+      out_sizes.add_to(sums.out_sizes, first, units);
     });
   });
 }
@@ -154,30 +197,38 @@ void Recorder::take_gradient(const OpRun& run) {
   // Walks go from the last op to the first, so of several places with these elements it is the last.
   const void* read = address(*run.inputs[1]);
   const auto found = std::find_if(places_.rbegin(), places_.rend(), [&](const Place& place) {
-    return place.input == read || place.output == read;
+    return (place.input == read || place.output == read) &&
+           run.name.starts_with(sites_[place.site].activation);
   });
   if (found == places_.rend()) return;
+  // A graph of the gradient holds slope ops too, which the walk from the loss cannot tell from the activation's own.
+  if (!walking_ && !grad_enabled()) return;
   Layer& layer = layers_[found->site];
   UnitSums& sums = layer.sums;
   places_.erase(std::next(found).base());
+  if (!walking_) return;
   const Tensor &to_output = *run.inputs[0], &to_input = run.results[0];
   const Grid grid(to_input);
-  // A mean loss gives each sample its gradient divided by their number.
-  const auto samples = static_cast<double>(to_input.dim() == 0 ? 1 : to_input.size(0));
   layer.walked += grid.rows;
-  dispatch_floating(to_input.dtype(), "audit", [&]<class T>(T) {
+  // A mean loss gives each sample its gradient divided by their number.
+  dispatch_floating(to_input.dtype(), "audit", [&, samples = pass_samples_]<class T>(T) {
     const T *out = to_output.data<T>().data(), *in = to_input.data<T>().data();
-    for_units(grid, [&](std::int64_t first, std::int64_t last) {
+    for_strips(grid, [&](std::int64_t first, std::int64_t units) {
+      Strip<double> sizes, squares;
+      Strip<std::int32_t> moved;
       for (std::int64_t row = 0; row < grid.rows; ++row) {
-        const T *g = out + row * grid.units, *dz = in + row * grid.units;
-        for (std::int64_t u = first; u < last; ++u) {
+        const T *g = out + row * grid.units + first, *dz = in + row * grid.units + first;
+        for (std::int64_t u = 0; u < units; ++u) {
           const double slope = samples * dz[u];
-          sums.gradient_sizes[u] += samples * std::abs(double{g[u]});
-          sums.gradient_squares[u] += slope * slope;
+          sizes[u] += samples * std::abs(double{g[u]});
+          squares[u] += slope * slope;
           // A gradient that is NaN is none that is 0.
-          sums.moved[u] |= dz[u] != T(0);
+          moved[u] |= dz[u] != T(0);
         }
       }
+      sizes.add_to(sums.gradient_sizes, first, units);
+      squares.add_to(sums.gradient_squares, first, units);
+      for (std::int64_t u = 0; u < units; ++u) sums.moved[first + u] |= moved[u] != 0;
     });
   });
 }

@@ -17,11 +17,14 @@ struct UnitSums {
   explicit UnitSums(std::size_t units);
 };
 
-/// Watches from begin_pass() on, on the thread that made it. Sums do not depend on the number of threads.
+/// Watches from begin_pass() on, on the thread that made it. Sums do not depend on the number of threads. Gradients count
+/// between begin_walk() and the next pass; a layer that a walk with a graph of its own has passed before, in the model or in
+/// the loss, has none.
 class Recorder final : public Observer {
  public:
   explicit Recorder(Module& model) : sites_(model) {}
-  void begin_pass();
+  void begin_pass(std::int64_t samples);
+  void begin_walk() { walking_ = true; }
   void before(const OpRun& run) override;
   void after(const OpRun& run) override;
   void failed(std::string_view) noexcept override { running_.clear(); }
@@ -49,6 +52,8 @@ class Recorder final : public Observer {
   std::vector<Layer> layers_;
   std::vector<std::size_t> running_;  // sites between before() and after()
   std::vector<Place> places_;         // of this pass, that were not walked back yet
+  double pass_samples_ = 1;
+  bool walking_ = false;  // from the loss
 };
 
 }  // namespace rill::nn::detail

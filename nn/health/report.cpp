@@ -24,7 +24,7 @@ double mean_of(const LayerHealth& layer, double UnitHealth::*number) {
     sum += unit.*number;
     ++count;
   }
-  return sum / count;
+  return count > 0 ? sum / count : NAN;  // 0 / 0 has a sign, which shows in text
 }
 
 std::int64_t sum_over(const HealthReport& report, std::int64_t (LayerHealth::*count)() const) {
@@ -42,8 +42,16 @@ struct Column {
   std::string (*text)(const LayerHealth&);
 };
 
+// Where no unit is finite, none is known to be alive, and no count is told.
+bool all_lost(const LayerHealth& layer) { return layer.non_finite() == layer.size(); }
+
 std::string count_text(const LayerHealth& layer, std::int64_t count) {
+  if (all_lost(layer)) return "-";
   return count == 0 ? "0" : fmt::format("{} ({})", count, percent(layer.share(count)));
+}
+
+std::string csv_count(const LayerHealth& layer, std::int64_t count) {
+  return all_lost(layer) ? "nan" : std::to_string(count);
 }
 
 constexpr double default_tau = 0.025;
@@ -98,7 +106,7 @@ std::int64_t LayerHealth::gradient_dormant(double tau) const {
   const bool measured = std::ranges::all_of(
       units, [](const UnitHealth& unit) { return !unit.finite || !std::isnan(unit.gradient_score); });
   RILL_CHECK(measured, "gradient_dormant: layer ", name,
-             " has no gradient scores, expected an audit with a loss");
+             " has no gradient scores, expected an audit with a loss whose gradients are finite");
   return dormant_units(*this, tau, &UnitHealth::gradient_score);
 }
 
@@ -132,6 +140,7 @@ std::ostream& operator<<(std::ostream& out, const HealthReport& report) {
   out << fmt::format(
       "{} samples; with 95 % confidence a unit that is never on fires for less than {} of all data\n",
       report.samples, percent(std::min(1.0, bound)));
+  if (!report.finite_output) out << "the output holds NaN or infinities\n";
   if (report.constant_output) out << "the output is the same for every sample: the network is dead\n";
   std::vector<std::vector<std::string>> rows(1);
   for (const Column& column : columns) rows[0].emplace_back(column.title);
@@ -185,12 +194,13 @@ void write_health_csv(const std::vector<HealthReport>& history, const std::strin
          "frequency,mean,variance,output_mean,gradient_rms\n";
   for (const HealthReport& report : history) {
     for (const LayerHealth& l : report.layers) {
+      const auto count = [&](std::int64_t units) { return csv_count(l, units); };
       file << fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{:.9g},{:.9g},{:.9g}\n",
-                          report.step, l.samples, l.name, l.activation, l.size(), l.non_finite(), l.dead(),
-                          l.never_positive(), l.dormant(default_tau), l.count(&UnitHealth::saturated),
-                          l.count(&UnitHealth::zero_gradient), l.frequency(), mean_of(l, &UnitHealth::mean),
-                          mean_of(l, &UnitHealth::variance), mean_of(l, &UnitHealth::output_mean),
-                          mean_of(l, &UnitHealth::gradient_rms));
+                          report.step, l.samples, l.name, l.activation, l.size(), l.non_finite(),
+                          count(l.dead()), count(l.never_positive()), count(l.dormant(default_tau)),
+                          count(l.count(&UnitHealth::saturated)), count(l.count(&UnitHealth::zero_gradient)),
+                          l.frequency(), mean_of(l, &UnitHealth::mean), mean_of(l, &UnitHealth::variance),
+                          mean_of(l, &UnitHealth::output_mean), mean_of(l, &UnitHealth::gradient_rms));
     }
   }
   file.close();

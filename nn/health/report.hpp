@@ -61,7 +61,7 @@ struct LayerHealth {
   std::int64_t never_positive() const { return blocks_gradient ? 0 : count(&UnitHealth::never_on); }
   /// Units whose activity score is at most tau. Throws Error unless tau lies in [0, 1].
   std::int64_t dormant(double tau) const;
-  /// The same by the gradient score. Throws Error also where no loss was given.
+  /// The same by the gradient score. Throws Error also where no loss was given, and where gradients are NaN.
   std::int64_t gradient_dormant(double tau) const;
   /// A count as a share of the finite units; NaN if there are none, so that a layer full of NaN does not look alive.
   double share(std::int64_t count) const;
@@ -89,7 +89,8 @@ struct HealthReport {
   std::int64_t samples = 0;                                   ///< of the probe set
   double loss = NAN;                                          ///< mean over the probe set; needs a loss
   double input_mean = NAN, input_std = NAN, input_max = NAN;  ///< over all numbers of the probe; max of |x|
-  bool constant_output = false;          ///< the model gives the same output for every sample
+  bool constant_output = false;          ///< the model gives the same output for samples that differ
+  bool finite_output = true;             ///< no number of the output is NaN or infinite
   std::vector<LayerHealth> layers = {};  ///< in the order in which they run
   std::vector<ParameterHealth> parameters = {};
 
@@ -117,8 +118,8 @@ struct UnitTurnover {
 /// Throws Error unless the reports are of the same layers.
 UnitTurnover turnover(const HealthReport& before, const HealthReport& after);
 
-/// One row a layer and report: step, samples, layer, activation, units, then the counts and means. For gnuplot and
-/// spreadsheets. Throws Error if the file cannot be written.
+/// One row a layer and report: step, samples, layer, activation, units, then the counts and means; nan for counts of a layer
+/// without finite units. For gnuplot and spreadsheets. Throws Error if the file cannot be written.
 void write_health_csv(const std::vector<HealthReport>& history, const std::string& path);
 
 }  // namespace rill::nn

@@ -22,7 +22,9 @@ std::string bias_or_weights(const HealthReport& report, const LayerHealth& layer
   std::string text =
       fmt::format("; their pre-activations have mean {:.3g} and standard deviation {:.3g}", mean, spread);
   const ParameterHealth* bias = bias_of(report, layer);
-  if (bias && bias->mean < 0 && mean - bias->mean >= -2 * spread + 0.1 * bias->mean) {
+  constexpr double weighty = 0.3;  // less of the mean than that is none of the bias's doing
+  if (bias && bias->mean < 0 && bias->mean <= weighty * mean &&
+      mean - bias->mean >= -2 * spread + 0.1 * bias->mean) {
     remedy =
         "start the biases at 0 or a little above; BatchNorm, ELU, PReLU or LeakyReLU with a slope of 0.1 and "
         "more train all the same";
@@ -30,8 +32,9 @@ std::string bias_or_weights(const HealthReport& report, const LayerHealth& layer
            fmt::format(", and {} has mean {:.3g}: without it they would be on", bias->name, bias->mean);
   }
   remedy =
-      "draw the weights around 0 (init::kaiming_normal); in a deep net widen narrow layers, or let no unit "
-      "die, with LeakyReLU or ELU";
+      "draw the weights around 0 (init::kaiming_normal), and standardise the input; in a deep net widen "
+      "narrow "
+      "layers, put a BatchNorm before the activation, or let no unit die, with LeakyReLU or ELU";
   if (bias) text += fmt::format("; {} has mean {:.3g}, so it is the weights", bias->name, bias->mean);
   return text;
 }
@@ -169,6 +172,12 @@ void Diagnosis::dead_from_the_start() {
   if (!untrained)
     advice.remedy =
         "not trained yet: " + advice.remedy + ". Trained: recycle the units and lower the learning rate";
+  constexpr std::int64_t few = 100;
+  if (report.samples < few)
+    advice.remedy =
+        fmt::format("look at {} samples or more first, as {} do not show rare firing. Then: ", few,
+                    report.samples) +
+        advice.remedy;
   add(std::move(advice));
 }
 

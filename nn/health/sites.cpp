@@ -9,11 +9,14 @@ Sites::Sites(Module& model) {
 }
 
 std::size_t Sites::enter(const OpRun& run) {
-  const std::size_t call = calls_[run.module]++;
-  const auto [place, fresh] = known_.try_emplace({run.module, call}, sites_.size());
+  // Modules that visit() does not tell of may be made anew in every pass, elsewhere: they count as one.
+  const auto found = modules_.find(run.module);
+  const void* module = found == modules_.end() ? nullptr : run.module;
+  const std::size_t call = calls_[module]++;
+  const auto [place, fresh] = known_.try_emplace({module, call}, sites_.size());
   if (!fresh) return place->second;
   std::string name(run.name);
-  if (const auto found = modules_.find(run.module); found != modules_.end() && !found->second.name.empty()) {
+  if (module && !found->second.name.empty()) {
     const NamedModule& part = found->second;
     name = dynamic_cast<const Activation*>(part.module) ? part.name : part.name + "." + name;
   }
