@@ -206,13 +206,15 @@ void lsuv(Module& model, const Tensor& probe, Generator& generator, const LsuvOp
     rollback.keep(each.weight.value);
     rollback.keep(each.bias);
   }
+  Generator drawn = generator;
   for (LinearWeight& each : weights) {
-    orthogonal()(each.weight.value, generator);
+    orthogonal()(each.weight.value, drawn);
     set_zero(each.bias);
   }
   const UnitVariance scaling(weights, options);
   model(x);
   rollback.all_went_well();
+  generator = drawn;
 }
 
 void variance_preserving(Module& model, const Tensor& probe, Generator& generator) {

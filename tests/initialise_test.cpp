@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/bits.hpp>
 #include <rill/rill.hpp>
 
 #include "gradcheck.hpp"
@@ -259,6 +260,13 @@ TEST_CASE("lsuv: a model that fails on the way is as it was") {
   leaves_unchanged(model, "breaks: as it should", [&] {
     nn::init::lsuv(model, randn({32, 8}, generator), generator);
   });
+}
+
+TEST_CASE("lsuv: what it refuses leaves the generator where it was") {
+  Generator generator(7), drawn(9), other(9);
+  nn::Sequential model{nn::Dense(8, 8, generator)};
+  CHECK_THROWS_AS(nn::init::lsuv(model, zeros({4, 8}), drawn), Error);
+  CHECK(rill::detail::same_bits(randn({4}, drawn), randn({4}, other)));
 }
 
 TEST_CASE("lsuv: a tolerance that is not met is told") {
