@@ -121,8 +121,18 @@ class WiringObserver final : public Observer {
   void take_other(const OpRun& run);
   UnitChannels channels_of(const OpRun& run) const;
   void add_norm(Flow& flow, UnitChannels norm, bool several_ops);
+  bool used_again(const NamedTensor& parameter) const {
+    const auto found = uses_.find(parameter.name);
+    return parameter.value.defined() && found != uses_.end() && found->second > 1;
+  }
   bool used_again(const UnitChannels& norm) const {
+    if (used_again(norm.weight) || used_again(norm.bias)) return true;
     return !key_of(norm).empty() && norm_uses_.at(key_of(norm)) > 1;
+  }
+  // How many units the layer has that a value comes from; 1 from elsewhere.
+  std::int64_t units_of(const Flow& flow) const {
+    if (flow.site != no_op) return site_runs_[flow.site].units;
+    return flow.linear != no_op ? linears_[flow.linear].units : 1;
   }
   LayerWiring layer(std::size_t site) const;
   std::string obstacle(const SiteRun& seen) const;
@@ -168,6 +178,9 @@ void WiringObserver::take_linear(const OpRun& run) {
   const Tensor &x = *run.inputs[0], &weight = *run.inputs[1], &bias = *run.inputs[2];
   LinearRun made{.weight = named(weight), .bias = named(bias), .has_bias = bias.defined()};
   made.units = weight.shape()[0];
+  for (const Tensor* computed : {&weight, &bias}) {
+    if (const Flow* flow = flow_of(*computed)) read_by(*flow, "linear as its weight or bias");
+  }
   if (const Flow* flow = flow_of(x)) {
     if (flow->linear != no_op) linears_[flow->linear].readers.emplace_back("linear");
     if (flow->site != no_op) {
@@ -181,6 +194,8 @@ void WiringObserver::take_linear(const OpRun& run) {
         seen.readers.emplace_back("linear with a bias that is no parameter of the model");
       } else if (weight.shape()[1] % seen.units != 0) {
         seen.readers.emplace_back("linear with units in another order");
+      } else if (x.dim() < 2) {
+        seen.readers.emplace_back("linear on a single vector");
       } else {
         seen.outgoing.emplace_back(std::move(reader), *flow);
       }
@@ -220,7 +235,10 @@ bool WiringObserver::take_vectors(const OpRun& run, std::size_t data) {
   const Tensor& x = *run.inputs[data];
   Flow flow = *flow_of(x);
   const std::int64_t units = last_size(x);
+  // Reshaped so that the last axis holds a part of a unit's layer, elements of a norm are those of several units.
+  const bool in_place = units % units_of(flow) == 0;
   if (run.name == "layer_norm" || run.name == "batch_norm") {
+    if (!in_place) return false;
     const bool layer_norm = run.name == "layer_norm";
     if (data != 0 || (layer_norm ? run.results[1].numel() * units != x.numel() : x.dim() != 2)) return false;
     UnitChannels norm = channels_of(run);
@@ -233,6 +251,7 @@ bool WiringObserver::take_vectors(const OpRun& run, std::size_t data) {
     const auto* norm =
         found == modules_.end() ? nullptr : dynamic_cast<const BatchNorm1d*>(found->second.module);
     if (!vector && (norm || other.numel() != 1)) return false;
+    if (norm && !in_place) return false;
     if (norm) {
       add_norm(flow, channels_of(run), true);
     } else if (vector) {
@@ -292,7 +311,7 @@ std::string WiringObserver::incoming_obstacle(const SiteRun& seen) const {
   if (!made.weight.value.defined() || (made.has_bias && !made.bias.value.defined()))
     return "its pre-activation is made from what is no parameter of the model";
   for (const NamedTensor* used : {&made.weight, &made.bias}) {
-    if (used->value.defined() && uses_.at(used->name) > 1) return used->name + " is used more than once";
+    if (used_again(*used)) return used->name + " is used more than once";
   }
   if (seen.units != made.units) return "its units are not those of " + made.weight.name;
   if (made.readers.size() > 1) {
@@ -315,7 +334,9 @@ std::string WiringObserver::obstacle(const SiteRun& seen) const {
   if (std::string why = incoming_obstacle(seen); !why.empty()) return why;
   if (seen.outgoing.empty()) return "nothing reads its output";
   for (const auto& [reader, flow] : seen.outgoing) {
-    if (uses_.at(reader.weight.name) > 1) return reader.weight.name + " is used more than once";
+    for (const NamedTensor* used : {&reader.weight, &reader.bias}) {
+      if (used_again(*used)) return used->name + " is used more than once";
+    }
     for (const UnitChannels& norm : flow.norms) {
       if (used_again(norm)) return norm.norm + " is used more than once";
     }
