@@ -33,6 +33,26 @@ void copy_elements(const Tensor& from, Tensor to, const Elements& elements) {
   });
 }
 
+// The places of units in a vector that holds all `units` of a layer, once or, flattened, several times.
+Elements channel_elements(const Tensor& vector, const Elements& chosen, std::int64_t units) {
+  Elements found;
+  if (!vector.defined()) return found;
+  for (const std::int64_t u : chosen) {
+    for (std::int64_t at = u; at < vector.numel(); at += units) found.push_back(at);
+  }
+  return found;
+}
+
+bool finite_at(const Tensor& tensor, const Elements& elements) {
+  bool finite = true;
+  dispatch_floating(tensor.dtype(), "recycle", [&]<class T>(T) {
+    const auto data = tensor.data<T>();
+    finite = std::ranges::all_of(
+        elements, [&](std::int64_t at) { return std::isfinite(data[static_cast<std::size_t>(at)]); });
+  });
+  return finite;
+}
+
 // The places of rows in a matrix.
 Elements row_elements(const Tensor& weight, const Elements& rows) {
   const std::int64_t columns = weight.shape()[1];
@@ -226,7 +246,11 @@ void Recycling::note_changes(Choice& choice) const {
   });
   if (active > 0) report.notes.push_back(fmt::format("{} of them gave more than 0, which is lost", active));
   if (!choice.wiring->mixing.empty()) report.notes.push_back(choice.wiring->mixing);
-  report.function_kept = active == 0 && choice.wiring->mixing.empty();
+  const bool finite = std::ranges::all_of(choice.wiring->outgoing, [&](const nn::OutgoingWeight& reader) {
+    return finite_at(reader.weight.value, columns_of(choice, reader));
+  });
+  if (!finite) report.notes.push_back("NaN or infinite weights that read them, and spread, became 0");
+  report.function_kept = active == 0 && finite && choice.wiring->mixing.empty();
 }
 
 // A norm after the activation makes a constant of a 0, which readers no longer get.
@@ -252,10 +276,11 @@ void Recycling::fold_constants(Choice& choice) const {
       }
     });
     if (!constant) continue;
-    if (!reader.bias.value.defined()) {
+    if (!optimizer_.trains(reader.bias.value)) {
       choice.report.function_kept = false;
-      choice.report.notes.push_back("what a norm made of 0 is lost, for " + reader.weight.name +
-                                    " has no bias that could take it");
+      const char* what = reader.bias.value.defined() ? "trained bias" : "bias";
+      choice.report.notes.push_back(fmt::format(
+          "what a norm made of 0 is lost, for {} has no {} that could take it", reader.weight.name, what));
       continue;
     }
     Tensor bias = reader.bias.value;
@@ -275,12 +300,13 @@ void Recycling::renew(const Choice& choice) {
   fill_elements(wiring.bias.value, choice.units, 0);
   forget_later(wiring.bias.value, choice.units);
   for (const nn::UnitChannels& norm : wiring.norms) {
-    fill_elements(norm.weight.value, choice.units, 1);
-    fill_elements(norm.bias.value, choice.units, 0);
-    forget_later(norm.weight.value, choice.units);
-    forget_later(norm.bias.value, choice.units);
-    fill_elements(norm.mean.value, choice.units, 0);
-    fill_elements(norm.variance.value, choice.units, 1);
+    for (const auto& [tensor, fresh] : {std::pair(norm.weight.value, 1), std::pair(norm.bias.value, 0)}) {
+      const Elements elements = channel_elements(tensor, choice.units, wiring.units);
+      fill_elements(tensor, elements, fresh);
+      forget_later(tensor, elements);
+    }
+    for (const auto& [tensor, fresh] : {std::pair(norm.mean.value, 0), std::pair(norm.variance.value, 1)})
+      fill_elements(tensor, channel_elements(tensor, choice.units, wiring.units), fresh);
   }
 }
 
