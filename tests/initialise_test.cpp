@@ -269,6 +269,27 @@ TEST_CASE("lsuv: what it refuses leaves the generator where it was") {
   CHECK(rill::detail::same_bits(randn({4}, drawn), randn({4}, other)));
 }
 
+TEST_CASE("lsuv, variance_preserving: of layers that share a weight, all biases become 0") {
+  struct Tied final : nn::Module {
+    nn::Dense a, b;
+    explicit Tied(Generator& g) : a(8, 8, g), b(8, 8, g) { b.weight = a.weight; }
+    Tensor forward(const Tensor& x) override { return b(a(x).relu()); }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("a", a);
+      visitor.child("b", b);
+    }
+  };
+  Generator generator(7);
+  Tied model(generator);
+  const Tensor probe = randn({32, 8}, generator);
+  model.b.bias.set({3}, 7);
+  nn::init::lsuv(model, probe, generator);
+  CHECK(model.b.bias.at({3}) == 0);
+  model.b.bias.set({3}, 7);
+  nn::init::variance_preserving(model, probe, generator);
+  CHECK(model.b.bias.at({3}) == 0);
+}
+
 TEST_CASE("lsuv: a tolerance that is not met is told") {
   Generator generator(8);
   nn::Dense dense(8, 8, generator);
