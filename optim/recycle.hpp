@@ -94,7 +94,7 @@ class Recycle final : public Callback {
   /// Begins anew. Throws what recycle() would for this model: at once, not after so many steps.
   void on_train_begin(Run& run) override;
   void on_train_batch_end(Run& run) override { after_step(run.model, run.optimizer, run.step); }
-  /// To be called after each step with the number of steps so far. Returns whether it was time to recycle. Throws what
+  /// To be called after each step with the number of steps so far. Returns whether it was time to recycle, which it never is before step 1. Throws what
   /// recycle() throws.
   bool after_step(nn::Module& model, Optimizer& optimizer, std::int64_t step);
 

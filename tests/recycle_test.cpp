@@ -469,6 +469,7 @@ TEST_CASE("Recycle: in a loop of one's own it counts by the steps that it is tol
   nn::Sequential model = mlp(generator);
   optim::SGD optimizer(model, {.lr = 0.01});
   optim::callbacks::Recycle recycle(probe, {.steps = 2});
+  CHECK_FALSE(recycle.after_step(model, optimizer, 0));
   CHECK_FALSE(recycle.after_step(model, optimizer, 1));
   CHECK(recycle.after_step(model, optimizer, 2));
   CHECK(recycle.runs() == 1);
