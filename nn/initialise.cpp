@@ -34,10 +34,10 @@ void draw_rai(std::span<T> weight, std::span<T> bias, std::size_t n, Stream stre
 
 // --- what a pass tells of weights ----------------------------------------------------------------------------------
 
-// A parameter that linear ops read as their weight, and the bias that goes with it, undefined if it is no parameter.
+// A parameter that linear ops read as their weight, and the parameters that they add to what it makes.
 struct LinearWeight {
   NamedTensor weight;
-  Tensor bias;
+  std::vector<Tensor> biases;
 };
 
 class LinearFinder final : public Observer {
@@ -48,15 +48,17 @@ class LinearFinder final : public Observer {
   void after(const OpRun& run) override {
     if (run.name != "linear" || run.backward) return;
     const auto weight = parameters_.find(record_of(*run.inputs[1]));
-    if (weight == parameters_.end() || !met_.insert(weight->first).second) return;
+    if (weight == parameters_.end()) return;
+    const auto [place, fresh] = met_.try_emplace(weight->first, found.size());
+    if (fresh) found.push_back({weight->second, {}});
     const Tensor& bias = *run.inputs[2];
-    found.push_back({weight->second, parameters_.contains(record_of(bias)) ? bias : Tensor()});
+    if (parameters_.contains(record_of(bias))) found[place->second].biases.push_back(bias);
   }
   std::vector<LinearWeight> found;  // in the order in which they run, each once
 
  private:
   std::map<const void*, NamedTensor> parameters_;
-  std::set<const void*> met_;
+  std::map<const void*, std::size_t> met_;  // places in found
 };
 
 Tensor checked_probe(const char* where, Module& model, const Tensor& probe) {
@@ -204,15 +206,17 @@ void lsuv(Module& model, const Tensor& probe, Generator& generator, const LsuvOp
   Rollback rollback;
   for (LinearWeight& each : weights) {
     rollback.keep(each.weight.value);
-    rollback.keep(each.bias);
+    for (const Tensor& bias : each.biases) rollback.keep(bias);
   }
+  Generator drawn = generator;
   for (LinearWeight& each : weights) {
-    orthogonal()(each.weight.value, generator);
-    set_zero(each.bias);
+    orthogonal()(each.weight.value, drawn);
+    for (Tensor& bias : each.biases) set_zero(bias);
   }
   const UnitVariance scaling(weights, options);
   model(x);
   rollback.all_went_well();
+  generator = drawn;
 }
 
 void variance_preserving(Module& model, const Tensor& probe, Generator& generator) {
@@ -224,7 +228,9 @@ void variance_preserving(Module& model, const Tensor& probe, Generator& generato
   for (const WeightActivation& made : wiring(model, x).weights)
     gains.emplace_back(made.weight.value, gain_before(made));
   for (auto& [weight, gain] : gains) kaiming_normal(gain)(weight, generator);
-  for (LinearWeight& each : weights) set_zero(each.bias);
+  for (LinearWeight& each : weights) {
+    for (Tensor& bias : each.biases) set_zero(bias);
+  }
 }
 
 }  // namespace rill::nn::init

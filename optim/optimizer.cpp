@@ -45,17 +45,16 @@ class DecaySorter final : public nn::Visitor {
   bool in_norm_ = false;
 };
 
-// The mean over the finite elements that are not marked, or over all finite ones if there is none; 0 without any.
+// The mean over the finite elements that are not marked; 0 without any.
 template <class T>
 double mean_of_others(std::span<const T> values, const std::vector<bool>& marked) {
-  double sum[2] = {}, count[2] = {};
+  double sum = 0, count = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) continue;
-    sum[marked[i]] += static_cast<double>(values[i]);
-    ++count[marked[i]];
+    if (marked[i] || !std::isfinite(values[i])) continue;
+    sum += static_cast<double>(values[i]);
+    ++count;
   }
-  if (count[0] > 0) return sum[0] / count[0];
-  return count[1] > 0 ? sum[1] / count[1] : 0;
+  return count > 0 ? sum / count : 0;
 }
 
 }  // namespace
@@ -210,6 +209,11 @@ void Optimizer::forget(const Tensor& param, std::span<const std::int64_t> elemen
     RILL_CHECK(element >= 0 && element < count, name_, ": there is no element ", element, " in a parameter ",
                slot.param.shape(), ", expected 0 to ", count - 1);
     forgotten[static_cast<std::size_t>(element)] = true;
+  }
+  if (std::ranges::find(forgotten, false) == forgotten.end()) {
+    slot.state.clear();
+    slot.steps = 0;
+    return;
   }
   for (std::size_t i = 0; i < slot.state.size(); ++i) {
     dispatch_floating(slot.param.dtype(), name_, [&]<class T>(T) {

@@ -77,9 +77,9 @@ class Optimizer {
   bool trains(const Tensor& param) const;
   /// Forgets single elements of `param`, by their places in it, row-major, as if they were new: means of gradients
   /// (exp_avg, momentum_buffer, grad_avg) become 0, and those of squares (exp_avg_sq, max_exp_avg_sq, square_avg, sum) the
-  /// mean over the parameter's other elements, or over all if none is left. A 0 there would make Adam's next step at such
-  /// an element 3 times the learning rate, for the parameter's steps stay as they are. What is not finite counts in no
-  /// mean. Throws Error, and changes nothing, if it has not this parameter, or for a place out of range.
+  /// mean over the parameter's other elements. A 0 there would make Adam's next step at such an element 3 times the
+  /// learning rate, for the parameter's steps stay as they are. What is not finite counts in no mean. Where no other
+  /// element is left, the parameter begins anew, with no steps: squares of a layer that died long ago are near 0. Throws Error, and changes nothing, if it has not this parameter, or for a place out of range.
   void forget(const Tensor& param, std::span<const std::int64_t> elements);
 
   /// The coefficient that schedules call momentum (Adam's beta1), where there is one.

@@ -2,46 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
-#include <optional>
 #include <utility>
 
 #include <rill/nn/health/nan_trap.hpp>
-#include <rill/nn/health/wiring.hpp>
-#include <rill/optim/recycle.hpp>
+#include <rill/optim/recycling.hpp>
 
 namespace rill::optim {
+namespace detail {
 namespace {
-
-using Elements = std::vector<std::int64_t>;
-
-void fill_elements(Tensor tensor, const Elements& elements, double value) {
-  if (!tensor.defined() || elements.empty()) return;
-  dispatch_floating(tensor.dtype(), "recycle", [&]<class T>(T) {
-    const auto data = tensor.mutable_data<T>();
-    for (const std::int64_t at : elements) data[static_cast<std::size_t>(at)] = static_cast<T>(value);
-  });
-}
-
-void copy_elements(const Tensor& from, Tensor to, const Elements& elements) {
-  dispatch_floating(to.dtype(), "recycle", [&]<class T>(T) {
-    const auto source = from.data<T>();
-    const auto data = to.mutable_data<T>();
-    for (const std::int64_t at : elements)
-      data[static_cast<std::size_t>(at)] = source[static_cast<std::size_t>(at)];
-  });
-}
-
-// The places of rows in a matrix.
-Elements row_elements(const Tensor& weight, const Elements& rows) {
-  const std::int64_t columns = weight.shape()[1];
-  Elements found;
-  for (const std::int64_t row : rows) {
-    for (std::int64_t i = 0; i < columns; ++i) found.push_back(row * columns + i);
-  }
-  return found;
-}
 
 // With variance_gain of the activation; √2 for one that it does not know.
 nn::Init usual_init(const nn::LayerWiring& layer) {
@@ -68,57 +37,26 @@ Tensor few_samples(const nn::data::Dataset& probe) {
   return x;
 }
 
-void check_tau(double tau) { RILL_CHECK(tau >= 0 && tau <= 1, "recycle: tau is ", tau, ", expected 0 to 1"); }
+}  // namespace
 
-// All that recycle() does: what can fail, and then what cannot.
-class Recycling {
- public:
-  Recycling(nn::Module& model, Optimizer& optimizer, const nn::data::Dataset& probe,
-            const RecycleOptions& options)
-      : optimizer_(optimizer), options_(options) {
-    check_tau(options.tau);
-    const bool by_gradient = options.by == RecycleBy::gradient;
-    RILL_CHECK(by_gradient || !options.loss,
-               "recycle: there is a loss, but units are chosen by activity, expected one for "
-               "RecycleBy::gradient alone");
-    RILL_CHECK(!by_gradient || options.loss,
-               "recycle: there is no loss, expected one for RecycleBy::gradient");
-    health_ = nn::audit(model, probe, {.samples = options.samples, .loss = options.loss});
-    wiring_ = nn::wiring(model, few_samples(probe));
-    choose_layers();
-    for (Choice& choice : choices_) choose_units(choice);
-  }
-  void draw(Generator& generator);
-  RecycleReport apply();
+void check_recycle_tau(double tau) {
+  RILL_CHECK(tau >= 0 && tau <= 1, "recycle: tau is ", tau, ", expected 0 to 1");
+}
 
- private:
-  struct Choice {
-    const nn::LayerHealth* health;
-    const nn::LayerWiring* wiring;
-    std::string obstacle;
-    Elements units = {};
-    Tensor fresh = {};
-    RecycledLayer report = {};
-  };
-
-  std::string obstacle_of(const nn::LayerWiring& layer) const;
-  void choose_layers();
-  void choose_units(Choice& choice) const;
-  Elements columns_of(const Choice& choice, const nn::OutgoingWeight& reader) const;
-  const Elements& recycled_rows(const nn::NamedTensor& weight) const;
-  void note_changes(Choice& choice) const;
-  void fold_constants(Choice& choice) const;
-  void renew(const Choice& choice);
-  void disconnect(const Choice& choice);
-  void forget_later(const Tensor& tensor, const Elements& elements);
-
-  Optimizer& optimizer_;
-  const RecycleOptions& options_;
-  nn::HealthReport health_;
-  nn::Wiring wiring_;
-  std::vector<Choice> choices_;
-  std::map<const void*, std::pair<Tensor, Elements>> forgotten_;  // by the tensor's identity
-};
+Recycling::Recycling(nn::Module& model, Optimizer& optimizer, const nn::data::Dataset& probe,
+                     const RecycleOptions& options)
+    : optimizer_(optimizer), options_(options) {
+  check_recycle_tau(options.tau);
+  const bool by_gradient = options.by == RecycleBy::gradient;
+  RILL_CHECK(by_gradient || !options.loss,
+             "recycle: there is a loss, but units are chosen by activity, expected one for "
+             "RecycleBy::gradient alone");
+  RILL_CHECK(!by_gradient || options.loss, "recycle: there is no loss, expected one for RecycleBy::gradient");
+  health_ = nn::audit(model, probe, {.samples = options.samples, .loss = options.loss});
+  wiring_ = nn::wiring(model, few_samples(probe));
+  choose_layers();
+  for (Choice& choice : choices_) choose_units(choice);
+}
 
 std::string Recycling::obstacle_of(const nn::LayerWiring& layer) const {
   if (!layer.obstacle.empty()) return layer.obstacle;
@@ -201,132 +139,11 @@ void Recycling::draw(Generator& generator) {
   }
 }
 
-RecycleReport Recycling::apply() {
-  RecycleReport report{.samples = health_.samples, .tau = options_.tau};
-  for (Choice& choice : choices_) {
-    if (choice.units.empty()) continue;
-    note_changes(choice);
-    fold_constants(choice);
-  }
-  for (const Choice& choice : choices_) {
-    if (!choice.units.empty()) renew(choice);
-  }
-  for (const Choice& choice : choices_) {
-    if (!choice.units.empty()) disconnect(choice);
-  }
-  for (const auto& [identity, forgotten] : forgotten_) optimizer_.forget(forgotten.first, forgotten.second);
-  for (Choice& choice : choices_) report.layers.push_back(std::move(choice.report));
-  return report;
-}
-
-void Recycling::note_changes(Choice& choice) const {
-  RecycledLayer& report = choice.report;
-  const auto active = std::ranges::count_if(choice.units, [&](std::int64_t u) {
-    return choice.health->units[static_cast<std::size_t>(u)].activity_score > 0;
-  });
-  if (active > 0) report.notes.push_back(fmt::format("{} of them gave more than 0, which is lost", active));
-  if (!choice.wiring->mixing.empty()) report.notes.push_back(choice.wiring->mixing);
-  report.function_kept = active == 0 && choice.wiring->mixing.empty();
-}
-
-// A norm after the activation makes a constant of a 0, which readers no longer get.
-void Recycling::fold_constants(Choice& choice) const {
-  const nn::LayerWiring& wiring = *choice.wiring;
-  if (std::ranges::any_of(wiring.norms, [](const auto& norm) { return norm.mixes && !norm.before; })) return;
-  for (const nn::OutgoingWeight& reader : wiring.outgoing) {
-    const std::int64_t out = reader.weight.value.shape()[0], columns = reader.weight.value.shape()[1];
-    std::vector<double> lost(static_cast<std::size_t>(out));
-    bool constant = false;
-    dispatch_floating(reader.weight.value.dtype(), "recycle", [&]<class T>(T) {
-      const auto weight = reader.weight.value.data<T>();
-      for (const std::int64_t u : choice.units) {
-        if (choice.health->units[static_cast<std::size_t>(u)].activity_score > 0) continue;
-        for (std::int64_t column = u; column < columns; column += wiring.units) {
-          const double value = reader.input[static_cast<std::size_t>(column)];
-          if (value == 0) continue;
-          constant = true;
-          for (std::int64_t row = 0; row < out; ++row)
-            lost[static_cast<std::size_t>(row)] +=
-                value * double{weight[static_cast<std::size_t>(row * columns + column)]};
-        }
-      }
-    });
-    if (!constant) continue;
-    if (!reader.bias.value.defined()) {
-      choice.report.function_kept = false;
-      choice.report.notes.push_back("what a norm made of 0 is lost, for " + reader.weight.name +
-                                    " has no bias that could take it");
-      continue;
-    }
-    Tensor bias = reader.bias.value;
-    dispatch_floating(bias.dtype(), "recycle", [&]<class T>(T) {
-      const auto data = bias.mutable_data<T>();
-      for (std::size_t row = 0; row < data.size(); ++row) data[row] = static_cast<T>(data[row] + lost[row]);
-    });
-    choice.report.notes.push_back("what a norm made of 0 was added to " + reader.bias.name);
-  }
-}
-
-void Recycling::renew(const Choice& choice) {
-  const nn::LayerWiring& wiring = *choice.wiring;
-  const Elements rows = row_elements(wiring.weight.value, choice.units);
-  copy_elements(choice.fresh, wiring.weight.value, rows);
-  forget_later(wiring.weight.value, rows);
-  fill_elements(wiring.bias.value, choice.units, 0);
-  forget_later(wiring.bias.value, choice.units);
-  for (const nn::UnitChannels& norm : wiring.norms) {
-    fill_elements(norm.weight.value, choice.units, 1);
-    fill_elements(norm.bias.value, choice.units, 0);
-    forget_later(norm.weight.value, choice.units);
-    forget_later(norm.bias.value, choice.units);
-    fill_elements(norm.mean.value, choice.units, 0);
-    fill_elements(norm.variance.value, choice.units, 1);
-  }
-}
-
-const Elements& Recycling::recycled_rows(const nn::NamedTensor& weight) const {
-  static const Elements none;
-  for (const Choice& choice : choices_) {
-    if (!choice.units.empty() && choice.wiring->weight.name == weight.name) return choice.units;
-  }
-  return none;
-}
-
-// The places that read the units, but for the rows of other units that are new.
-Elements Recycling::columns_of(const Choice& choice, const nn::OutgoingWeight& reader) const {
-  const std::int64_t out = reader.weight.value.shape()[0], columns = reader.weight.value.shape()[1];
-  const Elements& fresh = recycled_rows(reader.weight);
-  Elements found;
-  for (std::int64_t row = 0; row < out; ++row) {
-    if (std::ranges::binary_search(fresh, row)) continue;
-    for (const std::int64_t u : choice.units) {
-      for (std::int64_t column = u; column < columns; column += choice.wiring->units)
-        found.push_back(row * columns + column);
-    }
-  }
-  return found;
-}
-
-void Recycling::disconnect(const Choice& choice) {
-  for (const nn::OutgoingWeight& reader : choice.wiring->outgoing) {
-    const Elements elements = columns_of(choice, reader);
-    fill_elements(reader.weight.value, elements, 0);
-    forget_later(reader.weight.value, elements);
-  }
-}
-
-void Recycling::forget_later(const Tensor& tensor, const Elements& elements) {
-  if (!options_.reset_state || !tensor.defined()) return;
-  auto& [param, all] = forgotten_[rill::detail::Access::handle(tensor).get()];
-  param = tensor;
-  all.insert(all.end(), elements.begin(), elements.end());
-}
-
-}  // namespace
+}  // namespace detail
 
 RecycleReport recycle(nn::Module& model, Optimizer& optimizer, const nn::data::Dataset& probe,
                       Generator& generator, const RecycleOptions& options) {
-  Recycling recycling(model, optimizer, probe, options);
+  detail::Recycling recycling(model, optimizer, probe, options);
   Generator drawn = generator;
   recycling.draw(drawn);
   generator = drawn;
@@ -339,17 +156,18 @@ Recycle::Recycle(const nn::data::Dataset& probe, RecycleEvery every)
     : probe_(probe), every_(std::move(every)) {
   RILL_CHECK(every_.steps >= 1, "Recycle: steps is ", every_.steps, ", expected 1 or more");
   RILL_CHECK(every_.last_step >= 0, "Recycle: last_step is ", every_.last_step, ", expected 0 or more");
-  check_tau(every_.options.tau);
+  detail::check_recycle_tau(every_.options.tau);
 }
 
 void Recycle::on_train_begin(Run& run) {
-  Recycling(run.model, run.optimizer, probe_, every_.options);
+  detail::Recycling(run.model, run.optimizer, probe_, every_.options);
   reports_.clear();
   steps_.clear();
 }
 
 bool Recycle::after_step(nn::Module& model, Optimizer& optimizer, std::int64_t step) {
-  if (step % every_.steps != 0 || (every_.last_step > 0 && step > every_.last_step)) return false;
+  if (step < 1 || step % every_.steps != 0) return false;
+  if (every_.last_step > 0 && step > every_.last_step) return false;
   const auto number = static_cast<std::uint64_t>(step);
   Stream stream(every_.seed, Purpose::recycle, static_cast<std::uint32_t>(number >> 32),
                 static_cast<std::uint32_t>(number));

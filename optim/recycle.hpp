@@ -65,7 +65,7 @@ std::ostream& operator<<(std::ostream& out, const RecycleReport& report);
 /// Where a unit gave 0 for every sample, the outputs in evaluation mode stay as they are, to the bit in a plain MLP. Where
 /// a BatchNorm after the activation makes a constant of that 0, what it contributes is added to the next bias, and outputs
 /// stay up to rounding; in training mode they stay where the running statistics are those of the batch. Where LayerNorm
-/// mixes units, or a unit is dormant and not dead, outputs change: the report says so.
+/// mixes units, a unit is dormant and not dead, or what reads it is NaN or infinite, outputs change: the report says so.
 ///
 /// Units that are not finite are left alone, as a NaN in one weight is everywhere after a step. Weights that the optimizer
 /// does not train, the units of an output layer, and those that share weights or bypass their activation (nn::LayerWiring)
@@ -94,7 +94,7 @@ class Recycle final : public Callback {
   /// Begins anew. Throws what recycle() would for this model: at once, not after so many steps.
   void on_train_begin(Run& run) override;
   void on_train_batch_end(Run& run) override { after_step(run.model, run.optimizer, run.step); }
-  /// To be called after each step with the number of steps so far. Returns whether it was time to recycle. Throws what
+  /// To be called after each step with the number of steps so far. Returns whether it was time to recycle, which it never is before step 1. Throws what
   /// recycle() throws.
   bool after_step(nn::Module& model, Optimizer& optimizer, std::int64_t step);
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/bits.hpp>
 #include <rill/rill.hpp>
 
 #include "gradcheck.hpp"
@@ -259,6 +260,34 @@ TEST_CASE("lsuv: a model that fails on the way is as it was") {
   leaves_unchanged(model, "breaks: as it should", [&] {
     nn::init::lsuv(model, randn({32, 8}, generator), generator);
   });
+}
+
+TEST_CASE("lsuv: what it refuses leaves the generator where it was") {
+  Generator generator(7), drawn(9), other(9);
+  nn::Sequential model{nn::Dense(8, 8, generator)};
+  CHECK_THROWS_AS(nn::init::lsuv(model, zeros({4, 8}), drawn), Error);
+  CHECK(rill::detail::same_bits(randn({4}, drawn), randn({4}, other)));
+}
+
+TEST_CASE("lsuv, variance_preserving: of layers that share a weight, all biases become 0") {
+  struct Tied final : nn::Module {
+    nn::Dense a, b;
+    explicit Tied(Generator& g) : a(8, 8, g), b(8, 8, g) { b.weight = a.weight; }
+    Tensor forward(const Tensor& x) override { return b(a(x).relu()); }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("a", a);
+      visitor.child("b", b);
+    }
+  };
+  Generator generator(7);
+  Tied model(generator);
+  const Tensor probe = randn({32, 8}, generator);
+  model.b.bias.set({3}, 7);
+  nn::init::lsuv(model, probe, generator);
+  CHECK(model.b.bias.at({3}) == 0);
+  model.b.bias.set({3}, 7);
+  nn::init::variance_preserving(model, probe, generator);
+  CHECK(model.b.bias.at({3}) == 0);
 }
 
 TEST_CASE("lsuv: a tolerance that is not met is told") {

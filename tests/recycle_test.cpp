@@ -248,6 +248,71 @@ TEST_CASE("recycle: where there is no bias to take a constant, the report says t
       std::vector<std::string>{"what a norm made of 0 is lost, for 3.weight has no bias that could take it"});
 }
 
+TEST_CASE("recycle: a frozen bias takes no constant, and the report says that the function changed") {
+  Generator generator(1);
+  nn::Sequential model{nn::Dense(6, 8, generator), nn::ReLU(), nn::BatchNorm1d(8),
+                       nn::Dense(8, 4, generator)};
+  kill(dense_at(model, 0), 1);
+  dynamic_cast<nn::BatchNorm1d&>(model[2]).bias.set({0}, 1);
+  Tensor bias = dense_at(model, 3).bias;
+  bias.requires_grad_(false);
+  optim::SGD optimizer(model, {.lr = 0.1});
+  Generator drawn(5);
+  const auto report = optim::recycle(model, optimizer, probe_of(50), drawn);
+  CHECK(same_bits(bias, zeros({4})));
+  CHECK_FALSE(report.function_kept());
+  CHECK(report.layer("1").notes ==
+        std::vector<std::string>{
+            "what a norm made of 0 is lost, for 3.weight has no trained bias that could take it"});
+}
+
+TEST_CASE("recycle: a flattened BatchNorm begins anew wherever the unit stands in it") {
+  struct Flat final : nn::Module {
+    nn::Dense a, b;
+    nn::BatchNorm1d norm{16};
+    explicit Flat(Generator& g) : a(3, 8, g), b(16, 4, g) {}
+    Tensor forward(const Tensor& x) override {
+      return b(norm(a(x.reshape({-1, 2, 3})).relu().reshape({-1, 16})));
+    }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("a", a);
+      visitor.child("norm", norm);
+      visitor.child("b", b);
+    }
+  };
+  Generator generator(1);
+  Flat model(generator);
+  kill(model.a, 2);
+  for (int i = 0; i < 16; ++i) {
+    for (Tensor* tensor : {&model.norm.weight, &model.norm.bias, &model.norm.running_mean})
+      tensor->set({i}, 3);
+  }
+  const auto probe = probe_of(50);
+  const Tensor before = outputs(model, probe).clone();
+  optim::SGD optimizer(model, {.lr = 0.1});
+  Generator drawn(5);
+  CHECK(optim::recycle(model, optimizer, probe, drawn).function_kept());
+  CHECK((outputs(model, probe) - before).abs().max().item() < 1e-4);
+  for (int i = 0; i < 16; ++i) {
+    CHECK(model.norm.weight.at({i}) == (i % 8 < 2 ? 1 : 3));
+    CHECK(model.norm.bias.at({i}) == (i % 8 < 2 ? 0 : 3));
+    CHECK(model.norm.running_mean.at({i}) == (i % 8 < 2 ? 0 : 3));
+  }
+}
+
+TEST_CASE("recycle: where what reads a unit is infinite, the report says that the function changed") {
+  Generator generator(1);
+  nn::Sequential model{nn::Dense(6, 8, generator), nn::ReLU(), nn::Dense(8, 4, generator)};
+  kill(dense_at(model, 0), 3);
+  dense_at(model, 2).weight.set({1, 0}, INFINITY);
+  optim::SGD optimizer(model, {.lr = 0.1});
+  Generator drawn(5);
+  const auto report = optim::recycle(model, optimizer, probe_of(50), drawn);
+  CHECK_FALSE(report.function_kept());
+  CHECK(report.layer("1").notes ==
+        std::vector<std::string>{"NaN or infinite weights that read them, and spread, became 0"});
+}
+
 TEST_CASE("recycle: LayerNorm and units that are only dormant change the function, and the report says so") {
   Generator generator(1);
   nn::Sequential mixed{nn::Dense(6, 8, generator), nn::ReLU(), nn::LayerNorm(8), nn::Dense(8, 4, generator)};
@@ -404,6 +469,7 @@ TEST_CASE("Recycle: in a loop of one's own it counts by the steps that it is tol
   nn::Sequential model = mlp(generator);
   optim::SGD optimizer(model, {.lr = 0.01});
   optim::callbacks::Recycle recycle(probe, {.steps = 2});
+  CHECK_FALSE(recycle.after_step(model, optimizer, 0));
   CHECK_FALSE(recycle.after_step(model, optimizer, 1));
   CHECK(recycle.after_step(model, optimizer, 2));
   CHECK(recycle.runs() == 1);

@@ -231,6 +231,43 @@ TEST_CASE("wiring: weights that are used more than once cannot be replaced") {
         }) == "c.weight is used more than once");
 }
 
+TEST_CASE("wiring: units that make a weight or a bias cannot be replaced") {
+  CHECK(obstacle_of([](Made& m, const Tensor& x) {
+          const Tensor h = m.dense[0](x).relu();
+          return m.dense[2](h) + linear(ones({1, 4}), h).sum();
+        }) == "its output goes into linear as its weight or bias");
+}
+
+TEST_CASE("wiring: a reader's bias that is used more than once cannot take a constant") {
+  CHECK(obstacle_of([](Made& m, const Tensor& x) {
+          return m.dense[2](m.dense[0](x).relu()) + m.dense[2].bias;
+        }) == "c.bias is used more than once");
+}
+
+TEST_CASE("wiring: a norm over a part of the units cannot be replaced") {
+  struct Grouped final : nn::Module {
+    nn::Dense a, b;
+    nn::LayerNorm norm{2};
+    bool before;
+    Grouped(Generator& g, bool norm_before) : a(3, 4, g), b(4, 2, g), before(norm_before) {}
+    Tensor forward(const Tensor& x) override {
+      const Tensor h = before ? a(x) : a(x).relu();
+      const Tensor y = norm(h.reshape({-1, 2, 2})).reshape({-1, 4});
+      return b(before ? y.relu() : y);
+    }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("a", a);
+      visitor.child("norm", norm);
+      visitor.child("b", b);
+    }
+  };
+  Generator generator(1);
+  Grouped after(generator, false), before(generator, true);
+  CHECK(nn::wiring(after, probe()).layers.at(0).obstacle == "its output goes into layer_norm");
+  CHECK(nn::wiring(before, probe()).layers.at(0).obstacle ==
+        "its pre-activation does not come from one Dense");
+}
+
 TEST_CASE("wiring: a norm that is used more than once cannot be replaced") {
   Generator generator(1);
   struct Twice final : nn::Module {

@@ -1,290 +1,9 @@
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <map>
-#include <set>
 
-#include <rill/nn/health/sites.hpp>
-#include <rill/nn/health/wiring.hpp>
-#include <rill/nn/norm.hpp>
+#include <rill/nn/health/wiring_observer.hpp>
 
 namespace rill::nn {
-namespace {
-
-constexpr std::size_t no_op = static_cast<std::size_t>(-1);
-
-// Tensors that share all their elements, in whatever shape, are one.
-using Place = std::pair<const void*, std::int64_t>;
-Place place_of(const Tensor& x) { return {rill::detail::Access::record(x).data, x.numel()}; }
-
-// The name of a tensor that one normalisation alone has; empty if it has none.
-const std::string& key_of(const UnitChannels& norm) {
-  return norm.weight.value.defined() ? norm.weight.name : norm.mean.name;
-}
-
-std::int64_t last_size(const Tensor& x) { return x.dim() < 2 ? 1 : x.shape()[x.dim() - 1]; }
-
-// The root mean square, which tells how much of the second moment a PReLU keeps.
-double mean_slope(const Tensor& slopes) {
-  const Tensor values = slopes.to(DType::f64);
-  double squares = 0;
-  for (const double slope : values.data<double>()) squares += slope * slope;
-  return std::sqrt(squares / static_cast<double>(slopes.numel()));
-}
-
-// Where a value comes from: unit by unit from one linear op, or from one activation; or from elsewhere.
-struct Flow {
-  std::size_t linear = no_op, site = no_op;
-  std::vector<UnitChannels> norms = {};
-  std::string foreign = {};            // an op whose vectors are not known to be a normalisation's
-  std::set<std::size_t> sources = {};  // linear ops since the last activation, by any way
-};
-
-// A linear op that ran.
-struct LinearRun {
-  NamedTensor weight, bias;  // named where they are parameters
-  bool has_bias = false;
-  std::int64_t units = 0;
-  std::vector<std::string> readers = {};  // what its units go into, in the end
-};
-
-// An activation that ran.
-struct SiteRun {
-  ActivationInfo info;
-  std::int64_t units = 0;
-  Flow input = {};
-  std::vector<std::pair<OutgoingWeight, Flow>> outgoing = {};
-  std::vector<std::string> readers = {};  // other than linear ops
-};
-
-class WiringObserver final : public Observer {
- public:
-  WiringObserver(Module& model, const Tensor& probe) : sites_(model), parameters_(model.named_parameters()) {
-    for (const NamedModule& part : model.named_modules()) modules_.emplace(part.module, part);
-    for (std::size_t i = 0; i < parameters_.size(); ++i) by_place_.emplace(place_of(parameters_[i].value), i);
-    put(probe, {});
-  }
-
-  void before(const OpRun& run) override {
-    if (!is_site(run)) return;
-    running_.push_back(sites_.enter(run));
-  }
-  void failed(std::string_view) noexcept override { running_.clear(); }
-  void after(const OpRun& run) override {
-    if (run.backward) return;
-    const bool linear = run.name == "linear";
-    for (std::size_t i = 0; i < run.inputs.size(); ++i) {
-      if (const NamedTensor* found = parameter(*run.inputs[i])) ++uses_[found->name];
-    }
-    if (is_site(run) && !running_.empty()) return take_activation(run);
-    if (linear) return take_linear(run);
-    if (!take_unit_by_unit(run)) take_other(run);
-  }
-
-  Wiring finish(const Tensor& output);
-
- private:
-  // As audit() tells sites.
-  static bool is_site(const OpRun& run) {
-    if (!run.activation || run.backward || !run.module || !run.inputs[0]->defined()) return false;
-    return is_floating(run.inputs[0]->dtype()) && run.inputs[0]->numel() > 0;
-  }
-  const Flow* flow_of(const Tensor& x) const {
-    if (!x.defined()) return nullptr;
-    const auto found = flows_.find(place_of(x));
-    return found == flows_.end() ? nullptr : &found->second;
-  }
-  // What flows is kept, so that no other tensor gets its memory.
-  void put(const Tensor& x, Flow flow) {
-    kept_.push_back(x);
-    flows_.insert_or_assign(place_of(x), std::move(flow));
-  }
-  const NamedTensor* parameter(const Tensor& x) const {
-    if (!x.defined()) return nullptr;
-    const auto found = by_place_.find(place_of(x));
-    if (found == by_place_.end() || parameters_[found->second].value.shape() != x.shape()) return nullptr;
-    return &parameters_[found->second];
-  }
-  NamedTensor named(const Tensor& x) const {
-    const NamedTensor* found = parameter(x);
-    return found ? *found : NamedTensor{};
-  }
-  void read_by(const Flow& flow, const std::string& reader) {
-    if (flow.linear != no_op) linears_[flow.linear].readers.push_back(reader);
-    if (flow.site != no_op) site_runs_[flow.site].readers.push_back(reader);
-  }
-
-  void take_activation(const OpRun& run);
-  void take_linear(const OpRun& run);
-  bool take_unit_by_unit(const OpRun& run);
-  bool take_vectors(const OpRun& run, std::size_t data);
-  void take_other(const OpRun& run);
-  UnitChannels channels_of(const OpRun& run) const;
-  void add_norm(Flow& flow, UnitChannels norm, bool several_ops);
-  bool used_again(const UnitChannels& norm) const {
-    return !key_of(norm).empty() && norm_uses_.at(key_of(norm)) > 1;
-  }
-  LayerWiring layer(std::size_t site) const;
-  std::string obstacle(const SiteRun& seen) const;
-  std::string incoming_obstacle(const SiteRun& seen) const;
-
-  detail::Sites sites_;
-  std::map<const void*, NamedModule> modules_;
-  std::vector<NamedTensor> parameters_;
-  std::map<Place, std::size_t> by_place_;
-  std::map<std::string, int> uses_;       // of parameters, by ops
-  std::map<std::string, int> norm_uses_;  // by key_of()
-  std::map<Place, Flow> flows_;
-  std::vector<Tensor> kept_;
-  std::vector<std::size_t> running_;
-  std::vector<LinearRun> linears_;
-  std::vector<SiteRun> site_runs_;  // by the number of the site
-  std::vector<WeightActivation> weights_;
-  std::vector<std::size_t> weight_of_linear_;  // places in weights_, or no_op
-};
-
-void WiringObserver::take_activation(const OpRun& run) {
-  const std::size_t site = running_.back();
-  running_.pop_back();
-  if (site_runs_.size() <= site) site_runs_.resize(site + 1);
-  SiteRun& seen = site_runs_[site];
-  seen.info = *run.activation;
-  seen.units = last_size(run.results[0]);
-  if (const Flow* flow = flow_of(*run.inputs[0])) {
-    read_by(*flow, std::string(run.name));
-    seen.input = *flow;
-    for (const std::size_t source : flow->sources) {
-      if (weight_of_linear_[source] == no_op) continue;
-      WeightActivation& made = weights_[weight_of_linear_[source]];
-      if (made.activation != "linear") continue;
-      made.activation = run.name;
-      made.parameter = run.name == "prelu" ? mean_slope(*run.inputs[1]) : run.activation->parameter;
-    }
-  }
-  put(run.results[0], Flow{.site = site});
-}
-
-void WiringObserver::take_linear(const OpRun& run) {
-  const Tensor &x = *run.inputs[0], &weight = *run.inputs[1], &bias = *run.inputs[2];
-  LinearRun made{.weight = named(weight), .bias = named(bias), .has_bias = bias.defined()};
-  made.units = weight.shape()[0];
-  if (const Flow* flow = flow_of(x)) {
-    if (flow->linear != no_op) linears_[flow->linear].readers.emplace_back("linear");
-    if (flow->site != no_op) {
-      OutgoingWeight reader{.weight = made.weight, .bias = made.bias};
-      const Tensor first = x.select(0, 0).to(DType::f64);
-      reader.input.assign(first.data<double>().begin(), first.data<double>().end());
-      SiteRun& seen = site_runs_[flow->site];
-      if (!made.weight.value.defined()) {
-        seen.readers.emplace_back("linear with a weight that is no parameter of the model");
-      } else if (bias.defined() && !made.bias.value.defined()) {
-        seen.readers.emplace_back("linear with a bias that is no parameter of the model");
-      } else if (weight.shape()[1] % seen.units != 0) {
-        seen.readers.emplace_back("linear with units in another order");
-      } else {
-        seen.outgoing.emplace_back(std::move(reader), *flow);
-      }
-    }
-  }
-  weight_of_linear_.push_back(no_op);
-  if (made.weight.value.defined()) {
-    const auto known = std::ranges::find(weights_, made.weight.name,
-                                         [](const WeightActivation& other) { return other.weight.name; });
-    weight_of_linear_.back() = static_cast<std::size_t>(known - weights_.begin());
-    if (known == weights_.end()) weights_.push_back({.weight = made.weight});
-  }
-  const std::size_t number = linears_.size();
-  linears_.push_back(std::move(made));
-  put(run.results[0], Flow{.linear = number, .sources = {number}});
-}
-
-// What a unit is after these ops depends on that unit alone, or on the whole layer, but stays in its place.
-bool WiringObserver::take_unit_by_unit(const OpRun& run) {
-  std::size_t data = no_op;
-  for (std::size_t i = 0; i < run.inputs.size(); ++i) {
-    if (!flow_of(*run.inputs[i])) continue;
-    if (data != no_op) return false;
-    data = i;
-  }
-  if (data == no_op) return true;
-  if (run.results[0].numel() != run.inputs[data]->numel()) return false;
-  constexpr std::array<std::string_view, 3> same = {"reshape", "to", "dropout"};
-  if (std::ranges::find(same, run.name) != same.end()) {
-    put(run.results[0], Flow(*flow_of(*run.inputs[data])));
-    return true;
-  }
-  return take_vectors(run, data);
-}
-
-bool WiringObserver::take_vectors(const OpRun& run, std::size_t data) {
-  const Tensor& x = *run.inputs[data];
-  Flow flow = *flow_of(x);
-  const std::int64_t units = last_size(x);
-  if (run.name == "layer_norm" || run.name == "batch_norm") {
-    const bool layer_norm = run.name == "layer_norm";
-    if (data != 0 || (layer_norm ? run.results[1].numel() * units != x.numel() : x.dim() != 2)) return false;
-    UnitChannels norm = channels_of(run);
-    norm.mixes = layer_norm;
-    add_norm(flow, std::move(norm), false);
-  } else if (run.name == "add" || run.name == "sub" || run.name == "mul" || run.name == "div") {
-    const Tensor& other = *run.inputs[1 - data];
-    const bool vector = other.dim() >= 1 && other.numel() == units && other.shape()[other.dim() - 1] == units;
-    const auto found = modules_.find(run.module);
-    const auto* norm =
-        found == modules_.end() ? nullptr : dynamic_cast<const BatchNorm1d*>(found->second.module);
-    if (!vector && (norm || other.numel() != 1)) return false;
-    if (norm) {
-      add_norm(flow, channels_of(run), true);
-    } else if (vector) {
-      flow.foreign = run.name;
-    }
-  } else {
-    return false;
-  }
-  put(run.results[0], std::move(flow));
-  return true;
-}
-
-UnitChannels WiringObserver::channels_of(const OpRun& run) const {
-  UnitChannels norm{.norm = std::string(run.name)};
-  const auto found = modules_.find(run.module);
-  if (found != modules_.end()) {
-    const std::string& path = found->second.name;
-    if (auto* module = dynamic_cast<BatchNorm1d*>(found->second.module)) {
-      norm.norm = path.empty() ? "batch_norm" : "batch_norm " + path;
-      norm.weight = named(module->weight);
-      norm.bias = named(module->bias);
-      const std::string prefix = path.empty() ? path : path + ".";
-      norm.mean = {prefix + "running_mean", module->running_mean};
-      norm.variance = {prefix + "running_var", module->running_var};
-      return norm;
-    }
-    if (!path.empty()) norm.norm += " " + path;
-  }
-  norm.weight = named(*run.inputs[1]);
-  norm.bias = named(*run.inputs[2]);
-  return norm;
-}
-
-void WiringObserver::add_norm(Flow& flow, UnitChannels norm, bool several_ops) {
-  norm.before = flow.site == no_op;
-  if (several_ops && !flow.norms.empty() && flow.norms.back().norm == norm.norm) return;
-  if (!key_of(norm).empty()) ++norm_uses_[key_of(norm)];
-  flow.norms.push_back(std::move(norm));
-}
-
-void WiringObserver::take_other(const OpRun& run) {
-  Flow flow;
-  for (const Tensor* input : run.inputs) {
-    const Flow* from = flow_of(*input);
-    if (!from) continue;
-    read_by(*from, std::string(run.name));
-    flow.sources.insert(from->sources.begin(), from->sources.end());
-  }
-  for (const Tensor& result : run.results) {
-    if (result.defined()) put(result, flow);
-  }
-}
+namespace detail {
 
 std::string WiringObserver::incoming_obstacle(const SiteRun& seen) const {
   if (seen.input.linear == no_op) return "its pre-activation does not come from one Dense";
@@ -292,7 +11,7 @@ std::string WiringObserver::incoming_obstacle(const SiteRun& seen) const {
   if (!made.weight.value.defined() || (made.has_bias && !made.bias.value.defined()))
     return "its pre-activation is made from what is no parameter of the model";
   for (const NamedTensor* used : {&made.weight, &made.bias}) {
-    if (used->value.defined() && uses_.at(used->name) > 1) return used->name + " is used more than once";
+    if (used_again(*used)) return used->name + " is used more than once";
   }
   if (seen.units != made.units) return "its units are not those of " + made.weight.name;
   if (made.readers.size() > 1) {
@@ -315,7 +34,9 @@ std::string WiringObserver::obstacle(const SiteRun& seen) const {
   if (std::string why = incoming_obstacle(seen); !why.empty()) return why;
   if (seen.outgoing.empty()) return "nothing reads its output";
   for (const auto& [reader, flow] : seen.outgoing) {
-    if (uses_.at(reader.weight.name) > 1) return reader.weight.name + " is used more than once";
+    for (const NamedTensor* used : {&reader.weight, &reader.bias}) {
+      if (used_again(*used)) return used->name + " is used more than once";
+    }
     for (const UnitChannels& norm : flow.norms) {
       if (used_again(norm)) return norm.norm + " is used more than once";
     }
@@ -362,7 +83,7 @@ Wiring WiringObserver::finish(const Tensor& output) {
   return wiring;
 }
 
-}  // namespace
+}  // namespace detail
 
 const LayerWiring& Wiring::layer(std::string_view name) const {
   const auto found = std::ranges::find(
@@ -383,7 +104,7 @@ Wiring wiring(Module& model, const Tensor& probe) {
   const std::vector<Tensor> parameters = model.parameters();
   Tensor x = probe.detach();
   if (!parameters.empty() && is_floating(x.dtype())) x = x.to(parameters[0].dtype());
-  WiringObserver observer(model, x);
+  detail::WiringObserver observer(model, x);
   return observer.finish(model(x));
 }
 

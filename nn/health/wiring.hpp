@@ -16,8 +16,8 @@
 
 namespace rill::nn {
 
-/// The vectors of a normalisation that stands between an activation and a linear op, one element a unit. What there is
-/// not is undefined.
+/// The vectors of a normalisation that stands between an activation and a linear op. Unit u has the elements u, u + units,
+/// …, of which flattening makes several. What there is not is undefined.
 struct UnitChannels {
   std::string norm;                      ///< "batch_norm 1", by the module's path; "layer_norm"
   bool before = false;                   ///< the activation, or after it
