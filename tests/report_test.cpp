@@ -51,7 +51,7 @@ TEST_CASE("report: what is dead and what is only never positive have two names")
 TEST_CASE("report: the table shows the probe-set size, and what it says of units that never fired") {
   CHECK(
       text(report_of({true, false})) ==
-      "300 samples; with 95 % confidence a unit that is never on fires for less than 1.0 % of all data\n"
+      "300 samples; with 95 % confidence a unit that is never on fires for less than 1 % of all data\n"
       "  layer  activation  units  not finite        dead  never positive     dormant  saturated  no gradient"
       "  active  z mean  z std  gradient\n"
       "  1      relu            2           0  1 (50.0 %)               -  1 (50.0 %)          0            0"

@@ -138,8 +138,8 @@ const LayerHealth& HealthReport::layer(std::string_view name) const {
 std::ostream& operator<<(std::ostream& out, const HealthReport& report) {
   const double bound = 3.0 / static_cast<double>(report.samples);
   out << fmt::format(
-      "{} samples; with 95 % confidence a unit that is never on fires for less than {} of all data\n",
-      report.samples, percent(std::min(1.0, bound)));
+      "{} samples; with 95 % confidence a unit that is never on fires for less than {:.2g} % of all data\n",
+      report.samples, 100 * std::min(1.0, bound));
   if (!report.finite_output) out << "the output holds NaN or infinities\n";
   if (report.constant_output) out << "the output is the same for every sample: the network is dead\n";
   std::vector<std::vector<std::string>> rows(1);
