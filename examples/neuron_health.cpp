@@ -18,9 +18,8 @@ nn::Sequential make_model(std::uint64_t seed) {
 }
 
 // Trains for an epoch, and looks at the units on its way.
-void train(nn::Module& model, std::shared_ptr<const nn::data::Dataset> digits, double lr,
+void train(nn::Module& model, std::shared_ptr<const nn::data::Dataset> digits, optim::Optimizer& optimizer,
            nn::Monitor& monitor) {
-  optim::Adam optimizer(model, {.lr = lr});
   for (const auto& batch : nn::data::Loader(digits, {.batch_size = 64, .shuffle = true}).epoch(0)) {
     cross_entropy(model(batch.x), batch.y).backward();
     monitor.before_update();
@@ -37,14 +36,15 @@ void rescue(std::uint64_t seed, std::int64_t samples) {
   std::cout << nn::born_dead(model, *digits).dead << " units are dead before the first step\n";
 
   nn::Monitor monitor(model, digits, {.every = 20, .loss = loss});
-  train(model, digits, /*lr=*/0.05, monitor);
+  optim::Adam hasty(model, {.lr = 0.05});
+  train(model, digits, hasty, monitor);
   std::cout << monitor.report() << nn::diagnose(monitor.history()) << '\n';
 
   // The advice is to lower the rate and to recycle. What the network computes does not change by that.
-  optim::Adam optimizer(model, {.lr = 0.001});
+  optim::Adam calm(model, {.lr = 0.001});
   Generator generator(seed);
-  std::cout << optim::recycle(model, optimizer, *digits, generator) << '\n';
-  train(model, digits, /*lr=*/0.001, monitor);
+  std::cout << optim::recycle(model, calm, *digits, generator) << '\n';
+  train(model, digits, calm, monitor);
   std::cout << nn::audit(model, *digits, {.loss = loss});
 }
 // [/neuron_health]
