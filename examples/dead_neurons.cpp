@@ -88,17 +88,7 @@ class Run {
   }
 
   void run() {
-    const std::string folder = settings_.data.value_or(rill::nn::data::find_mnist());
-    const bool real = !folder.empty() || settings_.data;
-    if (real) {
-      fmt::print("data: MNIST in {}\n", folder);
-    } else {
-      fmt::print(
-          "data: these are NOT MNIST but digits that rill draws itself, because MNIST was not found\n"
-          "      put the four IDX files (plain or .gz) into a folder and name it with --data FOLDER or "
-          "RILL_DATA\n");
-    }
-    digits_ = load_digits(folder, real, settings_.quick);
+    digits_ = load_digits(settings_.data, settings_.quick);
     train();
     report();
   }

@@ -18,6 +18,7 @@
 #include <optional>
 #include <thread>
 
+#include "digits.hpp"
 #include "program.hpp"
 
 namespace {
@@ -32,27 +33,9 @@ struct Settings {
   bool quick = false;
 };
 
-struct Digits {
-  std::string name;
-  std::shared_ptr<nn::data::ImageDataset> train, test;
-};
-
-constexpr nn::data::ImageOptions standardised{.mean = 0.1307, .std = 0.3081};
-
-Digits find_digits(const Settings& settings) {
-  const std::string folder = settings.data.value_or(nn::data::find_mnist());
-  if (!folder.empty() || settings.data) {
-    fmt::print("data: MNIST in {}\n", folder);
-    return {"MNIST", nn::data::load_mnist(folder, true, standardised),
-            nn::data::load_mnist(folder, false, standardised)};
-  }
-  fmt::print(
-      "data: these are NOT MNIST but digits that rill draws itself, because MNIST was not found\n"
-      "      to get MNIST: run `make mnist` with a network connection, or name its folder with --data or "
-      "RILL_DATA\n");
-  const std::int64_t train = settings.quick ? 3200 : 60000, test = settings.quick ? 1000 : 10000;
-  return {"drawn digits", nn::data::draw_digits(train, settings.seed, true, standardised),
-          nn::data::draw_digits(test, settings.seed, false, standardised)};
+example::Digits find_digits(const Settings& settings) {
+  const example::Drawn drawn{settings.quick ? 3200 : 60000, settings.quick ? 1000 : 10000, settings.seed};
+  return example::find_digits(settings.data, drawn, example::standardised);
 }
 
 // What is written down of a net after an epoch.
@@ -72,7 +55,8 @@ double median_of(std::vector<double> values) {
 class Contestant {
  public:
   template <class Activation>
-  Contestant(std::string name, const Activation& activation, const Digits& digits, const Settings& settings)
+  Contestant(std::string name, const Activation& activation, const example::Digits& digits,
+             const Settings& settings)
       : name_(std::move(name)),
         digits_(digits),
         loader_(digits.train, {.batch_size = 64, .shuffle = true, .drop_last = true, .seed = settings.seed}),
@@ -124,7 +108,7 @@ class Contestant {
   }
 
   std::string name_;
-  Digits digits_;
+  example::Digits digits_;
   nn::data::Loader loader_;
   std::int64_t batches_;
   nn::Sequential model_;
@@ -260,7 +244,7 @@ void print_speed(const std::vector<std::vector<Row>>& rows) {
 
 void run(const Settings& settings) {
   std::filesystem::create_directories(settings.out);
-  const Digits digits = find_digits(settings);
+  const example::Digits digits = find_digits(settings);
   std::vector<std::unique_ptr<Contestant>> contestants;
   contestants.push_back(std::make_unique<Contestant>(names[0], nn::ELU(), digits, settings));
   contestants.push_back(std::make_unique<Contestant>(names[1], nn::ReLU(), digits, settings));
@@ -275,7 +259,8 @@ void run(const Settings& settings) {
   print_order(rows, "training loss", &Row::loss);
   print_speed(rows);
   fmt::print("time: {:.1f} s\n", seconds);
-  fmt::print("to draw it: gnuplot -c examples/elu_8x128.gp {} \"{}\"\n", settings.out, digits.name);
+  fmt::print("to draw it: gnuplot -c examples/elu_8x128.gp {} \"{}\"\n", settings.out,
+             (digits.real ? "MNIST" : "drawn digits"));
 }
 
 }  // namespace

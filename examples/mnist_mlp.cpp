@@ -11,6 +11,7 @@
 
 #include <rill/rill.hpp>
 
+#include "digits.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 
@@ -31,27 +32,9 @@ struct Settings {
   bool quick = false;
 };
 
-struct Digits {
-  std::shared_ptr<nn::data::ImageDataset> train, test;
-};
-
-constexpr nn::data::ImageOptions standardised{.mean = 0.1307, .std = 0.3081};
-
-Digits find_digits(const Settings& settings) {
-  const std::string folder = settings.data.value_or(nn::data::find_mnist());
-  if (!folder.empty() || settings.data) {
-    fmt::print("data: MNIST in {}\n", folder);
-    return {nn::data::load_mnist(folder, true, standardised),
-            nn::data::load_mnist(folder, false, standardised)};
-  }
-  fmt::print(
-      "data: these are NOT MNIST but digits that rill draws itself, because MNIST was not found\n"
-      "      to get MNIST: run `make mnist` with a network connection, or put the four IDX files (plain or "
-      ".gz)\n"
-      "      into a folder and name it with --data FOLDER or RILL_DATA\n");
-  const std::int64_t train = settings.quick ? 6000 : 60000, test = settings.quick ? 1000 : 10000;
-  return {nn::data::draw_digits(train, settings.seed, true, standardised),
-          nn::data::draw_digits(test, settings.seed, false, standardised)};
+example::Digits find_digits(const Settings& settings) {
+  const example::Drawn drawn{settings.quick ? 6000 : 60000, settings.quick ? 1000 : 10000, settings.seed};
+  return example::find_digits(settings.data, drawn, example::standardised);
 }
 
 nn::Sequential make_model(const Settings& settings) {
@@ -104,7 +87,7 @@ double train_step(nn::Module& model, const nn::data::Batch& batch, optim::Optimi
       fmt::format("mnist_mlp: the loss is {}, expected a finite number; lower --lr", loss.item()));
 }
 
-void train(nn::Sequential& model, const Digits& digits, const Settings& settings) {
+void train(nn::Sequential& model, const example::Digits& digits, const Settings& settings) {
   const nn::data::Loader loader(
       digits.train,
       {.batch_size = settings.batch_size, .shuffle = true, .drop_last = true, .seed = settings.seed});
@@ -137,7 +120,7 @@ void train(nn::Sequential& model, const Digits& digits, const Settings& settings
 
 void run(const Settings& settings) {
   std::filesystem::create_directories(settings.out);
-  const Digits digits = find_digits(settings);
+  const example::Digits digits = find_digits(settings);
   nn::Sequential model = make_model(settings);
   fmt::print("model: 784-256-128-10, LeakyReLU {}, {} parameters; {} threads\n", settings.negative_slope,
              model.parameter_count(), num_threads());

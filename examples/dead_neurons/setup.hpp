@@ -5,10 +5,13 @@
 
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <rill/rill.hpp>
+
+#include "../digits.hpp"
 
 namespace dead_neurons {
 
@@ -88,15 +91,13 @@ inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill:
 
 }  // namespace detail
 
-/// MNIST from `folder`, or digits that rill draws. `quick` sees fewer of them.
-inline Digits load_digits(const std::string& folder, bool real, bool quick) {
-  using namespace rill::nn::data;
-  const std::int64_t train_count = quick ? 3000 : 60000, looked_at = quick ? 500 : 10000;
-  const auto train = real ? load_mnist(folder, true) : draw_digits(train_count, 42, true);
-  const auto test = real ? load_mnist(folder, false) : draw_digits(looked_at, 42, false);
-  return {.real = real,
-          .plain = detail::make_inputs(*train, *test, {}, looked_at),
-          .standardised = detail::make_inputs(*train, *test, {.mean = 0.1307, .std = 0.3081}, looked_at)};
+/// As example::find_digits. `quick` looks at fewer of them.
+inline Digits load_digits(const std::optional<std::string>& data, bool quick) {
+  const std::int64_t looked_at = quick ? 500 : 10000;
+  const example::Digits digits = example::find_digits(data, {quick ? 3000 : 60000, looked_at}, {});
+  return {.real = digits.real,
+          .plain = detail::make_inputs(*digits.train, *digits.test, {}, looked_at),
+          .standardised = detail::make_inputs(*digits.train, *digits.test, example::standardised, looked_at)};
 }
 
 }  // namespace dead_neurons

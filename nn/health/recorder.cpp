@@ -98,10 +98,8 @@ void Recorder::begin_pass(std::int64_t samples) {
 }
 
 void Recorder::before(const OpRun& run) {
-  // What runs outside of any module is the loss.
-  if (!run.activation || run.backward || !run.module || !run.inputs[0]->defined()) return;
+  if (!Sites::is_site(run)) return;
   const Tensor& x = *run.inputs[0];
-  if (!is_floating(x.dtype()) || x.numel() == 0) return;
   const std::size_t site = sites_.enter(run);
   const Grid grid(x);
   if (site == layers_.size()) {
@@ -120,7 +118,7 @@ void Recorder::before(const OpRun& run) {
 void Recorder::after(const OpRun& run) {
   if (!run.activation) return;
   if (run.backward) return take_gradient(run);
-  if (!run.module || running_.empty()) return;
+  if (!Sites::is_site(run) || running_.empty()) return;
   const std::size_t site = running_.back();
   running_.pop_back();
   take_output(run.results[0], layers_[site]);

@@ -8,6 +8,11 @@ Sites::Sites(Module& model) {
   for (NamedModule& part : model.named_modules()) modules_.emplace(part.module, part);
 }
 
+bool Sites::is_site(const OpRun& run) {
+  if (!run.activation || run.backward || !run.module || !run.inputs[0]->defined()) return false;
+  return is_floating(run.inputs[0]->dtype()) && run.inputs[0]->numel() > 0;
+}
+
 std::size_t Sites::enter(const OpRun& run) {
   // Modules that visit() does not tell of may be made anew in every pass, elsewhere: they count as one.
   const auto found = modules_.find(run.module);

@@ -21,6 +21,8 @@ struct Site {
 class Sites {
  public:
   explicit Sites(Module& model);
+  /// Whether an op is the activation of a site: one that runs forward in a module. Outside of any it is the loss's.
+  static bool is_site(const OpRun& run);
   /// The first activation of a module is again the first.
   void begin_pass() { calls_.clear(); }
   /// The site of an activation that begins to run (not of its slope op). Those that were not met before get the next numbers.

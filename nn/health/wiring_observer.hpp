@@ -59,7 +59,7 @@ class WiringObserver final : public Observer {
   }
 
   void before(const OpRun& run) override {
-    if (!is_site(run)) return;
+    if (!Sites::is_site(run)) return;
     running_.push_back(sites_.enter(run));
   }
   void failed(std::string_view) noexcept override { running_.clear(); }
@@ -69,7 +69,7 @@ class WiringObserver final : public Observer {
     for (std::size_t i = 0; i < run.inputs.size(); ++i) {
       if (const NamedTensor* found = parameter(*run.inputs[i])) ++uses_[found->name];
     }
-    if (is_site(run) && !running_.empty()) return take_activation(run);
+    if (Sites::is_site(run) && !running_.empty()) return take_activation(run);
     if (linear) return take_linear(run);
     if (!take_unit_by_unit(run)) take_other(run);
   }
@@ -77,11 +77,6 @@ class WiringObserver final : public Observer {
   Wiring finish(const Tensor& output);
 
  private:
-  // As audit() tells sites.
-  static bool is_site(const OpRun& run) {
-    if (!run.activation || run.backward || !run.module || !run.inputs[0]->defined()) return false;
-    return is_floating(run.inputs[0]->dtype()) && run.inputs[0]->numel() > 0;
-  }
   const Flow* flow_of(const Tensor& x) const {
     if (!x.defined()) return nullptr;
     const auto found = flows_.find(place_of(x));
