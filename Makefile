@@ -202,15 +202,36 @@ $(BUILD)/sources: FORCE
 
 # Tests and examples take longer to compile than to run: what is fast in them lies in the library.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
-$(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+test_flags := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+$(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 
+# What nearly every test includes is read once, which halves their compile time; by GCC alone. In a clean
+# build PCH=0 does without, and shows where a test lacks an include.
+PCH ?= $(if $(filter gcc,$(COMPILER)),1,0)
+ifeq ($(PCH),1)
+test_prefix := $(BUILD)/obj/tests/prefix.hpp
+prefixed := $(filter-out %/main.o,$(call objects,$(test_sources)))
+$(prefixed): private PREFIX_FLAGS := -include $(test_prefix) -Winvalid-pch
+$(prefixed): $(test_prefix).gch
+
+$(test_prefix): $(BUILD)/flags
+	@mkdir -p $(@D)
+	@printf '#include <%s>\n' doctest/doctest.h rill/rill.hpp > $@
+
+$(test_prefix).gch: $(test_prefix)
+	$(call say,CXX,$@)
+	$(Q)$(COMPILE) $(test_flags) -MMD -MP -MF $(test_prefix).d -x c++-header $< -o $@
+
+-include $(test_prefix).d
+endif
+
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
 	@mkdir -p $(@D)
