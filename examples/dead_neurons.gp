@@ -53,7 +53,7 @@ if (there("rescue.csv")) {
 
     set tmargin at screen 0.90
     set bmargin at screen 0.55
-    set title "Lowering the learning rate does not revive dead units; recycling them once does" font large(kind)
+    set title "Lowering the learning rate revives hardly any dead unit; recycling them once does" font large(kind)
     set ylabel "test accuracy (%)"
     set yrange [0:100]
     set format x ""
