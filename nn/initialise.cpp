@@ -160,10 +160,8 @@ void check_finite(const Tensor& probe) {
 // --- variance_preserving -------------------------------------------------------------------------------------------
 
 double gain_before(const WeightActivation& made) {
-  // One of variance_gain()'s without a parameter may say that it has one.
-  const bool plain = !made.parameter || (made.activation == "softplus" && *made.parameter == 1);
   try {
-    return plain ? variance_gain(made.activation) : variance_gain(made.activation, *made.parameter);
+    return activation_gain(made.activation, made.parameter);
   } catch (const Error& error) {
     rill::detail::fail(rill::detail::concat("variance_preserving: the gain of \"", made.weight.name,
                                             "\" is not known; ", error.what()));
@@ -171,6 +169,12 @@ double gain_before(const WeightActivation& made) {
 }
 
 }  // namespace
+
+double activation_gain(std::string_view op, std::optional<double> parameter) {
+  if (op == "gelu_tanh") return variance_gain("gelu");
+  const bool plain = !parameter || (op == "softplus" && *parameter == 1);
+  return plain ? variance_gain(op) : variance_gain(op, *parameter);
+}
 
 void rai(Module& model, Generator& generator, const RaiOptions& options) {
   std::vector<Dense*> layers;

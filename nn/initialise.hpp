@@ -4,9 +4,16 @@
 // watching its `linear` ops: they reach layers and functions alike, but no product that is written as matmul().
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include <rill/nn/module.hpp>
 
 namespace rill::nn::init {
+
+/// variance_gain() of an activation by the name of its op and its parameter, as wiring() tells them. Throws Error for one
+/// that variance_gain() does not know, and for softplus with a beta other than 1.
+double activation_gain(std::string_view op, std::optional<double> parameter);
 
 struct RaiOptions {
   /// Whether the first Dense gets init::kaiming_normal() and biases of 0 instead.

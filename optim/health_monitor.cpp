@@ -23,11 +23,9 @@ void HealthMonitor::on_train_batch_end(Run& run) { monitor_->after_update(run.ba
 
 void HealthMonitor::on_epoch_end(Run& run) {
   const nn::HealthReport& report = monitor_->report();
-  const auto units = static_cast<double>(report.units());
   run.logs.set("never_on", report.never_on_share());
-  run.logs.set("dead",
-               static_cast<double>(report.dead()) / (units - static_cast<double>(report.non_finite())));
-  run.logs.set("non_finite", static_cast<double>(report.non_finite()) / units);
+  run.logs.set("dead", report.dead_share());
+  run.logs.set("non_finite", static_cast<double>(report.non_finite()) / static_cast<double>(report.units()));
   if (!options_.csv.empty()) nn::write_health_csv(monitor_->history(), options_.csv);
 }
 

@@ -2,40 +2,28 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include <rill/nn/health/nan_trap.hpp>
+#include <rill/nn/initialise.hpp>
 #include <rill/optim/recycling.hpp>
 
 namespace rill::optim {
 namespace detail {
 namespace {
 
-// With variance_gain of the activation; √2 for one that it does not know.
+// With the gain of the activation; √2 for an op of the user's own.
 nn::Init usual_init(const nn::LayerWiring& layer) {
-  const std::string name = layer.activation == "gelu_tanh" ? "gelu" : layer.activation;
-  const bool takes_parameter = name == "leaky_relu" || name == "elu" || name == "celu";
   double gain = std::sqrt(2.0);
   try {
-    gain = takes_parameter && layer.parameter ? nn::init::variance_gain(name, *layer.parameter)
-                                              : nn::init::variance_gain(name);
+    gain = nn::init::activation_gain(layer.activation, layer.parameter);
   } catch (const Error&) {
-    // an op of the user's own
   }
   return nn::init::kaiming_normal(gain);
 }
 
-// The first few samples, on which the model's wiring is found.
-Tensor few_samples(const nn::data::Dataset& probe) {
-  const std::int64_t count = std::min<std::int64_t>(probe.size(), 8);
-  Elements indices(static_cast<std::size_t>(count));
-  std::iota(indices.begin(), indices.end(), 0);
-  Tensor x = empty(probe.batch_shape(count)),
-         y = empty(probe.target_batch_shape(count), probe.target_dtype());
-  probe.gather(indices, x, y);
-  return x;
-}
+// Samples on which the model's wiring is found.
+constexpr std::int64_t few = 8;
 
 }  // namespace
 
@@ -53,7 +41,7 @@ Recycling::Recycling(nn::Module& model, Optimizer& optimizer, const nn::data::Da
              "RecycleBy::gradient alone");
   RILL_CHECK(!by_gradient || options.loss, "recycle: there is no loss, expected one for RecycleBy::gradient");
   health_ = nn::audit(model, probe, {.samples = options.samples, .loss = options.loss});
-  wiring_ = nn::wiring(model, few_samples(probe));
+  wiring_ = nn::wiring(model, probe.range(0, std::min(few, probe.size())).x);
   choose_layers();
   for (Choice& choice : choices_) choose_units(choice);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <rill/nn/health/find_layer.hpp>
 #include <rill/optim/recycle.hpp>
 
 namespace rill::optim {
@@ -17,13 +18,7 @@ bool RecycleReport::function_kept() const {
 }
 
 const RecycledLayer& RecycleReport::layer(std::string_view name) const {
-  const auto found =
-      std::ranges::find(layers, name, [](const RecycledLayer& l) -> std::string_view { return l.name; });
-  if (found != layers.end()) return *found;
-  std::string names;
-  for (const RecycledLayer& known : layers) names += (names.empty() ? "" : ", ") + known.name;
-  rill::detail::fail(
-      rill::detail::concat("recycle: there is no layer \"", name, "\", expected one of ", names));
+  return nn::detail::find_layer("recycle", layers, name);
 }
 
 std::ostream& operator<<(std::ostream& out, const RecycleReport& report) {

@@ -18,7 +18,6 @@ using Elements = std::vector<std::int64_t>;
 /// Throws Error unless tau lies in [0, 1].
 void check_recycle_tau(double tau);
 
-// All that recycle() does: what can fail, and then what cannot.
 class Recycling {
  public:
   Recycling(nn::Module& model, Optimizer& optimizer, const nn::data::Dataset& probe,

@@ -385,6 +385,24 @@ TEST_CASE("variance_preserving: it reaches functions in user's modules, and sets
   CHECK(std::abs(deviation_of(model.parameters()[0]) / expected - 1) < 4 / std::sqrt(2.0 * 64));
 }
 
+TEST_CASE(
+    "activation_gain: variance_gain by the name of an op, its parameter and the approximation of gelu") {
+  using nn::init::activation_gain;
+  CHECK(activation_gain("relu", {}) == nn::init::variance_gain("relu"));
+  CHECK(activation_gain("leaky_relu", 0.3) == nn::init::variance_gain("leaky_relu", 0.3));
+  CHECK(activation_gain("softplus", 1.0) == nn::init::variance_gain("softplus"));
+  CHECK(activation_gain("gelu_tanh", {}) == nn::init::variance_gain("gelu"));
+  CHECK_THROWS_AS(activation_gain("softplus", 2.0), Error);
+}
+
+TEST_CASE("variance_preserving: a model with gelu's approximation by tanh has gelu's gain") {
+  Generator generator(1);
+  nn::Sequential model{nn::Dense(200, 200, generator), nn::GELU(GeluApproximation::tanh)};
+  nn::init::variance_preserving(model, ones({2, 200}), generator);
+  const double expected = nn::init::variance_gain("gelu") / std::sqrt(200.0);
+  CHECK(deviation_of(model.parameters()[0]) == doctest::Approx(expected).epsilon(0.015));
+}
+
 TEST_CASE("variance_preserving: an activation without a known gain is refused, and nothing changes") {
   Generator generator(5);
   nn::Sequential model{nn::Dense(8, 8, generator), nn::ReLU(), nn::Dense(8, 8, generator), nn::Softplus(2)};

@@ -44,6 +44,8 @@ TEST_CASE("report: what is dead and what is only never positive have two names")
   CHECK(relu.layers[0].never_positive() == 0);
   CHECK(elu.dead() == 0);
   CHECK(elu.layers[0].never_positive() == 2);
+  CHECK(relu.dead_share() == doctest::Approx(2.0 / 3));
+  CHECK(elu.dead_share() == 0);
   CHECK(elu.never_on() == 2);
   CHECK(elu.never_on_share() == doctest::Approx(2.0 / 3));
 }

@@ -55,6 +55,17 @@ Indices counting(std::int64_t n) {
   return all;
 }
 
+TEST_CASE("dataset: a range of samples comes in order, and one that there is not is refused") {
+  const nn::data::TensorDataset set(tensor({{1}, {2}, {3}}), tensor({0, 1, 0}, DType::i64));
+  const nn::data::Samples part = set.range(1, 3);
+  CHECK(part.x.shape() == Shape{2, 1});
+  CHECK(part.x.at({0, 0}) == 2);
+  CHECK(part.y.at({1}) == 0);
+  CHECK_THROWS_WITH_AS(set.range(2, 4), "range: samples 2 to 4, expected a range within 0 to 3", Error);
+  CHECK_THROWS_WITH_AS(set.range(-1, 1), "range: samples -1 to 1, expected a range within 0 to 3", Error);
+  CHECK_THROWS_WITH_AS(set.range(2, 1), "range: samples 2 to 1, expected a range within 0 to 3", Error);
+}
+
 TEST_CASE("subset: samples and labels are those of the indices, in their order and also twice") {
   const auto whole = numbered(Indices{5, 6, 7, 8});
   const Subset part(whole, {3, 0, 3});

@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rill/rill.hpp>
@@ -61,18 +62,6 @@ struct Digits {
 
 namespace detail {
 
-inline rill::Tensor first_images(const rill::nn::data::Dataset& data, std::int64_t count,
-                                 rill::Tensor* labels = nullptr) {
-  count = std::min(count, data.size());
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
-  std::iota(indices.begin(), indices.end(), 0);
-  rill::Tensor x = rill::empty(data.batch_shape(count));
-  rill::Tensor y = rill::empty(data.target_batch_shape(count), data.target_dtype());
-  data.gather(indices, x, y);
-  if (labels) *labels = y;
-  return x;
-}
-
 inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill::nn::data::ImageDataset& test,
                           const rill::nn::data::ImageOptions& options, std::int64_t images) {
   const auto with_options = [&](const rill::nn::data::ImageDataset& from) {
@@ -84,8 +73,10 @@ inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill:
   };
   Inputs inputs;
   inputs.train = with_options(train);
-  inputs.probe = first_images(*inputs.train, images);
-  inputs.test_x = first_images(*with_options(test), images, &inputs.test_y);
+  inputs.probe = inputs.train->range(0, std::min(images, train.size())).x;
+  rill::nn::data::Samples seen = with_options(test)->range(0, std::min(images, test.size()));
+  inputs.test_x = std::move(seen.x);
+  inputs.test_y = std::move(seen.y);
   return inputs;
 }
 

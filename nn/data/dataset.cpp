@@ -59,10 +59,12 @@ Shape Dataset::batch_shape(std::int64_t batch) const { return batch_of(batch, sa
 
 Shape Dataset::target_batch_shape(std::int64_t batch) const { return batch_of(batch, target_shape()); }
 
-Samples Dataset::all() const {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(size()));
-  std::iota(indices.begin(), indices.end(), std::int64_t{0});
-  Samples samples{empty(batch_shape(size())), empty(target_batch_shape(size()), target_dtype())};
+Samples Dataset::range(std::int64_t begin, std::int64_t end) const {
+  RILL_CHECK(begin >= 0 && begin <= end && end <= size(), "range: samples ", begin, " to ", end,
+             ", expected a range within 0 to ", size());
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  Samples samples{empty(batch_shape(end - begin)), empty(target_batch_shape(end - begin), target_dtype())};
   gather(indices, samples.x, samples.y);
   return samples;
 }

@@ -38,8 +38,11 @@ class Dataset {
   /// shape or dtype; nothing is written then.
   virtual void gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const = 0;
 
-  /// A copy of all samples and their targets, in their order, before any transforms. Throws Error as gather does.
-  Samples all() const;
+  /// A copy of the samples [begin, end) and their targets, in their order, before any transforms. Throws Error for samples
+  /// that there are not.
+  Samples range(std::int64_t begin, std::int64_t end) const;
+  /// The same of all samples.
+  Samples all() const { return range(0, size()); }
 
   DType target_dtype() const { return classes() > 0 ? DType::i64 : DType::f32; }
 

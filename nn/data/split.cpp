@@ -22,14 +22,10 @@ std::int64_t rounded(double share, std::int64_t count) {
 std::vector<Indices> shuffled_classes(const Dataset& dataset, std::uint64_t seed) {
   std::map<std::int64_t, Indices> samples;  // labels may lie far apart
   constexpr std::int64_t chunk = 1000;
-  Indices indices;
   for (std::int64_t begin = 0; begin < dataset.size(); begin += chunk) {
-    indices.resize(static_cast<std::size_t>(std::min(chunk, dataset.size() - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const std::int64_t batch = std::ssize(indices);
-    Tensor x = empty(dataset.batch_shape(batch)), y = empty({batch}, DType::i64);
-    dataset.gather(indices, x, y);
-    for (std::size_t i = 0; i < indices.size(); ++i) samples[y.data<std::int64_t>()[i]].push_back(indices[i]);
+    const Samples part = dataset.range(begin, std::min(begin + chunk, dataset.size()));
+    std::int64_t index = begin;
+    for (const std::int64_t label : part.y.data<std::int64_t>()) samples[label].push_back(index++);
   }
   std::vector<Indices> classes;
   for (const auto& [label, ordered] : samples) {

@@ -21,18 +21,14 @@ void check_batch(const Transforms& transforms, const Tensor& x) {
 template <class Visit>
 void for_all_samples(const Dataset& dataset, const Transforms& before, const Visit& visit) {
   constexpr std::int64_t chunk = 500;
-  std::vector<std::int64_t> indices;
   for (std::int64_t begin = 0; begin < dataset.size(); begin += chunk) {
-    indices.resize(static_cast<std::size_t>(std::min(chunk, dataset.size() - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const std::int64_t batch = std::ssize(indices);
-    Tensor x = empty(dataset.batch_shape(batch));
-    Tensor y = empty(dataset.target_batch_shape(batch), dataset.target_dtype());
-    dataset.gather(indices, x, y);
+    const std::int64_t end = std::min(begin + chunk, dataset.size());
+    Tensor x = dataset.range(begin, end).x;
     apply_transforms(before, x);
     const std::span<const float> values = x.data<float>();
-    const std::size_t size = values.size() / indices.size();
-    for (std::size_t i = 0; i < indices.size(); ++i) visit(values.subspan(i * size, size), indices[i]);
+    const std::size_t size = values.size() / static_cast<std::size_t>(end - begin);
+    for (std::int64_t i = begin; i < end; ++i)
+      visit(values.subspan(static_cast<std::size_t>(i - begin) * size, size), i);
   }
 }
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <list>
-#include <numeric>
+#include <utility>
 
 #include <rill/nn/dropout.hpp>
 #include <rill/nn/health/audit.hpp>
@@ -215,11 +215,9 @@ class Audit {
 HealthReport audit(Module& model, const data::Dataset& probe, const AuditOptions& options) {
   return Audit(model, options)
       .run(probe.size(), [&](std::int64_t begin, std::int64_t end, Tensor& x, Tensor& y) {
-        std::vector<std::int64_t> indices(static_cast<std::size_t>(end - begin));
-        std::iota(indices.begin(), indices.end(), begin);
-        x = empty(probe.batch_shape(end - begin));
-        y = empty(probe.target_batch_shape(end - begin), probe.target_dtype());
-        probe.gather(indices, x, y);
+        data::Samples samples = probe.range(begin, end);
+        x = std::move(samples.x);
+        y = std::move(samples.y);
       });
 }
 

@@ -21,7 +21,7 @@ namespace rill::nn {
 struct MonitorOptions {
   std::int64_t probe_samples = 500;  ///< the first ones of the probe set
   /// Steps between reports. 0: as many as train on 30 times the samples of the probe, so that watching costs some 3 % of the
-  /// training, and 1 % without a loss.
+  /// training, and less without a loss.
   std::int64_t every = 0;
   std::function<Tensor(const Tensor& prediction, const Tensor& target)> loss =
       {};  ///< as AuditOptions::loss: with it, gradients are measured

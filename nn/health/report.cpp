@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <numeric>
 
+#include <rill/nn/health/find_layer.hpp>
 #include <rill/nn/health/report.hpp>
 
 namespace rill::nn {
@@ -17,6 +17,9 @@ std::int64_t dormant_units(const LayerHealth& layer, double tau, double UnitHeal
                                [&](const UnitHealth& unit) { return unit.finite && unit.*score <= tau; });
 }
 
+// NaN, without a sign that would show in text, where there is nothing to divide by.
+double ratio(double part, double whole) { return whole > 0 ? part / whole : NAN; }
+
 double mean_of(const LayerHealth& layer, double UnitHealth::*number) {
   double sum = 0, count = 0;
   for (const UnitHealth& unit : layer.units) {
@@ -24,7 +27,7 @@ double mean_of(const LayerHealth& layer, double UnitHealth::*number) {
     sum += unit.*number;
     ++count;
   }
-  return count > 0 ? sum / count : NAN;  // 0 / 0 has a sign, which shows in text
+  return ratio(sum, count);
 }
 
 std::int64_t sum_over(const HealthReport& report, std::int64_t (LayerHealth::*count)() const) {
@@ -111,7 +114,7 @@ std::int64_t LayerHealth::gradient_dormant(double tau) const {
 }
 
 double LayerHealth::share(std::int64_t count) const {
-  return static_cast<double>(count) / static_cast<double>(size() - non_finite());
+  return ratio(static_cast<double>(count), static_cast<double>(size() - non_finite()));
 }
 
 double LayerHealth::frequency() const { return mean_of(*this, &UnitHealth::frequency); }
@@ -121,18 +124,16 @@ std::int64_t HealthReport::dead() const { return sum_over(*this, &LayerHealth::d
 std::int64_t HealthReport::non_finite() const { return sum_over(*this, &LayerHealth::non_finite); }
 std::int64_t HealthReport::never_on() const { return dead() + sum_over(*this, &LayerHealth::never_positive); }
 
+double HealthReport::dead_share() const {
+  return ratio(static_cast<double>(dead()), static_cast<double>(units() - non_finite()));
+}
+
 double HealthReport::never_on_share() const {
-  return static_cast<double>(never_on()) / static_cast<double>(units() - non_finite());
+  return ratio(static_cast<double>(never_on()), static_cast<double>(units() - non_finite()));
 }
 
 const LayerHealth& HealthReport::layer(std::string_view name) const {
-  const auto found =
-      std::ranges::find(layers, name, [](const LayerHealth& l) -> std::string_view { return l.name; });
-  if (found != layers.end()) return *found;
-  std::string names;
-  for (const LayerHealth& known : layers) names += (names.empty() ? "" : ", ") + known.name;
-  rill::detail::fail(
-      rill::detail::concat("report: there is no layer \"", name, "\", expected one of ", names));
+  return detail::find_layer("report", layers, name);
 }
 
 std::ostream& operator<<(std::ostream& out, const HealthReport& report) {

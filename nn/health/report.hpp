@@ -99,7 +99,8 @@ struct HealthReport {
   std::int64_t dead() const;
   std::int64_t never_on() const;
   std::int64_t non_finite() const;
-  /// Never-on units, dead or not, as a share of the finite ones; NaN if there are none.
+  /// Dead units, and those that are never on, dead or not, as shares of the finite ones; NaN if there are none.
+  double dead_share() const;
   double never_on_share() const;
   /// Throws Error, with the names that there are, if no layer has this one.
   const LayerHealth& layer(std::string_view name) const;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <rill/nn/health/find_layer.hpp>
 #include <rill/nn/health/wiring_observer.hpp>
 
 namespace rill::nn {
@@ -86,13 +87,7 @@ Wiring WiringObserver::finish(const Tensor& output) {
 }  // namespace detail
 
 const LayerWiring& Wiring::layer(std::string_view name) const {
-  const auto found = std::ranges::find(
-      layers, name, [](const LayerWiring& known) -> std::string_view { return known.name; });
-  if (found != layers.end()) return *found;
-  std::string names;
-  for (const LayerWiring& known : layers) names += (names.empty() ? "" : ", ") + known.name;
-  rill::detail::fail(
-      rill::detail::concat("wiring: there is no layer \"", name, "\", expected one of ", names));
+  return detail::find_layer("wiring", layers, name);
 }
 
 Wiring wiring(Module& model, const Tensor& probe) {

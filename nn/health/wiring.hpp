@@ -36,9 +36,10 @@ struct OutgoingWeight {
 
 /// The weights of the units of one activation.
 struct LayerWiring {
-  std::string name;                      ///< LayerHealth::name
-  std::string activation;                ///< "relu"
-  std::optional<double> parameter = {};  ///< ActivationInfo::parameter
+  std::string name;        ///< LayerHealth::name
+  std::string activation;  ///< "relu"
+  /// ActivationInfo::parameter; of prelu the root mean square of the slopes.
+  std::optional<double> parameter = {};
   std::int64_t units = 0;
   NamedTensor weight = {};  ///< [units, in], the parameter from which the pre-activation is made
   NamedTensor bias = {};    ///< [units], undefined without one
@@ -53,10 +54,9 @@ struct LayerWiring {
 
 /// What becomes of what a weight makes.
 struct WeightActivation {
-  NamedTensor weight;                 ///< [out, in] of a linear op, a parameter
-  std::string activation = "linear";  ///< the first that is met on the way to the next linear op
-  /// Its ActivationInfo::parameter; of prelu the root mean square of the slopes.
-  std::optional<double> parameter = {};
+  NamedTensor weight;                    ///< [out, in] of a linear op, a parameter
+  std::string activation = "linear";     ///< the first that is met on the way to the next linear op
+  std::optional<double> parameter = {};  ///< as in LayerWiring
 };
 
 struct Wiring {

@@ -26,6 +26,7 @@ void WiringObserver::take_activation(const OpRun& run) {
   if (site_runs_.size() <= site) site_runs_.resize(site + 1);
   SiteRun& seen = site_runs_[site];
   seen.info = *run.activation;
+  if (run.name == "prelu") seen.info.parameter = mean_slope(*run.inputs[1]);
   seen.units = last_size(run.results[0]);
   if (const Flow* flow = flow_of(*run.inputs[0])) {
     read_by(*flow, std::string(run.name));
@@ -35,7 +36,7 @@ void WiringObserver::take_activation(const OpRun& run) {
       WeightActivation& made = weights_[weight_of_linear_[source]];
       if (made.activation != "linear") continue;
       made.activation = run.name;
-      made.parameter = run.name == "prelu" ? mean_slope(*run.inputs[1]) : run.activation->parameter;
+      made.parameter = seen.info.parameter;
     }
   }
   put(run.results[0], Flow{.site = site});
