@@ -6,6 +6,7 @@
 
 #include <rill/core/ops/batch_norm.hpp>
 #include <rill/core/ops/binary.hpp>
+#include <rill/core/ops/bounded_relu.hpp>
 #include <rill/core/ops/cast.hpp>
 #include <rill/core/ops/celu.hpp>
 #include <rill/core/ops/compare.hpp>
@@ -47,16 +48,15 @@
 
 namespace rill::ops {
 
-using OpList =
-    std::tuple<Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Permute, Slice, Concat, Gather,
-               IndexSelect, Cast, Softmax, CrossEntropy, Prelu, LayerNorm, BatchNorm, Dropout,
-               Elementwise<Relu>, Elementwise<LeakyRelu>, Elementwise<Elu>, Elementwise<Selu>,
-               Elementwise<Celu>, Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>,
-               Elementwise<Softplus>, Elementwise<Tanh>, Elementwise<Sigmoid>, Neg, Elementwise<Exp>,
-               Elementwise<Log>, Elementwise<Sqrt>, Elementwise<Rsqrt>, Elementwise<Reciprocal>,
-               Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>, Elementwise<Clamp>,
-               Pow, Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp, TopK,
-               LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
+using OpList = std::tuple<
+    Add, Sub, Mul, Div, Matmul, Linear, Sum, Mean, Expand, Reshape, Permute, Slice, Concat, Gather,
+    IndexSelect, Cast, Softmax, CrossEntropy, Prelu, LayerNorm, BatchNorm, Dropout, Elementwise<Relu>,
+    Elementwise<LeakyRelu>, Elementwise<BoundedRelu>, Elementwise<Elu>, Elementwise<Selu>, Elementwise<Celu>,
+    Elementwise<Gelu>, Elementwise<GeluTanh>, Elementwise<Silu>, Elementwise<Softplus>, Elementwise<Tanh>,
+    Elementwise<Sigmoid>, Neg, Elementwise<Exp>, Elementwise<Log>, Elementwise<Sqrt>, Elementwise<Rsqrt>,
+    Elementwise<Reciprocal>, Elementwise<Abs>, Elementwise<Sin>, Elementwise<Cos>, Elementwise<Square>,
+    Elementwise<Clamp>, Pow, Elementwise<PowOfNumber>, Maximum, Minimum, Where, Max, Min, Var, LogSumExp,
+    TopK, LogSoftmax, NllLoss, MseLoss, L1Loss, HuberLoss, BinaryCrossEntropyWithLogits>;
 
 /// Ops whose results require no gradient, ever.
 using ConstantOpList =

@@ -19,6 +19,13 @@ double checked_positive(const char* layer, const char* key, double value) {
 
 }  // namespace
 
+ReLU::ReLU(const ReLUOptions& options)
+    : options_(options),
+      plain_(options.negative_slope == 0 && options.max_value == ReLUOptions{}.max_value &&
+             options.threshold == 0) {
+  ops::BoundedRelu{options}.check(DType::f32);
+}
+
 LeakyReLU::LeakyReLU(double negative_slope)
     : negative_slope_(checked_slope("LeakyReLU", "negative_slope", negative_slope)) {}
 

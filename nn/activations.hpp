@@ -2,17 +2,28 @@
 // AnyActivation, which holds one of them, or of a user's own.
 #pragma once
 
+#include <rill/core/ops/bounded_relu.hpp>
 #include <rill/core/ops/gelu.hpp>
 #include <rill/nn/owned.hpp>
 
 namespace rill::nn {
 
-/// max(0, x), elementwise.
+using ReLUOptions = BoundedReluOptions;
+
+/// max(0, x), elementwise; with options the function bounded_relu(), as Keras' layer of that name.
 class ReLU final : public Activation {
  public:
   static constexpr std::string_view type_name = "relu";
-  Tensor forward(const Tensor& x) override { return x.relu(); }
+  ReLU() = default;
+  /// Throws Error for options that bounded_relu() refuses.
+  explicit ReLU(const ReLUOptions& options);
+  Tensor forward(const Tensor& x) override { return plain_ ? x.relu() : bounded_relu(x, options_); }
   std::string_view type() const override { return type_name; }
+  const ReLUOptions& options() const { return options_; }
+
+ private:
+  ReLUOptions options_ = {};
+  bool plain_ = true;
 };
 
 /// x where x > 0, else negative_slope · x. The default 0.3 is that of tf.keras.layers.LeakyReLU; the function

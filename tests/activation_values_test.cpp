@@ -48,6 +48,24 @@ const std::vector<Activation> activations{
     {"relu", [](const Tensor& x) { return x.relu(); }, [](Tensor& x) { x.relu_(); }, relu_points},
     {"leaky_relu of slope 0", [](const Tensor& x) { return x.leaky_relu(0); },
      [](Tensor& x) { x.leaky_relu_(0); }, relu_points},
+    {"bounded_relu without options", [](const Tensor& x) { return bounded_relu(x); }, nullptr, relu_points},
+    {"bounded_relu of slope 0.1, ceiling 1.5 and threshold 0.5",
+     [](const Tensor& x) {
+       return bounded_relu(x, {.negative_slope = 0.1, .max_value = 1.5, .threshold = 0.5});
+     },
+     nullptr,
+     {{-inf, -inf, .1},
+      {-100, -10.05, .1},
+      {-2, -.25, .1},
+      {-1, -.15, .1},
+      {0, -.05, .1},
+      {.5, 0, .1},
+      {1, 1, 1},
+      {1.5, 1.5, 0},
+      {2, 1.5, 0},
+      {1e30, 1.5, 0},
+      {inf, 1.5, 0},
+      {nan, nan, nan}}},
     {"prelu of slope 0", [](const Tensor& x) { return x.prelu(slopes(0, x)); }, nullptr, relu_points},
     {"leaky_relu of slope 0.01", [](const Tensor& x) { return x.leaky_relu(); },
      [](Tensor& x) { x.leaky_relu_(); },
@@ -399,6 +417,19 @@ void check_close(const Tensor& got, const std::vector<double>& expected) {
   REQUIRE(got.shape() == Shape{std::ssize(expected)});
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK(close<float>(double{got.data<float>()[i]}, expected[i]));
+}
+
+TEST_CASE("bounded_relu: the layer ReLU takes Keras' options") {
+  const Tensor x = tensor({-2, -1, 0, 1, 2});
+  check_close(nn::ReLU(nn::ReLUOptions{.negative_slope = 0.1, .max_value = 1.5, .threshold = 0.5})(x),
+              {-0.25, -0.15, -0.05, 1, 1.5});
+  check_close(nn::ReLU()(x), {0, 0, 0, 1, 2});
+  CHECK_THROWS_WITH_AS(nn::ReLU(nn::ReLUOptions{.max_value = -1}),
+                       "bounded_relu: max_value is -1, expected no less than the threshold, 0", Error);
+  CHECK_THROWS_WITH_AS(bounded_relu(x, {.negative_slope = std::nan("")}),
+                       "bounded_relu: negative_slope is nan, expected a finite number, 0 or more", Error);
+  CHECK_THROWS_AS(bounded_relu(x, {.threshold = -1}), Error);
+  check_close(bounded_relu(x, {.max_value = 1e300}), {0, 0, 0, 1, 2});
 }
 
 TEST_CASE("leaky_relu: the layer's default slope is 0.3") {
