@@ -23,6 +23,7 @@
 #include <rill/nn/initialise.hpp>
 #include <rill/nn/layers.hpp>
 #include <rill/nn/metrics.hpp>
+#include <rill/nn/model.hpp>
 #include <rill/nn/profile.hpp>
 #include <rill/nn/summary.hpp>
 #include <rill/nn/switch_activations.hpp>

@@ -66,8 +66,12 @@ class PReLU final : public Activation {
   Tensor forward(const Tensor& x) override { return x.prelu(weight); }
   void visit(Visitor& visitor) override { visitor.parameter("weight", weight); }
   std::string_view type() const override { return type_name; }
+  double initial_slope() const { return initial_slope_; }
 
   Tensor weight;
+
+ private:
+  double initial_slope_;
 };
 
 /// x · Φ(x), or its approximation with tanh. Exact by default, as in PyTorch and Keras.

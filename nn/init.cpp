@@ -64,7 +64,7 @@ Init uniform_of_fans(const char* name, std::vector<Init::Option> options, Bound 
 double fan_of(const Fans& fans, Fan fan) { return fan == Fan::in ? fans.in : fans.out; }
 
 std::vector<Init::Option> kaiming_options(double gain, Fan fan) {
-  return {{"gain", checked(gain, "gain")}, {"fan_out", fan == Fan::out ? 1.0 : 0.0}};
+  return {{"gain", checked(gain, "gain")}, {"mode", fan == Fan::out ? 1.0 : 0.0}};
 }
 
 // Σ a · b in 4 interleaved lanes.

@@ -18,7 +18,7 @@ class Init {
   using Function = std::function<void(Tensor& weight, Generator& generator)>;
   struct Option {
     std::string key;
-    double value;
+    double value;  ///< of an enumeration, its number: mode 0 is Fan::in, 1 is Fan::out
   };
 
   /// None: it is false and must not be called.

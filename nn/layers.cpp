@@ -23,7 +23,9 @@ void run_init(const char* option, const char* place, const Init& init, Generator
 }  // namespace
 
 Dense::Dense(std::int64_t in, std::int64_t out, Generator& generator, const DenseOptions& options)
-    : weight(empty(weight_shape(in, out, options.dtype), options.dtype)) {
+    : weight(empty(weight_shape(in, out, options.dtype), options.dtype)),
+      init_(options.init),
+      bias_init_(options.bias_init) {
   RILL_CHECK(options.init, "Dense: init is empty, expected an initialiser");
   RILL_CHECK(!options.bias || options.bias_init, "Dense: bias_init is empty, expected an initialiser");
   run_init("init", "weight", options.init, generator, weight);

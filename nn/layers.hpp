@@ -33,9 +33,16 @@ class Dense final : public Module {
   void visit(Visitor& visitor) override;
   std::string_view type() const override { return type_name; }
 
+  /// What the values were drawn by at first.
+  const Init& init() const { return init_; }
+  const Init& bias_init() const { return bias_init_; }
+
   Tensor weight;
   Tensor bias;               ///< undefined without a bias
   AnyActivation activation;  ///< none unless asked for
+
+ private:
+  Init init_, bias_init_;
 };
 
 /// x [n, ...] as [n, features]; shares the block.

@@ -5,6 +5,7 @@
 #include <rill/core/bits.hpp>
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/module.hpp>
+#include <rill/nn/state_file.hpp>
 
 namespace rill::nn {
 namespace {
@@ -297,15 +298,21 @@ void detail::own_tensors(const Module& model, Module& copy) {
 
 void copy_state(Module& from, Module& to) { Assignment(to, all_values(from), "copy_state").run(); }
 
-void save_weights(Module& model, const std::string& path) {
+io::Safetensors state_file(Module& model) {
   io::Safetensors file;
   file.tensors = all_values(model);
   file.metadata["format"] = "pt";  // what Hugging Face's readers ask for
-  io::save_safetensors(path, file);
+  return file;
 }
 
+void load_state(Module& model, io::Safetensors file, const std::string& where) {
+  Assignment(model, file.tensors, where).run();
+}
+
+void save_weights(Module& model, const std::string& path) { io::save_safetensors(path, state_file(model)); }
+
 void load_weights(Module& model, const std::string& path) {
-  Assignment(model, io::load_safetensors(path).tensors, path).run();
+  load_state(model, io::load_safetensors(path), path);
 }
 
 }  // namespace rill::nn

@@ -83,7 +83,7 @@ TEST_CASE("init: an initialiser knows its name and its options") {
   REQUIRE(trunc.options().size() == 4);
   CHECK(trunc.options()[1].key == "std");
   CHECK(trunc.options()[1].value == 0.5);
-  CHECK(init::kaiming_uniform(1, init::Fan::out).options()[1].key == "fan_out");
+  CHECK(init::kaiming_uniform(1, init::Fan::out).options()[1].key == "mode");
   CHECK(init::kaiming_uniform(1, init::Fan::out).options()[1].value == 1);
   CHECK(init::lecun_normal().options().empty());
 }

@@ -47,7 +47,7 @@ struct BoundedRelu {
             .parameter = options.negative_slope};
   }
   static std::vector<BoundedRelu> samples() {
-    return {{{}}, {{0.1, 1.0, 0}}, {{0, 6, 0.05}}, {{0.25, 1, 0.5}}};
+    return {{{}}, {{0.1, 0.09, 0.05}}, {{0.25, 6, 0.05}}, {{0, 6, 0}}};
   }
 
  private:

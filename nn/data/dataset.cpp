@@ -84,6 +84,18 @@ void Dataset::check_gather(const char* where, std::span<const std::int64_t> indi
   }
 }
 
+detail::PixelScale::PixelScale(const char* where, const ImageOptions& options) {
+  const auto [scale, mean, std] = options;
+  RILL_CHECK(std::isfinite(scale) && scale != 0, where, ": scale is ", scale,
+             ", expected a number other than 0");
+  RILL_CHECK(std::isfinite(mean), where, ": mean is ", mean, ", expected a finite number");
+  RILL_CHECK(std::isfinite(std) && std > 0, where, ": std is ", std, ", expected a number above 0");
+  offset = static_cast<float>(mean / scale);
+  divisor = static_cast<float>(std / scale);
+  RILL_CHECK(std::isfinite(offset) && std::isnormal(divisor), where, ": scale ", scale, ", mean ", mean,
+             " and std ", std, " leave the range of f32, expected mean / scale and std / scale inside it");
+}
+
 ImageDataset::ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels,
                            std::int64_t rows, std::int64_t cols, std::int64_t classes, ImageOptions options)
     : pixels_(std::move(pixels)),
@@ -91,7 +103,8 @@ ImageDataset::ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::in
       rows_(rows),
       cols_(cols),
       classes_(classes),
-      options_(options) {
+      options_(options),
+      scale_("image_dataset", options) {
   RILL_CHECK(!labels_.empty(), "image_dataset: there are 0 images, expected at least 1");
   RILL_CHECK(rows >= 1 && cols >= 1, "image_dataset: images are ", rows, " x ", cols,
              ", expected at least 1 x 1");
@@ -99,16 +112,6 @@ ImageDataset::ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::in
   RILL_CHECK(std::ssize(pixels_) == shape.numel(), "image_dataset: there are ", pixels_.size(),
              " pixels, expected ", shape.numel(), " for ", shape);
   check_labels("image_dataset", labels_, classes);
-  const auto [scale, mean, std] = options;
-  RILL_CHECK(std::isfinite(scale) && scale != 0, "image_dataset: scale is ", scale,
-             ", expected a number other than 0");
-  RILL_CHECK(std::isfinite(mean), "image_dataset: mean is ", mean, ", expected a finite number");
-  RILL_CHECK(std::isfinite(std) && std > 0, "image_dataset: std is ", std, ", expected a number above 0");
-  offset_ = static_cast<float>(mean / scale);
-  divisor_ = static_cast<float>(std / scale);
-  RILL_CHECK(std::isfinite(offset_) && std::isnormal(divisor_), "image_dataset: scale ", scale, ", mean ",
-             mean, " and std ", std,
-             " leave the range of f32, expected mean / scale and std / scale inside it");
 }
 
 void ImageDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tensor& y) const {
@@ -117,7 +120,7 @@ void ImageDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tens
   float* const out = x.mutable_data<float>().data();
   std::int64_t* const labels = y.mutable_data<std::int64_t>().data();
   for_each_sample(indices, size, [&](std::int64_t row, std::int64_t index, std::int64_t next) {
-    convert(pixels_.data() + index * size, pixels_.data() + next * size, size, offset_, divisor_,
+    convert(pixels_.data() + index * size, pixels_.data() + next * size, size, scale_.offset, scale_.divisor,
             out + row * size);
     labels[row] = labels_[static_cast<std::size_t>(index)];
   });

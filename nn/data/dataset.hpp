@@ -64,6 +64,15 @@ struct ImageOptions {
   double std = 1;
 };
 
+namespace detail {
+/// ImageOptions as they are computed with: x = (pixel - offset) / divisor.
+struct PixelScale {
+  float offset = 0, divisor = 1;
+  /// Throws Error, in the name of `where`, for options that are not finite, have std <= 0 or scale = 0, or leave the range of f32.
+  PixelScale(const char* where, const ImageOptions& options);
+};
+}  // namespace detail
+
 /// Grey images of one size, kept as bytes.
 class ImageDataset final : public Dataset {
  public:
@@ -81,7 +90,7 @@ class ImageDataset final : public Dataset {
   std::span<const std::uint8_t> pixels() const { return pixels_; }  ///< [size, rows, cols]
   std::span<const std::int64_t> labels() const { return labels_; }
   const ImageOptions& options() const { return options_; }
-  float background() const { return (0 - offset_) / divisor_; }  ///< what a pixel of 0 becomes
+  float background() const { return (0 - scale_.offset) / scale_.divisor; }  ///< what a pixel of 0 becomes
 
   /// The pixels of one image, [rows, cols]. Throws Error for an index outside [0, size).
   std::span<const std::uint8_t> image(std::int64_t index) const;
@@ -91,7 +100,7 @@ class ImageDataset final : public Dataset {
   std::vector<std::int64_t> labels_;
   std::int64_t rows_, cols_, classes_;
   ImageOptions options_;
-  float offset_ = 0, divisor_ = 1;  // x = (pixel - offset_) / divisor_
+  detail::PixelScale scale_;
 };
 
 /// The rows of a tensor with one label each, or with numbers to be predicted.

@@ -124,6 +124,13 @@ void Scale::apply(std::span<float> sample, const Shape&, Stream&) const {
   for (float& value : sample) value = static_cast<float>(static_cast<double>(value) * factor);
 }
 
+Normalize::Normalize(ImageOptions options) : options_(options), scale_("normalize", options) {}
+
+void Normalize::apply(std::span<float> sample, const Shape&, Stream&) const {
+  const auto [offset, divisor] = scale_;
+  for (float& value : sample) value = (value - offset) / divisor;
+}
+
 Standardize::Standardize(const Tensor& mean, const Tensor& std) {
   RILL_CHECK(mean.dtype() == DType::f64 && std.dtype() == DType::f64 && mean.shape() == std.shape() &&
                  mean.numel() > 0,

@@ -67,6 +67,24 @@ class Scale final : public Transform {
   double factor_;
 };
 
+/// What ImageDataset does to a pixel, for samples that are not pixels of one: x = (x - mean / scale) / (std / scale), which is
+/// (x * scale - mean) / std, with the two quotients in f32. The results are the same bits.
+class Normalize final : public Transform {
+ public:
+  /// Throws Error for options that ImageDataset refuses.
+  explicit Normalize(ImageOptions options = {});
+
+  std::string_view type() const override { return "normalize"; }
+  void check(const Shape&) const override {}
+  void apply(std::span<float> sample, const Shape& sample_shape, Stream& stream) const override;
+
+  const ImageOptions& options() const { return options_; }
+
+ private:
+  ImageOptions options_;
+  detail::PixelScale scale_;
+};
+
 struct StandardizeOptions {
   bool per_feature = true;  ///< or one mean and one std for all elements
   Transforms before{};      ///< applied to the samples first

@@ -1,0 +1,165 @@
+#include <cstring>
+#include <filesystem>
+
+#include <rill/core/io/file.hpp>
+#include <rill/nn/config/archive.hpp>
+#include <rill/nn/config/load.hpp>
+#include <rill/nn/config/model_config.hpp>
+#include <rill/nn/config/preprocessing.hpp>
+#include <rill/nn/config/read_model.hpp>
+#include <rill/nn/state_file.hpp>
+
+namespace rill::nn {
+namespace config {
+namespace {
+
+constexpr const char* prefix = "rill.";
+
+// A part of a file's metadata, under its key without the prefix.
+template <class T>
+void read_part(const io::Safetensors& file, const std::string& key, T& value, const std::string& path,
+               const Check& check = {}) {
+  const auto found = file.metadata.find(prefix + key);
+  if (found == file.metadata.end()) return;
+  const std::string where = path + ": metadata " + prefix + key;
+  const Json document = parse_json(found->second, where);
+  Reader::read(Node(document, where), value, check);
+}
+
+Model built(const ModelConfig& config, const BuildOptions& build_options, std::uint64_t seed) {
+  Generator generator(seed);
+  return Model(build(config, generator, build_options), Shape(config.input_shape));
+}
+
+Model model_of_file(const std::string& path, const LoadOptions& options) {
+  io::Safetensors file = io::load_safetensors(path);
+  RILL_CHECK(
+      file.metadata.contains("rill.model"), path,
+      ": the file holds values but no model, expected one that save_model() wrote; load its config and give "
+      "this file as its weights");
+  const std::string where = path + ": metadata rill.model";
+  const ModelConfig config = parse_model_config(file.metadata.at("rill.model"), where);
+  Model model = built(config, {where, true, options.max_parameters}, options.seed);
+  std::vector<TransformConfig> preprocessing;
+  read_part(file, "preprocessing", preprocessing, path);
+  for (const TransformConfig& transform : preprocessing) model.preprocessing.push_back(transform.make());
+  data::check_transforms(model.preprocessing, model.input_shape);
+  read_part(file, "classes", model.classes, path, items(0, 1000000));
+  read_part(file, "features", model.features, path, items(0, 1000000));
+  read_part(file, "target", model.target, path);
+  load_state(model, std::move(file), path);
+  model.trained = true;
+  return model;
+}
+
+std::vector<std::byte> first_bytes(const std::string& path) {
+  std::vector<std::byte> bytes(64);
+  bytes.resize(io::FileReader(path).read(bytes));
+  return bytes;
+}
+
+[[noreturn]] void refuse_kind(const std::string& path, const char* kind, const char* recipe) {
+  rill::detail::fail(path + ": this is " + kind + ", expected a JSON config or a safetensors file; " +
+                     recipe);
+}
+
+// Refuses, with what to do, the files that people have.
+void check_kind(const std::string& path, std::string_view head) {
+  constexpr const char* from_keras =
+      "in Python: open(\"model.json\", \"w\").write(model.to_json()) for the config, or with weights: "
+      "tensorflowjs.converters.save_keras_model(model, \"folder\"), then load folder/model.json";
+  constexpr const char* from_torch =
+      "in Python: safetensors.torch.save_file(model.state_dict(), \"model.safetensors\"), then load it with "
+      "a config "
+      "of the same layers";
+  if (head.starts_with("\x89HDF\r\n"))
+    refuse_kind(path, "an HDF5 file, as Keras writes them (.h5)", from_keras);
+  if (head.starts_with("PK\x03\x04")) {
+    const bool torch = path.ends_with(".pt") || path.ends_with(".pth") || path.ends_with(".bin");
+    refuse_kind(path,
+                torch ? "a zip archive, as PyTorch writes them (.pt)"
+                      : "a zip archive, as Keras 3 (.keras) and PyTorch (.pt) write them",
+                torch ? from_torch : from_keras);
+  }
+  if (head.starts_with("\x80\x02") || head.starts_with("\x80\x04"))
+    refuse_kind(path, "a Python pickle, as PyTorch writes them (.pt)", from_torch);
+  if (head.starts_with("\x08") && head.find("onnx") != std::string_view::npos)
+    refuse_kind(path, "an ONNX file", "rill writes ONNX but does not read it");
+  if (head.starts_with("\x93NUMPY")) refuse_kind(path, "a NumPy array", "it holds one tensor, not a model");
+  if (head.starts_with("\x1f\x8b")) refuse_kind(path, "a gzip file", "unpack it with gunzip");
+}
+
+// 8 bytes of a header's length, then the header.
+bool is_safetensors(std::string_view head) {
+  if (head.size() < 9 || head[8] != '{') return false;
+  std::uint64_t length = 0;
+  std::memcpy(&length, head.data(), sizeof length);
+  return length <= io::max_safetensors_header;
+}
+
+}  // namespace
+
+bool is_keras(const Node& document) {
+  for (const char* key : {"class_name", "modelTopology", "format", "weightsManifest"}) {
+    if (document.has(key)) return true;
+  }
+  return false;
+}
+
+Model model_of(const Node& document, const std::string&, const LoadOptions& options) {
+  if (!document.is_object() || !document.has("rill"))
+    document.fail(
+        "this is no model, expected \"rill\": 1 with \"input_shape\" and \"layers\", or a Keras model");
+  Model model = built(read_model_config(document),
+                      {document.where(), !options.weights.empty(), options.max_parameters}, options.seed);
+  if (options.weights.empty()) return model;
+  load_state(model, io::load_safetensors(options.weights), options.weights);
+  model.trained = true;
+  return model;
+}
+
+}  // namespace config
+
+Model load_model(const std::string& path, const LoadOptions& options) {
+  const std::vector<std::byte> bytes = config::first_bytes(path);
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  config::check_kind(path, head);
+  if (config::is_safetensors(head)) {
+    RILL_CHECK(options.weights.empty(), path,
+               ": the file has weights of its own, expected none beside it, got ", options.weights);
+    return config::model_of_file(path, options);
+  }
+  const config::Json document = config::read_json(path);
+  return config::model_of(config::Node(document, path), std::filesystem::path(path).parent_path().string(),
+                          options);
+}
+
+void save_model(Model& model, const std::string& path) {
+  io::Safetensors file = state_file(model);
+  file.metadata.merge(model_metadata(model));
+  io::save_safetensors(path, file);
+}
+
+std::map<std::string, std::string> model_metadata(Model& model) {
+  std::vector<config::TransformConfig> preprocessing;
+  for (const auto& transform : model.preprocessing)
+    preprocessing.push_back(config::TransformConfig::of(*transform));
+  const auto text = [](const auto& value) { return config::Writer::write(value).dump(); };
+  return {{"rill.model", text(config::config_of(model.network, model.input_shape))},
+          {"rill.preprocessing", text(preprocessing)},
+          {"rill.classes", text(model.classes)},
+          {"rill.features", text(model.features)},
+          {"rill.target", text(model.target)}};
+}
+
+std::string model_schema() {
+  config::OrderedJson definitions = config::OrderedJson::object();
+  config::OrderedJson schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
+                             {"title", "rill model"},
+                             {"description", "A model in rill's JSON format"}};
+  schema.update(config::Schema(definitions).object(config::ModelConfig()));
+  schema["definitions"] = std::move(definitions);
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace rill::nn

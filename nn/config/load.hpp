@@ -1,0 +1,17 @@
+// Models out of JSON documents, of every kind that load_model() knows. Internal, as json.hpp.
+#pragma once
+
+#include <rill/nn/config/json.hpp>
+#include <rill/nn/model.hpp>
+
+namespace rill::nn::config {
+
+/// Whether a document is a model of Keras or TensorFlow.js: it has "class_name", "modelTopology", "format" or
+/// "weightsManifest".
+bool is_keras(const Node& document);
+
+/// The model of a document, or a part of one; other files that it names are looked for in `folder`. Throws Error as load_model()
+/// does.
+Model model_of(const Node& document, const std::string& folder, const LoadOptions& options);
+
+}  // namespace rill::nn::config

@@ -1,0 +1,58 @@
+#include <rill/nn/config/archive.hpp>
+#include <rill/nn/config/model_config.hpp>
+#include <rill/nn/config/read_model.hpp>
+
+namespace rill::nn::config {
+namespace {
+
+DType dtype_of(Sequential& network) {
+  const std::vector<Tensor> parameters = network.parameters();
+  return parameters.empty() ? DType::f32 : parameters.front().dtype();
+}
+
+}  // namespace
+
+ModelConfig config_of(Sequential& network, const Shape& input_shape) {
+  ModelConfig config;
+  config.input_shape.assign(input_shape.begin(), input_shape.end());
+  config.dtype = dtype_of(network) == DType::f64 ? "f64" : "f32";
+  config.layers = ConfigOf<Sequential>::of(network, "save_config: ").layers;
+  return config;
+}
+
+Sequential build(const ModelConfig& config, Generator& generator, const BuildOptions& options) {
+  std::int64_t inputs = 1;
+  for (const std::int64_t size : config.input_shape) {
+    const bool overflow = __builtin_mul_overflow(inputs, size, &inputs);
+    RILL_CHECK(!overflow && inputs <= options.max_parameters, options.where,
+               ": /input_shape: a sample has more than ", options.max_parameters,
+               " elements, expected no more");
+  }
+  BuildContext context{.shape = Shape(config.input_shape),
+                       .generator = generator,
+                       .dtype = config.dtype == "f64" ? DType::f64 : DType::f32,
+                       .where = options.where + ": ",
+                       .weights_follow = options.weights_follow,
+                       .max_elements = options.max_parameters};
+  return ConfigOf<Sequential>{config.layers}.build(context);
+}
+
+ModelConfig read_model_config(const Node& node) {
+  if (node.has("rill") && node.at("rill").json().is_number_integer() &&
+      node.at("rill").json() != format_version) {
+    node.at("rill").fail("the file is of rill's format " + node.at("rill").shown() +
+                         ", expected 1, which this version reads");
+  }
+  ModelConfig config;
+  Reader::read(node, config);
+  return config;
+}
+
+ModelConfig parse_model_config(const std::string& text, const std::string& where) {
+  const Json document = parse_json(text, where);
+  return read_model_config(Node(document, where));
+}
+
+std::string to_json(const ModelConfig& config) { return Writer::write(config).dump(2) + "\n"; }
+
+}  // namespace rill::nn::config
