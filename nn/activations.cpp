@@ -31,8 +31,7 @@ LeakyReLU::LeakyReLU(double negative_slope)
 
 ELU::ELU(double alpha) : alpha_(checked_slope("ELU", "alpha", alpha)) {}
 
-PReLU::PReLU(std::int64_t num_parameters, double initial_slope, DType dtype)
-    : initial_slope_(initial_slope) {
+PReLU::PReLU(std::int64_t num_parameters, double initial_slope, DType dtype) : initial_slope_(initial_slope) {
   RILL_CHECK(is_floating(dtype), "PReLU: dtype is ", dtype, ", expected f32 or f64");
   RILL_CHECK(num_parameters >= 1, "PReLU: num_parameters is ", num_parameters, ", expected 1 or more");
   RILL_CHECK(std::isfinite(initial_slope), "PReLU: initial_slope is ", initial_slope,

@@ -87,7 +87,8 @@ class Builder : public nlohmann::json_sax<Json> {
   [[noreturn]] void refuse(const std::string& what) const {
     std::string pointer;
     for (const Level& level : levels_) {
-      pointer += "/" + (level.value->is_array() ? std::to_string(level.value->size()) : escaped(level.key));
+      pointer +=
+          "/" + (level.value->is_array() ? std::to_string(level.value->size() - 1) : escaped(level.key));
     }
     if (!pointer.empty()) pointer.resize(pointer.rfind('/'));
     rill::detail::fail(where_ + ": " + pointer + (pointer.empty() ? "" : ": ") + what);
