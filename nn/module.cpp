@@ -301,11 +301,16 @@ void save_weights(Module& model, const std::string& path) {
   io::Safetensors file;
   file.tensors = all_values(model);
   file.metadata["format"] = "pt";  // what Hugging Face's readers ask for
+  file.checksum = true;
   io::save_safetensors(path, file);
 }
 
 void load_weights(Module& model, const std::string& path) {
-  Assignment(model, io::load_safetensors(path).tensors, path).run();
+  io::Safetensors file = io::load_safetensors(path);
+  // A checkpoint holds what training needs as well.
+  if (file.metadata.contains("rill.training"))
+    std::erase_if(file.tensors, [](const auto& tensor) { return tensor.first.starts_with("rill."); });
+  Assignment(model, file.tensors, path).run();
 }
 
 }  // namespace rill::nn
