@@ -58,8 +58,9 @@ struct SavedLoader {
 };
 
 struct Checkpoint {
-  std::vector<std::pair<std::string, Tensor>> weights = {};  ///< and buffers; a tied one under each of its names
-  std::map<std::string, std::uint64_t> counters = {};        ///< nn::Visitor's
+  std::vector<std::pair<std::string, Tensor>> weights =
+      {};                                              ///< and buffers; a tied one under each of its names
+  std::map<std::string, std::uint64_t> counters = {};  ///< nn::Visitor's
   SavedOptimizer optimizer = {};
   std::vector<SavedSchedule> schedules = {};
   std::vector<SavedPart> callbacks = {}, metrics = {};

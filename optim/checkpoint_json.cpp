@@ -59,15 +59,14 @@ Json json_of(const SavedOptimizer& optimizer) {
 Json json_of(const std::vector<SavedPart>& parts) {
   Json json = Json::array();
   for (const SavedPart& part : parts)
-    json.push_back({{"name", part.name},
-                    {"numbers", json_of(part.state.numbers)},
-                    {"texts", Json(part.state.texts)}});
+    json.push_back(
+        {{"name", part.name}, {"numbers", json_of(part.state.numbers)}, {"texts", Json(part.state.texts)}});
   return json;
 }
 
 Json json_of(const SavedLoader& loader) {
-  return {{"samples", loader.samples},     {"batch_size", loader.batch_size}, {"batches", loader.batches},
-          {"shuffle", loader.shuffle},     {"drop_last", loader.drop_last},   {"seed", loader.seed},
+  return {{"samples", loader.samples},      {"batch_size", loader.batch_size}, {"batches", loader.batches},
+          {"shuffle", loader.shuffle},      {"drop_last", loader.drop_last},   {"seed", loader.seed},
           {"transforms", loader.transforms}};
 }
 
@@ -168,9 +167,8 @@ std::vector<Logs> history_of(const JsonPlace& json, const std::string& where) {
   std::vector<Logs> history;
   json.each([&](const std::string&, const JsonPlace& piece) {
     const std::vector<std::string> names = piece["names"].texts();
-    piece["epochs"].each([&](const std::string&, const JsonPlace& row) {
-      history.push_back(logs_of(names, row, where));
-    });
+    piece["epochs"].each(
+        [&](const std::string&, const JsonPlace& row) { history.push_back(logs_of(names, row, where)); });
   });
   return history;
 }
@@ -180,12 +178,10 @@ SavedOptimizer optimizer_of(const JsonPlace& json) {
   optimizer.name = json["name"].text();
   if (json.has("momentum")) optimizer.momentum = json["momentum"].number();
   json["groups"].each([&](const std::string&, const JsonPlace& group) {
-    optimizer.groups.push_back(
-        {group["lr"].number(), group["initial_lr"].number(), group["params"].texts()});
+    optimizer.groups.push_back({group["lr"].number(), group["initial_lr"].number(), group["params"].texts()});
   });
-  json["steps"].each([&](const std::string& name, const JsonPlace& steps) {
-    optimizer.params[name].steps = steps.count();
-  });
+  json["steps"].each(
+      [&](const std::string& name, const JsonPlace& steps) { optimizer.params[name].steps = steps.count(); });
   return optimizer;
 }
 
@@ -194,17 +190,16 @@ std::vector<SavedPart> parts_of(const JsonPlace& json) {
   json.each([&](const std::string&, const JsonPlace& item) {
     SavedPart part{item["name"].text(), {}};
     part.state.numbers = item["numbers"].numbers();
-    item["texts"].each([&](const std::string& key, const JsonPlace& text) {
-      part.state.texts[key] = text.text();
-    });
+    item["texts"].each(
+        [&](const std::string& key, const JsonPlace& text) { part.state.texts[key] = text.text(); });
     parts.push_back(std::move(part));
   });
   return parts;
 }
 
 SavedLoader loader_of(const JsonPlace& json) {
-  return {json["samples"].count(), json["batch_size"].count(), json["batches"].count(),
-          json["shuffle"].flag(),  json["drop_last"].flag(),   json["seed"].bits(),
+  return {json["samples"].count(),   json["batch_size"].count(), json["batches"].count(),
+          json["shuffle"].flag(),    json["drop_last"].flag(),   json["seed"].bits(),
           json["transforms"].texts()};
 }
 
@@ -214,9 +209,8 @@ void read_training(const JsonPlace& root, const std::string& where, Checkpoint& 
                          position["first_step"].count(), position["stopped"].text()};
   checkpoint.so_far = {so_far["lr"].number(), so_far["loss_sum"].number(), so_far["samples"].count(), {}};
   for (const Logs& logs : history_of(so_far["logs"], where)) checkpoint.so_far.logs = logs;
-  root["counters"].each([&](const std::string& name, const JsonPlace& value) {
-    checkpoint.counters[name] = value.bits();
-  });
+  root["counters"].each(
+      [&](const std::string& name, const JsonPlace& value) { checkpoint.counters[name] = value.bits(); });
   checkpoint.optimizer = optimizer_of(root["optimizer"]);
   root["schedules"].each([&](const std::string&, const JsonPlace& schedule) {
     checkpoint.schedules.push_back({schedule["name"].text(), schedule["state"].numbers()});

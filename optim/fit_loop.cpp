@@ -41,8 +41,8 @@ void Trainer::Loop::resume() {
   const detail::Position& at = checkpoint.position;
   RILL_CHECK(at.epoch < run_.epochs, path, ": ", at.epoch, " epochs are done, expected fewer than epochs, ",
              run_.epochs, "; raise epochs to go on");
-  RILL_CHECK(at.epoch_step <= run_.batches, path, ": ", at.epoch_step, " steps of the epoch are done, expected ",
-             run_.batches, " at most");
+  RILL_CHECK(at.epoch_step <= run_.batches, path, ": ", at.epoch_step,
+             " steps of the epoch are done, expected ", run_.batches, " at most");
   detail::restore(training(), checkpoint, path);
   run_.resumed = true;
   run_.epoch = at.epoch;

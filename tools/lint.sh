@@ -21,7 +21,7 @@ tests:    core nn optim root examples tools
 # Third-party headers (a prefix of the name) and the prefixes of the files that may see them.
 owners='
 doctest/    tests/
-nlohmann/   core/io/safetensors nn/config tests/
+nlohmann/   core/io/safetensors nn/config optim/checkpoint tests/
 zlib.h      core/io/ tests/
 cblas.h     core/blas tools/bench/ tests/
 omp.h       core/parallel core/blas tools/bench/ tests/
