@@ -199,7 +199,7 @@ $(BUILD)/setup.mk: FORCE
 	@tools/setup.sh base
 
 $(BUILD)/setup-onnx.mk: FORCE
-	@ONNX='$(ONNX)' tools/setup.sh onnx
+	@ONNX='$(or $(ONNX),auto)' tools/setup.sh onnx
 
 # Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
 # anew. The first also keeps the symlink right, after the folder was moved too.

@@ -286,9 +286,9 @@ case $DEPS in
   '' | install | check | none) ;;
   *) die "DEPS=$DEPS: unknown, expected install, check or none" ;;
 esac
-case $ONNX in
-  1 | auto) ;;
-  *) die "ONNX=$ONNX: unknown, expected 0, 1 or auto" ;;
+case $group:$ONNX in
+  onnx:1 | onnx:auto) ;;
+  onnx:*) die "ONNX=$ONNX: unknown, expected 0, 1 or auto" ;;
 esac
 
 version=$($CXX --version 2>/dev/null | head -n 1) || version=
