@@ -299,7 +299,7 @@ $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 $(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(filter %.o %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
+	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
 
 # ---- running --------------------------------------------------------------------------------------------------------
 
