@@ -337,7 +337,7 @@ asan:
 
 # Where memory is handed about: graphs, views, every op with its gradients, modules, parsers, loaders, recycled units.
 asan_tests := graph inplace memory observe gradcheck shape_ops index_ops create module audit wiring recycle \
-  callbacks optim_state csv io safetensors loader prefetch
+  callbacks optim_state csv io safetensors checkpoint fit_resume loader prefetch
 ##   asan-quick   those that hand memory about
 asan-quick:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan TESTS='$(asan_tests)' $(BUILD)/asan/tests/rill_tests

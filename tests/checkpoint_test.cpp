@@ -1,4 +1,8 @@
 // What a checkpoint holds, when it is written, and what cannot be resumed from it.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 #include <rill/core/io/safetensors.hpp>
@@ -57,8 +61,9 @@ TEST_CASE("checkpoint: the model stands under its own names, all else under rill
   optim::Trainer trainer(model, sgd, optim::losses::cross_entropy());
   const nn::data::Loader train(test::small_images(), test::small_batches());
   trainer.fit(train, {.checkpoint = {.file = dir.file("x")}});
-  std::vector<std::string> expected{"1.bias",        "1.weight", "2.bias", "2.running_mean",
-                                    "2.running_var", "2.weight", "5.bias", "5.weight"};
+  std::vector<std::string> expected{"1.bias",         "1.weight",      "2.bias",   "2.num_batches_tracked",
+                                    "2.running_mean", "2.running_var", "2.weight", "5.bias",
+                                    "5.weight"};
   for (const char* name : {"1.bias", "1.weight", "2.bias", "2.weight", "5.bias", "5.weight"})
     expected.push_back(std::string("rill.optimizer.") + name + ".momentum_buffer");
   CHECK(tensor_names(dir.file("x")) == expected);
