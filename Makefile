@@ -133,7 +133,7 @@ COMPLETE-release := -Wl,-z,defs
 
 rooms := core nn optim
 # A library of its own, so that librill needs no protobuf.
-onnx_sources := $(if $(ONNX_LIBS),$(sort $(wildcard nn/onnx/*.cpp)))
+onnx_sources := $(if $(TESTS),,$(if $(ONNX_LIBS),$(sort $(wildcard nn/onnx/*.cpp))))
 onnx_headers := $(if $(ONNX_LIBS),nn/onnx/export.hpp)
 library_sources := $(sort $(filter-out nn/onnx/%,$(wildcard $(rooms:=/*.cpp) $(rooms:=/*/*.cpp))))
 library_headers := $(sort $(filter-out nn/onnx/%,$(wildcard *.hpp $(rooms:=/*.hpp) $(rooms:=/*/*.hpp))) $(onnx_headers))

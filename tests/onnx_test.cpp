@@ -96,9 +96,9 @@ void write_numbers(const std::string& path, const Tensor& values) {
 
 // ONNX's own opinion of every network.
 void accepted(DType dtype) {
-  for (const auto& [name, network, sample, preprocessing] : test::onnx_networks(dtype)) {
-    CAPTURE(name);
-    onnx::ModelProto model = exported(*network, sample, {.preprocessing = preprocessing});
+  for (const auto& each : test::onnx_networks(dtype)) {
+    CAPTURE(each.name);
+    onnx::ModelProto model = exported(*each.network, each.sample, {.preprocessing = each.preprocessing});
     CHECK_NOTHROW(onnx::checker::check_model(model));
     CHECK_NOTHROW(
         onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), {true, 1, true}));
@@ -235,9 +235,10 @@ TEST_CASE("onnx: leaky_relu with slope 0 is Relu, which has no NaN at -inf") {
 }
 
 TEST_CASE("onnx: no attribute rounds an f64 network's numbers to f32") {
-  for (const auto& [name, network, sample, preprocessing] : test::onnx_networks(DType::f64)) {
-    CAPTURE(name);
-    const onnx::ModelProto model = exported(*network, sample, {.preprocessing = preprocessing});
+  for (const auto& each : test::onnx_networks(DType::f64)) {
+    CAPTURE(each.name);
+    const onnx::ModelProto model =
+        exported(*each.network, each.sample, {.preprocessing = each.preprocessing});
     for (const auto& node : model.graph().node()) {
       for (const auto& attribute : node.attribute())
         CHECK((attribute.type() != onnx::AttributeProto::FLOAT || attribute.f() == 1));

@@ -51,6 +51,8 @@ refresh_loader() {
 }
 
 install_all() {
+  # install-built takes what is there.
+  if ! [ -f "$BUILD/lib/librill_onnx.a" ]; then ONNX_LIBS=; fi
   if [ -L "$include" ]; then
     printf 'install: %s is a symlink, expected a folder or nothing; remove it first\n' "$include" >&2
     exit 2
