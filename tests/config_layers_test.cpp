@@ -158,3 +158,24 @@ TEST_CASE("config: a module of the program's own is refused with its place") {
   CHECK(test::message_of([&] { nn::config::config_of(network, {3}); }) ==
         "save_config: /layers/1/layers/0: a \"module\" has no config, expected one of nn's layers");
 }
+
+TEST_CASE("config: parameters that are not trained stay so") {
+  Generator generator(1);
+  nn::Sequential network{nn::Dense(3, 2, generator), nn::Dense(2, 1, generator)};
+  network[0].requires_grad_(false);
+  const std::string text = json_of(network);
+  const auto build = [&](const std::string& json) {
+    return nn::config::build(nn::config::parse_model_config(json, "m.json"), generator,
+                             {.where = "m.json", .max_parameters = 100});
+  };
+  nn::Sequential again = build(text);
+  for (const auto& [name, value] : again.named_parameters()) {
+    CAPTURE(name);
+    CHECK(value.requires_grad() == (name[0] == '1'));
+  }
+  std::string wrong = text;
+  wrong.replace(wrong.find("0.bias"), 6, "0.bais");
+  CHECK(test::message_of([&] {
+          build(wrong);
+        }).starts_with("m.json: /frozen/1: unknown parameter \"0.bais\"; did you mean \""));
+}

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/model_config.hpp>
 #include <rill/nn/config/read_model.hpp>
@@ -10,6 +12,18 @@ DType dtype_of(Sequential& network) {
   return parameters.empty() ? DType::f32 : parameters.front().dtype();
 }
 
+void freeze(Sequential& network, const std::vector<std::string>& names, const std::string& where) {
+  std::vector<NamedTensor> parameters = network.named_parameters();
+  std::vector<std::string_view> known;
+  for (const NamedTensor& each : parameters) known.push_back(each.name);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = std::ranges::find(parameters, names[i], &NamedTensor::name);
+    RILL_CHECK(found != parameters.end(), where, ": /frozen/", i, ": unknown parameter ", in_quotes(names[i]),
+               suggestion(names[i], known));
+    found->value.requires_grad_(false);
+  }
+}
+
 }  // namespace
 
 ModelConfig config_of(Sequential& network, const Shape& input_shape) {
@@ -17,6 +31,9 @@ ModelConfig config_of(Sequential& network, const Shape& input_shape) {
   config.input_shape.assign(input_shape.begin(), input_shape.end());
   config.dtype = dtype_of(network) == DType::f64 ? "f64" : "f32";
   config.layers = ConfigOf<Sequential>::of(network, "save_config: ").layers;
+  for (const auto& [name, value] : network.named_parameters()) {
+    if (!value.requires_grad()) config.frozen.push_back(name);
+  }
   return config;
 }
 
@@ -34,7 +51,9 @@ Sequential build(const ModelConfig& config, Generator& generator, const BuildOpt
                        .where = options.where + ": ",
                        .weights_follow = options.weights_follow,
                        .max_elements = options.max_parameters};
-  return ConfigOf<Sequential>{config.layers}.build(context);
+  Sequential network = ConfigOf<Sequential>{config.layers}.build(context);
+  freeze(network, config.frozen, options.where);
+  return network;
 }
 
 ModelConfig read_model_config(const Node& node) {

@@ -20,6 +20,7 @@ struct ModelConfig {
   std::vector<std::int64_t> input_shape = {};  ///< of a sample, without the batch
   std::string dtype = "f32";
   std::vector<LayerConfig> layers = {};
+  std::vector<std::string> frozen = {};  ///< names of parameters that are not trained
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
     archive.required("rill", self.rill, "version of the format", between(1, 1));
@@ -27,6 +28,7 @@ struct ModelConfig {
                      Check{.low = 1, .high = static_cast<double>(max_units), .min_items = 1, .max_items = 7});
     archive.optional("dtype", self.dtype, "of the parameters", one_of({"f32", "f64"}));
     archive.required("layers", self.layers, "modules, one after the other", items(1, 10000));
+    archive.optional("frozen", self.frozen, "names of parameters that are not trained: \"0.weight\"");
   }
 };
 

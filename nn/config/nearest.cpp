@@ -54,8 +54,11 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
 std::string suggestion(std::string_view name, std::span<const std::string_view> known) {
   const std::string_view best = nearest(name, known);
   if (!best.empty()) return "; did you mean \"" + std::string(best) + "\"?";
+  constexpr std::size_t most_names = 30;
   std::string names;
-  for (const std::string_view each : known) (names += names.empty() ? "" : ", ") += each;
+  for (const std::string_view each : known.subspan(0, std::min(known.size(), most_names)))
+    (names += names.empty() ? "" : ", ") += each;
+  if (known.size() > most_names) names += ", …";
   return names.empty() ? ", expected none" : ", expected one of " + names;
 }
 
