@@ -21,6 +21,7 @@ tests:    core nn optim root examples tools
 # Third-party headers (a prefix of the name) and the prefixes of the files that may see them.
 owners='
 doctest/    tests/
+valijson/   tests/
 nlohmann/   core/io/safetensors nn/config nn/keras optim/checkpoint optim/run optim/report tools/rill tests/
 zlib.h      core/io/ tests/
 cblas.h     core/blas tools/bench/ tests/

@@ -138,6 +138,7 @@ probe_plot() { have gnuplot || need gnuplot-nox; }
 probe_package() {
   have cmake || need cmake
   have pkg-config || need pkg-config
+  if ! printf '#include <valijson/validator.hpp>\nint main() {}\n' | links; then need libvalijson-dev; fi
 }
 
 probe_fetch() {
@@ -185,6 +186,7 @@ zlib1g-dev         zlib-devel             zlib           zlib-dev
 libbenchmark-dev   google-benchmark-devel benchmark      benchmark-dev
 gnuplot-nox        gnuplot-minimal        gnuplot        gnuplot
 pkg-config         pkgconf                pkgconf        pkgconf
+libvalijson-dev    valijson-devel         valijson       valijson
 '
 
 translate() { # column, packages
@@ -299,7 +301,7 @@ fi
 if [ -n "$missing" ]; then
   case $group in
     fetch) use='for downloads' ;;
-    package) use='for the tests of installations, which are skipped without them' ;;
+    package) use='for the tests of installations and of JSON schemas, which are skipped without them' ;;
     *) use= ;;
   esac
   if [ -n "$use" ]; then

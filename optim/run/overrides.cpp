@@ -66,8 +66,7 @@ class Override {
     const char* end = key.data() + key.size();
     const auto [stop, error] = std::from_chars(key.data(), end, place);
     if (error != std::errc() || stop != end || place >= list.size())
-      fail("there is no item " + in_quotes(key) + ", expected a number from 0 to " +
-           std::to_string(list.size()) + " - 1");
+      fail("there is no item " + in_quotes(key) + ", expected a number under " + std::to_string(list.size()));
     return place;
   }
 
