@@ -40,4 +40,5 @@
 #include <rill/optim/plateau.hpp>
 #include <rill/optim/recycle.hpp>
 #include <rill/optim/rmsprop.hpp>
+#include <rill/optim/run/run.hpp>
 #include <rill/optim/sgd.hpp>

@@ -154,6 +154,7 @@ probe_plot() { have gnuplot || need gnuplot-nox; }
 probe_package() {
   have cmake || need cmake
   have pkg-config || need pkg-config
+  if ! printf '#include <valijson/validator.hpp>\nint main() {}\n' | links; then need libvalijson-dev; fi
 }
 
 probe_fetch() {
@@ -203,6 +204,7 @@ libprotobuf-dev    protobuf-devel         protobuf       protobuf-dev
 libbenchmark-dev   google-benchmark-devel benchmark      benchmark-dev
 gnuplot-nox        gnuplot-minimal        gnuplot        gnuplot
 pkg-config         pkgconf                pkgconf        pkgconf
+libvalijson-dev    valijson-devel         valijson       valijson
 '
 
 translate() { # column, packages
@@ -328,7 +330,7 @@ fi
 if [ -n "$missing" ]; then
   case $group in
     fetch) use='for downloads' ;;
-    package) use='for the tests of installations, which are skipped without them' ;;
+    package) use='for the tests of installations and of JSON schemas, which are skipped without them' ;;
     *) use= ;;
   esac
   if [ -n "$use" ]; then

@@ -1,0 +1,346 @@
+// Runs as run_training() does them: results, the files of the folder, and resuming.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+
+#include <rill/rill.hpp>
+
+#include "subprocess.hpp"
+#include "temp_dir.hpp"
+
+namespace {
+
+using namespace rill;
+using optim::load_data;
+using optim::parse_run;
+using optim::run_training;
+using optim::RunConfig;
+using test::TempDir;
+
+constexpr const char* digits = R"({ "rill": 1, "seed": 3,
+  "model": { "rill": 1, "input_shape": [28, 28],
+    "layers": [ { "type": "flatten" }, { "type": "dense", "units": 24, "activation": "leaky_relu" },
+                { "type": "batch_norm" }, { "type": "dropout", "p": 0.1 }, { "type": "dense", "units": 10 } ] },
+  "data": { "format": "drawn_digits", "train": 600, "test": 200, "augment": { "shift": 1 } },
+  "loss": "cross_entropy",
+  "optimizer": { "type": "adamw", "lr": 0.01 },
+  "schedule": { "type": "one_cycle", "max_lr": 0.01 },
+  "training": { "epochs": 3, "batch_size": 32, "early_stopping": { "patience": 5 } } })";
+
+RunConfig digits_run(const TempDir& folder, const std::string& name,
+                     std::vector<std::string> overrides = {}) {
+  overrides.push_back("out=" + folder.file(name));
+  return parse_run(digits, "run.json", overrides);
+}
+
+template <class Function>
+std::string refusal(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         std::ranges::equal(a.data<float>(), b.data<float>());
+}
+
+// Three clouds of points in a plane.
+std::string clouds() {
+  std::ostringstream out;
+  Stream random(5, Purpose::user);
+  out << "id,x,y,cloud\n";
+  for (int i = 0; i < 240; ++i) {
+    const double angle = 2.0944 * (i % 3);
+    out << i << ',' << 100 + 30 * std::cos(angle) + 5 * random.normal() << ','
+        << 0.3 * std::sin(angle) + 0.05 * random.normal() << ',' << "ABC"[i % 3] << '\n';
+  }
+  return out.str();
+}
+
+std::string line_points() {
+  std::ostringstream out;
+  Stream random(6, Purpose::user);
+  out << "x;y\n";
+  for (int i = 0; i < 200; ++i) {
+    const double x = random.uniform(-1, 1);
+    out << x << ';' << 3 * x - 1 << '\n';
+  }
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("run: digits are learnt, and the folder holds what a run leaves") {
+  const TempDir folder;
+  std::ostringstream progress;
+  const auto result = run_training(digits_run(folder, "run", {"monitor={}"}), {.out = &progress});
+  CHECK(*result.last("val_accuracy") > 0.8);
+  CHECK(result.monitor == "val_loss");
+  CHECK(result.best_epoch);
+  CHECK(result.history.steps == 3 * 19);
+  CHECK(result.health.size() >= 2);
+  for (const char* name : {"best.safetensors", "config.json", "health.csv", "last.safetensors", "log.csv",
+                           "log.jsonl", "report.html", "timing.csv"})
+    CHECK_MESSAGE(std::ranges::find(result.files, name) != result.files.end(), name);
+  CHECK(progress.str().find("val_accuracy") != std::string::npos);
+}
+
+TEST_CASE("run: two runs of one config write the same bytes, but for the times") {
+  const TempDir folder;
+  run_training(digits_run(folder, "a", {"monitor={}"}));
+  const int threads = num_threads();
+  set_num_threads(3);
+  run_training(digits_run(folder, "b", {"monitor={}", "training.prefetch=2"}));
+  set_num_threads(threads);
+  for (const char* name : {"log.csv", "log.jsonl", "health.csv"})
+    CHECK_MESSAGE(folder.read(std::string("a/") + name) == folder.read(std::string("b/") + name), name);
+  CHECK(folder.read("a/timing.csv").starts_with("epoch,seconds,steps\n0,"));
+}
+
+TEST_CASE("run: config.json holds the whole run, and is one itself") {
+  const TempDir folder;
+  folder.write("net.json", R"({"rill": 1, "input_shape": [28, 28],
+      "layers": [{"type": "flatten"}, {"type": "dense", "units": 10}]})");
+  RunConfig config = digits_run(folder, "a", {"model=net.json"});
+  config.model.path = folder.file("net.json");
+  const auto first = run_training(config, {.report = false});
+  RunConfig again = optim::load_run(folder.file("a/config.json"));
+  CHECK(again.model.object);
+  CHECK(optim::to_json(again) == folder.read("a/config.json"));
+  again.out = folder.file("b");
+  run_training(again, {.report = false});
+  CHECK(folder.read("a/log.csv") == folder.read("b/log.csv"));
+}
+
+TEST_CASE("run: log.jsonl has an object an epoch with the numbers of the history") {
+  const TempDir folder;
+  const auto result = run_training(digits_run(folder, "run"), {.report = false});
+  const std::string text = folder.read("run/log.jsonl");
+  CHECK(std::ranges::count(text, '\n') == 3);
+  std::ostringstream loss;
+  loss.precision(17);
+  CHECK(text.starts_with("{\"epoch\":0,\"loss\":"));
+  CHECK(std::stod(text.substr(18)) == result.history.epochs[0].at("loss"));
+}
+
+TEST_CASE("run: saved models are the trained one and the best one, and take raw pixels") {
+  const TempDir folder;
+  auto result = run_training(digits_run(folder, "run"), {.report = false});
+  nn::Model last = nn::load_model(folder.file("run/last.safetensors"));
+  CHECK(last.classes == std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+  const auto raw = nn::data::draw_digits(1, 3, true, {.scale = 1});  // pixels from 0 to 255
+  const auto prepared = nn::data::draw_digits(1, 3, true);
+  const nn::EvalMode evaluation(result.model);
+  CHECK(same_bits(last.predict(raw->all().x), result.model(prepared->all().x)));
+  nn::Model best = nn::load_model(folder.file("run/best.safetensors"));
+  if (*result.best_epoch == 2) CHECK(same_bits(best.predict(raw->all().x), last.predict(raw->all().x)));
+}
+
+TEST_CASE("run: a run that is interrupted and resumed leaves the same files as one that is not") {
+  const TempDir folder;
+  auto whole = run_training(digits_run(folder, "whole"), {.report = false});
+  for (const int stop : {7, 19, 30}) {
+    const std::string name = "run" + std::to_string(stop);
+    int steps = 0;
+    const auto first = run_training(digits_run(folder, name),
+                                    {.interrupted = [&] { return ++steps == stop; }, .report = false});
+    CHECK(first.history.interrupted);
+    CHECK(first.history.steps == stop);
+    auto second = run_training(digits_run(folder, name),
+                               {.resume = folder.file(name + "/last.safetensors"), .report = false});
+    CHECK_FALSE(second.history.interrupted);
+    CHECK(second.best_epoch == whole.best_epoch);
+    const auto a = whole.model.named_state(), b = second.model.named_state();
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i)
+      CHECK_MESSAGE(same_bits(a[i].value, b[i].value), a[i].name, " ", stop);
+    for (const char* file : {"log.csv", "log.jsonl", "best.safetensors"})
+      CHECK_MESSAGE(folder.read(name + "/" + file) == folder.read(std::string("whole/") + file), file, " ",
+                    stop);
+  }
+}
+
+TEST_CASE("run: a run goes on with more epochs, and with nothing else changed") {
+  const TempDir folder;
+  const std::string checkpoint = folder.file("run/last.safetensors");
+  const std::vector<std::string> constant{"schedule={\"type\": \"step\", \"step_size\": 2}"};
+  const auto config = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), constant.begin(), constant.end());
+    return digits_run(folder, "run", more);
+  };
+  run_training(config({"training.epochs=1"}), {.report = false});
+  CHECK(refusal([&] {
+          run_training(config({"training.epochs=2", "optimizer.lr=0.02"}), {.resume = checkpoint});
+        }) == checkpoint +
+                  ": /optimizer/lr is 0.02, expected 0.01 as in the run that goes on; only training.epochs "
+                  "and out may change");
+  CHECK(refusal([&] {
+          run_training(config({"monitor={}"}), {.resume = checkpoint});
+        }).starts_with(checkpoint + ": /monitor is "));
+  const auto longer = run_training(config({"training.epochs=2"}), {.resume = checkpoint, .report = false});
+  CHECK(longer.history.epochs.size() == 2);
+  run_training(digits_run(folder, "whole", {constant[0], "training.epochs=2"}), {.report = false});
+  CHECK(folder.read("run/log.csv") == folder.read("whole/log.csv"));
+}
+
+TEST_CASE("run: a folder with another run's files is refused, or cleared if asked for") {
+  const TempDir folder;
+  run_training(digits_run(folder, "run", {"training.epochs=1", "monitor={}"}), {.report = false});
+  const std::string log = folder.read("run/log.csv");
+  CHECK(refusal([&] { run_training(digits_run(folder, "run")); }) ==
+        folder.file("run") +
+            ": the folder holds config.json of another run, expected one without; resume that run, allow "
+            "overwriting, or name another folder as \"out\"");
+  CHECK(folder.read("run/log.csv") == log);
+  const auto result =
+      run_training(digits_run(folder, "run", {"training.epochs=2"}), {.overwrite = true, .report = false});
+  CHECK(std::ranges::find(result.files, "health.csv") == result.files.end());
+  CHECK(std::ranges::count(folder.read("run/log.csv"), '\n') == 3);
+}
+
+TEST_CASE("run: classes of a CSV file are learnt, from features that are standardized by the training part") {
+  const TempDir folder;
+  const std::string path = folder.write("clouds.csv", clouds());
+  const RunConfig config = parse_run(R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [2], "layers": [
+        { "type": "dense", "units": 16, "activation": "relu" }, { "type": "dense", "units": 3 } ] },
+      "data": { "format": "csv", "path": ")" +
+                                         path + R"(", "target": "cloud", "features": ["x", "y"],
+                "stratified": true },
+      "loss": "cross_entropy", "optimizer": { "type": "adam", "lr": 0.02 },
+      "training": { "epochs": 15 }, "out": ")" +
+                                         folder.file("run") + "\" }",
+                                     "run.json");
+  const auto result = run_training(config);
+  CHECK(*result.last("val_accuracy") > 0.95);
+  nn::Model saved = nn::load_model(folder.file("run/best.safetensors"));
+  CHECK(saved.features == std::vector<std::string>{"x", "y"});
+  CHECK(saved.target == "cloud");
+  CHECK(saved.classes == std::vector<std::string>{"A", "B", "C"});
+  const auto raw = nn::data::load_csv_inputs(path, {.target = "cloud", .features = {"x", "y"}});
+  const auto labels = nn::data::load_csv(path, {.target = "cloud"}).dataset->y();
+  CHECK(nn::accuracy(saved.predict(raw.x), labels) > 0.95);
+
+  const auto data = load_data(config.data, 42);
+  CHECK(data.train->size() == 192);
+  const auto x = data.train->all().x;
+  CHECK(std::abs(x.mean(0).data<float>()[0]) < 1e-5);
+  CHECK(std::abs(data.validation->all().x.mean(0).data<float>()[0]) > 1e-5);
+}
+
+TEST_CASE("run: a number is learnt from a CSV file") {
+  const TempDir folder;
+  const std::string path = folder.write("line.csv", line_points());
+  const std::string text = R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [1], "layers": [ { "type": "dense", "units": 1 } ] },
+      "data": { "format": "csv", "path": ")" +
+                           path + R"(", "delimiter": ";", "regression": true },
+      "loss": "mse", "optimizer": { "type": "sgd", "lr": 0.1 },
+      "schedule": { "type": "reduce_on_plateau", "patience": 2 },
+      "training": { "epochs": 30, "batch_size": 16 }, "out": ")" +
+                           folder.file("run") + "\" }";
+  const auto result = run_training(parse_run(text, "run.json"));
+  CHECK(*result.last("val_mae") < 1e-3);
+  CHECK(
+      refusal([&] {
+        run_training(parse_run(text, "run.json", {"loss=cross_entropy", "out=x"}));
+      }) ==
+      "run: /loss: cross_entropy is for classes, the data's targets are numbers, expected mse, l1, huber or "
+      "bce_with_logits");
+}
+
+TEST_CASE("run: npy files are learnt") {
+  const TempDir folder;
+  Stream random(8, Purpose::user);
+  Tensor x = empty({120, 3}), y = empty({120, 2});
+  for (float& value : x.mutable_data<float>()) value = static_cast<float>(random.uniform(-1, 1));
+  for (std::int64_t i = 0; i < 120; ++i) {
+    const auto row = x.data<float>().subspan(static_cast<std::size_t>(3 * i), 3);
+    y.mutable_data<float>()[static_cast<std::size_t>(2 * i)] = row[0] + row[1];
+    y.mutable_data<float>()[static_cast<std::size_t>(2 * i + 1)] = row[2];
+  }
+  io::save_npy(folder.file("x.npy"), x);
+  io::save_npy(folder.file("y.npy"), y);
+  const auto result = run_training(parse_run(R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [3], "layers": [ { "type": "dense", "units": 2 } ] },
+      "data": { "format": "npy", "x": ")" + folder.file("x.npy") +
+                                                 R"(", "y": ")" + folder.file("y.npy") +
+                                                 R"(", "regression": true, "validation": 0 },
+      "loss": "l1", "optimizer": { "type": "adam", "lr": 0.05 },
+      "training": { "epochs": 60, "batch_size": 8 }, "out": ")" +
+                                                 folder.file("run") + "\" }",
+                                             "run.json"));
+  CHECK(result.monitor == "loss");
+  CHECK(*result.last("mae") < 0.05);
+}
+
+TEST_CASE("run: data and models that do not fit are refused before the folder is touched") {
+  const TempDir folder;
+  const auto message = [&](const std::vector<std::string>& overrides) {
+    return refusal([&] { run_training(digits_run(folder, "run", overrides)); });
+  };
+  CHECK(message({"model.input_shape=[784]"}) ==
+        "run: /model: it takes samples [784], expected [28, 28], as those of the data are");
+  CHECK(message({"model.layers.4.units=11"}) ==
+        "run: /model: it gives [1, 11] for a sample, expected [1, 10], one number a class");
+  CHECK(
+      message({"loss=mse"}) ==
+      "run: /loss: mse is for numbers, the data's targets are classes, expected cross_entropy, or data with "
+      "\"regression\": true");
+  CHECK(message({"loss={\"type\":\"cross_entropy\",\"weight\":[1]}"}) ==
+        "run: /loss/weight: there are 1 factors, expected 10, one a class");
+  CHECK(message({"model.dtype=f64"}) == "run: /model: its parameters are f64, expected f32, as data are");
+  CHECK(message({"data={\"format\":\"idx\",\"path\":\"/nowhere\"}"}).starts_with("/nowhere"));
+  CHECK(folder.names().empty());
+}
+
+TEST_CASE("run: a run that diverges says so and throws nothing") {
+  const TempDir folder;
+  const auto result = run_training(
+      digits_run(folder, "run",
+                 {"schedule={\"type\":\"step\",\"step_size\":9}", "optimizer={\"type\":\"sgd\",\"lr\":1e38}",
+                  "model.layers.2={\"type\":\"relu\"}"}));
+  CHECK(result.history.diverged);
+  CHECK_FALSE(result.history.reason.empty());
+}
+
+TEST_CASE("run: recycling and class weights are part of a run") {
+  const TempDir folder;
+  const auto result =
+      run_training(digits_run(folder, "run",
+                              {"recycle={\"steps\": 10}", "model.layers.1.activation=relu",
+                               "loss={\"type\":\"cross_entropy\",\"weight\":[1,1,1,1,1,1,1,1,1,2]}"}),
+                   {.report = false});
+  CHECK(*result.last("val_accuracy") > 0.7);
+}
+
+TEST_CASE("run: examples/mnist_mlp.json gives the weights of the C++ example, bit for bit") {
+  const TempDir folder;
+  const char* build = std::getenv("RILL_BUILD_DIR");
+  const std::string program =
+      std::filesystem::absolute(std::string(build ? build : "build") + "/examples/mnist_mlp");
+  // Where MNIST is not found the program draws its digits.
+  const auto outcome = test::run_program(
+      "/bin/sh", {"-c", "cd " + folder.path() + " && exec " + program + " --quick --seed 7 --out ."},
+      {{"RILL_DATA", std::nullopt}});
+  REQUIRE(outcome.status == 0);
+  auto result =
+      run_training(optim::load_run("examples/mnist_mlp.json",
+                                   {"seed=7", "training.epochs=2", "data.format=drawn_digits",
+                                    "data.train=6000", "data.test=1000", "out=" + folder.file("run")}),
+                   {.report = false});
+  const auto expected = io::load_safetensors(folder.file("model.safetensors"));
+  const auto state = result.model.named_state();
+  REQUIRE(state.size() == expected.tensors.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    CHECK(state[i].name == expected.tensors[i].first);
+    CHECK_MESSAGE(same_bits(state[i].value, expected.tensors[i].second), state[i].name);
+  }
+}
