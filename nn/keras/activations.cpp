@@ -100,18 +100,19 @@ std::optional<LayerConfig> activation_object(Layer& layer, const Node& value) {
   const Json nothing = Json::object();
   Fields fields(value.has("config") ? value.at("config") : Node(nothing, value.file(), value.pointer()),
                 name);
+  fields.ignore({"name", "trainable", "dtype", "batch_input_shape", "activity_regularizer"});
   if (name == "Activation") {
-    const Node inner = fields.node().at("activation");
-    return activation_named(inner, inner.text());
+    const std::optional<Node> inner = fields.find("activation");
+    fields.finish();
+    if (!inner) fields.node().fail("\"activation\" is missing, expected it");
+    return activation_named(*inner, inner->text());
   }
   std::optional<LayerConfig> read = activation_layer(layer, name, fields);
   if (!read && name == "PReLU")
     kind.fail("the activation of " + layer.fields.owner() +
-              " is a PReLU, expected one without weights; make it a layer "
-              "of its own");
+              " is a PReLU, expected one without weights; make it a layer of its own");
   if (!read)
     kind.fail("unknown activation " + config::in_quotes(name) + config::suggestion(name, activation_names));
-  fields.ignore({"name", "trainable", "dtype", "batch_input_shape", "activity_regularizer"});
   fields.finish();
   return read;
 }

@@ -41,18 +41,20 @@ std::vector<std::size_t> axes_of(Layer& layer) {
   return axes;
 }
 
+// rill's normalisations start with these values, whatever the initializers.
+void check_start(Layer& layer, std::string_view key, double start) {
+  if (!layer.import.weights_follow && constant_of(layer, key, start) != start)
+    layer.fields.refuse(key, *layer.fields.given(key), start == 0 ? "Zeros" : "Ones");
+  layer.fields.ignore({key});
+}
+
 // gamma and beta. One that Keras does not have is at its initial value and stays there.
 void add_affine(Layer& layer, const Sizes& sizes) {
   const bool center = layer.fields.boolean("center", true), scale = layer.fields.boolean("scale", true);
   for (const char* key : {"gamma_regularizer", "beta_regularizer", "gamma_constraint", "beta_constraint"})
     check_penalty(layer, key);
-  const auto check_start = [&](const char* key, double start) {
-    if (!layer.import.weights_follow && constant_of(layer, key, start) != start)
-      layer.fields.refuse(key, *layer.fields.given(key), start == 0 ? "Zeros" : "Ones");
-    layer.fields.ignore({key});
-  };
-  check_start("gamma_initializer", 1);
-  check_start("beta_initializer", 0);
+  check_start(layer, "gamma_initializer", 1);
+  check_start(layer, "beta_initializer", 0);
   if (scale) layer.add_slot("gamma", "weight", sizes);
   if (center) layer.add_slot("beta", "bias", sizes);
   if (!scale && center) layer.freeze("weight");
@@ -159,12 +161,8 @@ void read_batch_normalization(Layer& layer) {
   norm.affine = has_affine(layer);
   const Sizes channels{shape.front()};
   add_affine(layer, channels);
-  for (const char* key : {"moving_mean_initializer", "moving_variance_initializer"}) {
-    const double start = std::string_view(key) == "moving_mean_initializer" ? 0 : 1;
-    if (!layer.import.weights_follow && constant_of(layer, key, start) != start)
-      fields.refuse(key, *fields.given(key), start == 0 ? "Zeros" : "Ones");
-    fields.ignore({key});
-  }
+  check_start(layer, "moving_mean_initializer", 0);
+  check_start(layer, "moving_variance_initializer", 1);
   layer.add_slot("moving_mean", "running_mean", channels);
   layer.add_slot("moving_variance", "running_var", channels);
   fields.refuse_set({"renorm", "renorm_clipping", "virtual_batch_size", "adjustment"});

@@ -37,6 +37,7 @@ Node model_in(const Node& document) {
       version.fail("the model is of Keras " + version.text() +
                    ", expected 2 or later; load and save it there");
   }
+  model.at("config");
   return model;
 }
 

@@ -1,4 +1,6 @@
 // Regularizers and constraints of Keras. They act in training alone, and rill has neither.
+#include <charconv>
+
 #include <rill/nn/keras/import.hpp>
 
 namespace rill::nn::keras {
@@ -9,6 +11,13 @@ struct Penalty {
   double l1 = 0, l2 = 0;
   bool only_norms = false;  // l1 and l2 say all of it
 };
+
+// 0.0002, not 2e-04.
+std::string decimals(double value) {
+  char digits[400];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), value, std::chars_format::fixed).ptr;
+  return value < 1e-9 || value > 1e9 ? config::number_text(value) : std::string(digits, end);
+}
 
 double factor_in(const Node& value, const char* key) {
   if (!value.has("config") || !value.at("config").has(key)) return 0;
@@ -44,13 +53,12 @@ void check_penalty(Layer& layer, std::string_view key) {
         ", expected null, as rill constrains no weights; load with drop_regularizers to train without it");
   if (penalty.only_norms && penalty.l1 == 0 && penalty.l2 == 0) return;
   std::string factors;
-  if (penalty.l1 != 0) factors += " with l1 " + config::number_text(penalty.l1);
-  if (penalty.l2 != 0)
-    factors += (factors.empty() ? " with l2 " : " and l2 ") + config::number_text(penalty.l2);
+  if (penalty.l1 != 0) factors += " with l1 " + decimals(penalty.l1);
+  if (penalty.l2 != 0) factors += (factors.empty() ? " with l2 " : " and l2 ") + decimals(penalty.l2);
   const bool weight_decay = penalty.only_norms && penalty.l1 == 0 && !key.starts_with("activity");
   value->fail(has + config::in_quotes(penalty.kind) + factors +
               ", expected null, as rill's losses have no such term; " +
-              (weight_decay ? "train with weight_decay " + config::number_text(2 * penalty.l2) +
+              (weight_decay ? "train with weight_decay " + decimals(2 * penalty.l2) +
                                   ", which is the same for SGD and Adam, or load with drop_regularizers"
                             : std::string("load with drop_regularizers to train without it")));
 }
