@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <initializer_list>
 #include <utility>
 
 #include <rill/core/bits.hpp>
-#include <rill/core/io/csv.hpp>
 #include <rill/optim/callbacks.hpp>
 
 namespace rill::optim::callbacks {
@@ -40,6 +38,13 @@ void check_number(const char* where, const char* key, double value) {
              ", expected a finite number, 0 or more");
 }
 
+// The best of another number says nothing.
+void check_monitor(const char* where, const std::string& monitor, const StateDict& state) {
+  const std::string& saved = state.text("monitor", where);
+  RILL_CHECK(saved == monitor, where, ": monitor is \"", monitor, "\", expected \"", saved,
+             "\" as in the state");
+}
+
 void check_known(const char* where, const char* key, std::optional<double> value) {
   RILL_CHECK(!value || !std::isnan(*value), where, ": ", key, " is nan, expected a number");
 }
@@ -48,14 +53,6 @@ std::string numbers(const Logs& logs) {
   std::string text;
   for (const auto& [name, value] : logs) text += fmt::format("  {} {:.4g}", name, value);
   return text;
-}
-
-// A name as a field of a CSV file (RFC 4180).
-std::string csv_field(const std::string& name, char separator) {
-  if (name.find_first_of(std::string("\"\r\n") + separator) == std::string::npos) return name;
-  std::string quoted = "\"";
-  for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted + '"';
 }
 
 }  // namespace
@@ -68,22 +65,21 @@ void Progress::clear_line() {
   drawn_ = 0;
 }
 
-void Progress::on_epoch_begin(Run&) {
-  epoch_start_ = Clock::now();
+void Progress::begin(const Run& run) {
+  start_ = Clock::now();
   last_draw_ = Clock::time_point();
-  epoch_steps_ = 0;
+  first_step_ = run.epoch_step;
 }
 
 void Progress::on_train_batch_end(Run& run) {
-  ++epoch_steps_;
   const auto now = Clock::now();
   if (!redraw_ || now - last_draw_ < std::chrono::milliseconds(100)) return;
   last_draw_ = now;
   constexpr std::int64_t width = 24;
-  const auto filled = static_cast<std::size_t>(width * epoch_steps_ / run.batches);
-  const double seconds = std::chrono::duration<double>(now - epoch_start_).count();
-  const double left =
-      seconds / static_cast<double>(epoch_steps_) * static_cast<double>(run.batches - epoch_steps_);
+  const auto filled = static_cast<std::size_t>(width * run.epoch_step / run.batches);
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double left = seconds / static_cast<double>(run.epoch_step - first_step_) *
+                      static_cast<double>(run.batches - run.epoch_step);
   const std::string line =
       fmt::format("epoch {}/{} [{}{}] {:.0f} s left{}", run.epoch + 1, run.epochs, std::string(filled, '#'),
                   std::string(width - filled, '.'), left, numbers(run.logs));
@@ -93,7 +89,7 @@ void Progress::on_train_batch_end(Run& run) {
 }
 
 void Progress::on_epoch_end(Run& run) {
-  const double seconds = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   clear_line();
   out_ << fmt::format("epoch {}/{}{}  {:.1f} s\n", run.epoch + 1, run.epochs, numbers(run.logs), seconds)
        << std::flush;
@@ -101,7 +97,8 @@ void Progress::on_epoch_end(Run& run) {
 
 void Progress::on_train_end(Run& run) {
   clear_line();
-  if (run.stopped()) out_ << "stopped: " << run.reason() << '\n' << std::flush;
+  if (run.ended())
+    out_ << (run.stopped() ? "stopped: " : "interrupted: ") << run.reason() << '\n' << std::flush;
 }
 
 // --- EarlyStopping ----------------------------------------------------------------------------------------------------
@@ -114,7 +111,8 @@ EarlyStopping::EarlyStopping(EarlyStoppingOptions options) : options_(std::move(
   options_.mode = mode_of("EarlyStopping", options_.mode, options_.monitor);
 }
 
-void EarlyStopping::on_train_begin(Run&) {
+void EarlyStopping::on_train_begin(Run& run) {
+  if (run.resumed) return;
   best_.reset();
   best_state_.clear();
   best_epoch_ = wait_ = 0;
@@ -124,7 +122,38 @@ void EarlyStopping::keep_weights(Run& run) {
   best_epoch_ = run.epoch;
   if (!options_.restore_best_weights) return;
   best_state_.clear();
-  for (const auto& [name, value] : run.model.named_state()) best_state_.push_back(value.detach().clone());
+  for (const auto& [name, value] : run.model.named_state())
+    best_state_.push_back({name, value.detach().clone()});
+}
+
+StateDict EarlyStopping::state_dict() const {
+  StateDict state{
+      .numbers = {{"best_epoch", static_cast<double>(best_epoch_)}, {"wait", static_cast<double>(wait_)}},
+      .texts = {{"monitor", options_.monitor}}};
+  state.set_optional("best", best_);
+  for (const auto& [name, value] : best_state_) state.tensors["best." + name] = value;
+  return state;
+}
+
+void EarlyStopping::load_state_dict(const Run& run, const StateDict& state) {
+  check_monitor("EarlyStopping", options_.monitor, state);
+  RILL_CHECK(options_.restore_best_weights || state.tensors.empty(),
+             "EarlyStopping: state has best weights, expected none without restore_best_weights");
+  std::vector<nn::NamedTensor> weights;
+  if (!state.tensors.empty()) {
+    for (const auto& [name, value] : run.model.named_state()) {
+      const Tensor& best = state.tensor("best." + name, "EarlyStopping");
+      RILL_CHECK(best.shape() == value.shape() && best.dtype() == value.dtype(), "EarlyStopping: best \"",
+                 name, "\" is ", best.dtype(), " ", best.shape(), ", model expects ", value.dtype(), " ",
+                 value.shape());
+      weights.push_back({name, best});
+    }
+  }
+  const std::int64_t best_epoch = state.count("best_epoch", "EarlyStopping");
+  wait_ = state.count("wait", "EarlyStopping");
+  best_epoch_ = best_epoch;
+  best_ = state.optional("best");
+  best_state_ = std::move(weights);
 }
 
 void EarlyStopping::on_epoch_end(Run& run) {
@@ -154,7 +183,7 @@ void EarlyStopping::on_train_end(Run& run) {
   if (best_state_.empty()) return;
   auto state = run.model.named_state();
   for (std::size_t i = 0; i < state.size(); ++i) {
-    rill::detail::copy_values(best_state_[i], state[i].value);
+    rill::detail::copy_values(best_state_[i].value, state[i].value);
   }
   best_state_.clear();
 }
@@ -193,6 +222,18 @@ void ModelCheckpoint::on_epoch_end(Run& run) {
   best_ = best;
 }
 
+StateDict ModelCheckpoint::state_dict() const {
+  StateDict state{.texts = {{"monitor", options_.monitor}, {"last_file", last_file_}}};
+  state.set_optional("best", best_);
+  return state;
+}
+
+void ModelCheckpoint::load_state_dict(const Run&, const StateDict& state) {
+  check_monitor("ModelCheckpoint", options_.monitor, state);
+  last_file_ = state.text("last_file", "ModelCheckpoint");
+  best_ = state.optional("best");
+}
+
 // --- ReduceLROnPlateau ------------------------------------------------------------------------------------------------
 
 ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options_(std::move(options)) {
@@ -209,8 +250,25 @@ void ReduceLROnPlateau::on_train_begin(Run& run) {
   for (const Schedule* schedule : run.schedules)
     RILL_CHECK(schedule->scales_initial_lr(), "ReduceLROnPlateau: the schedule ", schedule->name(),
                " sets the learning rate whatever it was, expected schedules that scale it");
+  if (run.resumed) return;
   best_.reset();
   wait_ = cooldown_ = 0;
+}
+
+StateDict ReduceLROnPlateau::state_dict() const {
+  StateDict state{
+      .numbers = {{"wait", static_cast<double>(wait_)}, {"cooldown", static_cast<double>(cooldown_)}},
+      .texts = {{"monitor", options_.monitor}}};
+  state.set_optional("best", best_);
+  return state;
+}
+
+void ReduceLROnPlateau::load_state_dict(const Run&, const StateDict& state) {
+  check_monitor("ReduceLROnPlateau", options_.monitor, state);
+  const std::int64_t wait = state.count("wait", "ReduceLROnPlateau");
+  cooldown_ = state.count("cooldown", "ReduceLROnPlateau");
+  wait_ = wait;
+  best_ = state.optional("best");
 }
 
 void ReduceLROnPlateau::on_epoch_end(Run& run) {
@@ -232,61 +290,6 @@ void ReduceLROnPlateau::on_epoch_end(Run& run) {
     wait_ = 0;
   }
 }
-
-// --- CSVLogger --------------------------------------------------------------------------------------------------------
-
-CSVLogger::CSVLogger(std::string file, char separator, bool append)
-    : path_(std::move(file)), separator_(separator), append_(append) {
-  RILL_CHECK(!path_.empty(), "CSVLogger: the file has no name, expected one");
-  io::CsvReader::from_text("", "CSVLogger", separator);  // knows which separators will do
-}
-
-// The columns of a file that rows are added to.
-void CSVLogger::read_columns() {
-  io::CsvReader reader(path_, separator_);
-  if (!reader.next()) return;
-  for (std::size_t i = 0; i < reader.size(); ++i) columns_.emplace_back(reader[i]);
-  RILL_CHECK(columns_[0] == "epoch", path_, ": the first column is ", io::quote_csv_field(columns_[0]),
-             ", expected \"epoch\" to append to");
-  std::ifstream file(path_, std::ios::binary);
-  file.seekg(-1, std::ios::end);
-  if (file.get() != '\n') pending_ = "\n";
-}
-
-void CSVLogger::on_train_begin(Run&) {
-  file_.close();
-  file_.clear();
-  columns_.clear();
-  pending_.clear();
-  if (append_ && std::filesystem::exists(path_)) read_columns();
-  file_.open(path_, std::ios::binary | (append_ ? std::ios::app : std::ios::trunc));
-  RILL_CHECK(file_, path_,
-             ": cannot be opened for writing, expected a writable file in a folder that exists");
-}
-
-void CSVLogger::on_epoch_end(Run& run) {
-  if (columns_.empty()) {
-    columns_.emplace_back("epoch");
-    for (const auto& [name, value] : run.logs) columns_.push_back(name);
-    for (const std::string& name : columns_)
-      pending_ += (pending_.empty() ? "" : std::string(1, separator_)) + csv_field(name, separator_);
-    pending_ += '\n';
-  }
-  for (const auto& [name, value] : run.logs) {
-    RILL_CHECK(std::ranges::find(columns_, name) != columns_.end(), path_, ": there is no column \"", name,
-               "\", expected one for each number in the logs; write to another file");
-  }
-  std::string text = pending_ + std::to_string(run.epoch);
-  for (std::size_t i = 1; i < columns_.size(); ++i) {
-    text += separator_;
-    if (run.logs.contains(columns_[i])) text += fmt::format("{}", run.logs.at(columns_[i]));
-  }
-  file_ << text << '\n' << std::flush;
-  RILL_CHECK(file_, path_, ": a row cannot be written, expected room on the disk");
-  pending_.clear();
-}
-
-void CSVLogger::on_train_end(Run&) { file_.close(); }
 
 // --- TerminateOnNaN ---------------------------------------------------------------------------------------------------
 

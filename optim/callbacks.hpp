@@ -1,6 +1,7 @@
 // Callbacks for Trainer::fit, with Keras' names, options and rules.
 //
-// A callback is for one run at a time, and begins anew with the next; but ModelCheckpoint goes on from its best. What a callback watches ("monitor") is a name in the logs: "loss", a metric, or one
+// A callback is for one run at a time, and begins anew with the next, but for one that is resumed; ModelCheckpoint goes on
+// from its best. What a callback watches ("monitor") is a name in the logs: "loss", a metric, or one
 // of these with "val_" in front.
 #pragma once
 
@@ -58,19 +59,21 @@ class Progress final : public Callback {
  public:
   /// The stream must outlive the callback.
   explicit Progress(std::ostream& out, bool redraw = false) : out_(out), redraw_(redraw) {}
-  void on_epoch_begin(Run& run) override;
+  void on_train_begin(Run& run) override { begin(run); }
+  void on_epoch_begin(Run& run) override { begin(run); }
   void on_train_batch_end(Run& run) override;
   void on_epoch_end(Run& run) override;
   void on_train_end(Run& run) override;
 
  private:
   using Clock = std::chrono::steady_clock;
+  void begin(const Run& run);
   void clear_line();
   std::ostream& out_;
   bool redraw_;
-  std::size_t drawn_ = 0;  // characters on the line
-  std::int64_t epoch_steps_ = 0;
-  Clock::time_point epoch_start_, last_draw_;
+  std::size_t drawn_ = 0;        // characters on the line
+  std::int64_t first_step_ = 0;  // of the epoch, that was seen
+  Clock::time_point start_, last_draw_;
 };
 
 struct EarlyStoppingOptions {
@@ -92,6 +95,9 @@ class EarlyStopping final : public Callback {
   void on_train_begin(Run& run) override;
   void on_epoch_end(Run& run) override;
   void on_train_end(Run& run) override;
+  std::string_view type() const override { return "EarlyStopping"; }
+  StateDict state_dict() const override;
+  void load_state_dict(const Run& run, const StateDict& state) override;
 
   std::optional<double> best() const { return best_; }
   std::int64_t best_epoch() const { return best_epoch_; }  ///< counts from 0
@@ -101,7 +107,7 @@ class EarlyStopping final : public Callback {
   EarlyStoppingOptions options_;
   std::optional<double> best_;
   std::int64_t best_epoch_ = 0, wait_ = 0;
-  std::vector<Tensor> best_state_;
+  std::vector<nn::NamedTensor> best_state_;
 };
 
 struct ModelCheckpointOptions {
@@ -120,6 +126,9 @@ class ModelCheckpoint final : public Callback {
   explicit ModelCheckpoint(std::string file, ModelCheckpointOptions options = {});
   /// Throws Error if the name's format is wrong or the file cannot be written; an older file is left as it was then.
   void on_epoch_end(Run& run) override;
+  std::string_view type() const override { return "ModelCheckpoint"; }
+  StateDict state_dict() const override;
+  void load_state_dict(const Run& run, const StateDict& state) override;
   const std::string& last_file() const { return last_file_; }  ///< empty before the first
 
  private:
@@ -149,6 +158,9 @@ class ReduceLROnPlateau final : public Callback {
   /// Throws Error for a schedule that sets the learning rate whatever it was before, as OneCycleLR does.
   void on_train_begin(Run& run) override;
   void on_epoch_end(Run& run) override;
+  std::string_view type() const override { return "ReduceLROnPlateau"; }
+  StateDict state_dict() const override;
+  void load_state_dict(const Run& run, const StateDict& state) override;
 
  private:
   ReduceLROnPlateauOptions options_;
@@ -157,7 +169,8 @@ class ReduceLROnPlateau final : public Callback {
 };
 
 /// A row an epoch: "epoch" from 0 on and the numbers of the logs under their names, with enough digits to read the same
-/// numbers back; the first row decides the columns, and what a later one lacks is left empty. Flushed after every row.
+/// numbers back; the first row decides the columns, and what a later one lacks is left empty. Flushed after every row. A run that is resumed cuts the file back to the rows
+/// of its checkpoint.
 class CSVLogger final : public Callback {
  public:
   /// With `append` rows are added to a file that is there, under its columns. Throws Error for an empty name, and a
@@ -168,14 +181,22 @@ class CSVLogger final : public Callback {
   /// Throws Error if the file cannot be written, and if it has no column for a number.
   void on_epoch_end(Run& run) override;
   void on_train_end(Run& run) override;
+  std::string_view type() const override { return "CSVLogger"; }
+  StateDict state_dict() const override;
+  /// Throws Error if the file is not there any more, shorter, or has another first line.
+  void load_state_dict(const Run& run, const StateDict& state) override;
 
  private:
+  void open(std::ios::openmode mode);
+  void go_on();
+  std::string header() const;
   void read_columns();
   std::string path_;
   char separator_;
   bool append_;
   std::vector<std::string> columns_;
-  std::string pending_;  // what has to be written before the next row
+  std::string pending_;     // what has to be written before the next row
+  std::int64_t bytes_ = 0;  // of the file
   std::ofstream file_;
 };
 

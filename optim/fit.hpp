@@ -6,104 +6,26 @@
 //   trainer.fit(train, {.epochs = 5, .validation = &test, .callbacks = {progress}});
 //
 // A step is: forward, loss, backward, the callbacks' look at loss and gradients, the optimizer's step. What a run does
-// follows from its arguments alone, for any number of threads.
+// follows from its arguments alone, for any number of threads. It can be interrupted after any step, and resumed.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include <rill/nn/data/loader.hpp>
-#include <rill/nn/module.hpp>
-#include <rill/optim/losses.hpp>
-#include <rill/optim/optimizer.hpp>
-#include <rill/optim/schedule.hpp>
+#include <rill/optim/callback.hpp>
+#include <rill/optim/metric.hpp>
 
 namespace rill::optim {
 
-/// What is measured over an epoch: reset() at its start, update() with every batch, result() at its end.
-class Metric {
- public:
-  virtual ~Metric() = default;
-  virtual std::string name() const = 0;
-  virtual void reset() = 0;
-  virtual void update(const Tensor& prediction, const Tensor& target) = 0;
-  virtual double result() const = 0;
-};
-
-/// A metric that is the mean over samples of a number for each batch, such as a share or an error.
-std::shared_ptr<Metric> mean_metric(
-    std::string name, std::function<double(const Tensor& prediction, const Tensor& target)> of_batch);
-
-/// The share of samples whose largest logit is their label's: "accuracy".
-std::shared_ptr<Metric> accuracy();
-
-/// Names and numbers of an epoch, in the order in which they came: loss, metrics, then the same with "val_".
-class Logs {
- public:
-  void set(std::string_view name, double value);
-  bool contains(std::string_view name) const { return find(name) != nullptr; }
-  /// Throws Error, naming `where` and what there is, if there is no such number.
-  double at(std::string_view name, std::string_view where = "logs") const;
-  auto begin() const { return entries_.begin(); }
-  auto end() const { return entries_.end(); }
-  std::size_t size() const { return entries_.size(); }
-  std::string names() const;  ///< "loss, accuracy"
-
- private:
-  using Entry = std::pair<std::string, double>;
-  const Entry* find(std::string_view name) const;
-  std::vector<Entry> entries_;
-};
-
-/// A run of fit() as callbacks see it.
-struct Run {
-  Run(nn::Module& of_model, Optimizer& of_optimizer, const Loss& of_loss);
-
-  nn::Module& model;
-  Optimizer& optimizer;
-  const Loss& loss;
-  std::vector<Tensor> params;              ///< what the optimizer trains
-  std::vector<Schedule*> schedules = {};   ///< of FitOptions
-  std::int64_t epochs = 0;                 ///< that were asked for
-  std::int64_t epoch = 0;                  ///< counts from 0
-  std::int64_t batches = 0;                ///< an epoch
-  std::int64_t step = 0;                   ///< optimizer steps done, those before first_epoch included
-  const nn::data::Batch* batch = nullptr;  ///< of the current step
-  Logs logs;                               ///< of the epoch so far; with validation in on_epoch_end
-
-  /// Ends the run after the current step: the epoch ends there, with validation and on_epoch_end, if it had a step.
-  /// The first reason stays. Throws Error for an empty one.
-  void stop(std::string why);
-  /// Ends the run at once, as one whose numbers are of no use any more: before the optimizer's step the parameters stay
-  /// as they are, and nothing but on_train_end is called. The reason takes that of a stop().
-  void diverge(std::string why);
-  bool stopped() const { return stopped_; }
-  bool diverged() const { return diverged_; }
-  const std::string& reason() const { return reason_; }
-
- private:
-  bool stopped_ = false, diverged_ = false;
-  std::string reason_;
-};
-
-/// What is called while a model trains; every function does nothing by default. Names and times are Keras'.
-class Callback {
- public:
-  virtual ~Callback() = default;
-  virtual void on_train_begin(Run&) {}
-  virtual void on_epoch_begin(Run&) {}
-  virtual void on_train_batch_begin(Run&) {}
-  /// With the loss of the batch, before the backward pass.
-  virtual void on_loss(Run&, const Tensor&) {}
-  /// With every gradient in its place, before the optimizer's step.
-  virtual void on_gradients(Run&) {}
-  virtual void on_train_batch_end(Run&) {}
-  virtual void on_epoch_end(Run&) {}
-  virtual void on_train_end(Run&) {}
+/// A file from which the run can be resumed, replaced in one step each time; nn::load_weights reads it as well.
+struct CheckpointOptions {
+  std::string file = {};          ///< empty for none
+  std::int64_t every_steps = 0;   ///< optimizer steps; 0 for none within an epoch
+  std::int64_t every_epochs = 1;  ///< 0 for none at the end of an epoch; a run that is stopped ends with one
+  std::map<std::string, std::string> metadata = {};  ///< more for the file, such as the model's config
 };
 
 struct FitOptions {
@@ -117,16 +39,14 @@ struct FitOptions {
   std::vector<Schedule*> schedules = {};
   std::string schedule_metric = "val_loss";  ///< what schedules that need a metric are given
   std::vector<std::shared_ptr<Callback>> callbacks = {};
-};
-
-struct History {
-  std::vector<Logs> epochs;  ///< of every epoch that ended, the one that was stopped too
-  std::int64_t steps = 0;
-  bool diverged = false;
-  std::string reason;  ///< why the run ended early; empty if it did not
-
-  /// A number of every epoch, such as "val_loss". Throws Error if an epoch has none of that name.
-  std::vector<double> of(std::string_view name) const;
+  /// Written once all callbacks of a step or an epoch are done, and when the run is interrupted. Where a write fails, fit()
+  /// throws Error: the file is then the one before.
+  CheckpointOptions checkpoint = {};
+  /// A checkpoint to go on from; empty to begin anew. With a model, optimizer, schedules, callbacks, metrics and loader
+  /// made as for the first run, what comes is what would have come without a stop, bit by bit.
+  std::string resume = {};
+  /// Asked after every step; where it says true, the run is interrupted. A handler of signals can set a flag for it.
+  std::function<bool()> interrupted = {};
 };
 
 class Trainer {
@@ -139,7 +59,9 @@ class Trainer {
   Trainer& metrics(std::vector<std::shared_ptr<Metric>> metrics);
 
   /// Trains in training mode, and leaves every module in its own mode. Throws Error for options out of range, and what
-  /// model, loss or callbacks throw; parameters are then those of the last whole step.
+  /// model, loss or callbacks throw; parameters are then those of the last whole step. To resume: throws Error, and changes
+  /// nothing, for a file that is damaged or no checkpoint, one that does not fit (names, shapes and dtypes of the model, kind
+  /// and groups of the optimizer, lists of schedules, callbacks and metrics, the loader), and if all epochs are done.
   History fit(const nn::data::Loader& train, const FitOptions& options);
 
   /// "loss", the mean over samples, and the metrics, in evaluation mode and without recording. The metrics begin anew,

@@ -139,7 +139,11 @@ void Optimizer::set_lr(std::size_t group, double lr) {
 
 void Optimizer::scale_lr(std::size_t group, double factor) {
   detail::check_range(name_, "factor", factor, 0, INFINITY);
-  const double lr = group_at(group).lr * factor, initial_lr = groups_[group].initial_lr * factor;
+  restore_lr(group, group_at(group).lr * factor, groups_[group].initial_lr * factor);
+}
+
+void Optimizer::restore_lr(std::size_t group, double lr, double initial_lr) {
+  group_at(group);
   detail::check_range(name_, "lr", lr, 0, INFINITY);
   detail::check_range(name_, "initial_lr", initial_lr, 0, INFINITY);
   groups_[group].lr = lr;

@@ -64,6 +64,9 @@ class Optimizer {
   /// Multiplies the learning rate of a group, and what schedules scale from now on, so that a schedule goes on from
   /// there. Throws Error unless both stay finite and the factor is not negative.
   void scale_lr(std::size_t group, double factor);
+  /// Both as lr() and initial_lr() gave them, for a run that is resumed. Throws Error, and changes nothing, unless both
+  /// are finite and not negative.
+  void restore_lr(std::size_t group, double lr, double initial_lr);
 
   /// What is remembered of `param`. The tensors share their blocks with the optimizer: to write to them is to change
   /// what it remembers. Throws Error if it does not train this parameter.

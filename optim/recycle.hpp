@@ -94,6 +94,10 @@ class Recycle final : public Callback {
   /// Begins anew. Throws what recycle() would for this model: at once, not after so many steps.
   void on_train_begin(Run& run) override;
   void on_train_batch_end(Run& run) override { after_step(run.model, run.optimizer, run.step); }
+  std::string_view type() const override { return "Recycle"; }
+  /// The reports so far.
+  StateDict state_dict() const override;
+  void load_state_dict(const Run& run, const StateDict& state) override;
   /// To be called after each step with the number of steps so far. Returns whether it was time to recycle, which it never is before step 1. Throws what
   /// recycle() throws.
   bool after_step(nn::Module& model, Optimizer& optimizer, std::int64_t step);

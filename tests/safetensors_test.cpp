@@ -234,7 +234,7 @@ TEST_CASE("safetensors: bad fields of a tensor") {
     return with_fields("\"dtype\":" + name + "," + shape + offsets);
   };
   const std::string missing = " is missing, expected dtype, shape and data_offsets";
-  const std::string unsupported = " is not supported, expected F32, F64 or I64";
+  const std::string unsupported = " is not supported, expected F32, F64, I64, F16 or BF16";
   check_all({
       {"nothing", with_fields(""), "x: tensor \"w\": dtype" + missing},
       {"no dtype", with_fields(shape + offsets), "x: tensor \"w\": dtype" + missing},
@@ -248,8 +248,8 @@ TEST_CASE("safetensors: bad fields of a tensor") {
        "x: tensor \"w\": shape appears twice, expected once"},
       {"offsets twice", with_fields(f32 + shape + offsets + "," + offsets),
        "x: tensor \"w\": data_offsets appears twice, expected once"},
-      {"BF16", dtype("\"BF16\""), "x: tensor \"w\": dtype \"BF16\"" + unsupported},
-      {"F16", dtype("\"F16\""), "x: tensor \"w\": dtype \"F16\"" + unsupported},
+      {"I32", dtype("\"I32\""), "x: tensor \"w\": dtype \"I32\"" + unsupported},
+      {"F8_E4M3", dtype("\"F8_E4M3\""), "x: tensor \"w\": dtype \"F8_E4M3\"" + unsupported},
       {"U8", dtype("\"U8\""), "x: tensor \"w\": dtype \"U8\"" + unsupported},
       {"lower case", dtype("\"f32\""), "x: tensor \"w\": dtype \"f32\"" + unsupported},
       {"a line break in the dtype", dtype(R"("F\n32")"), "x: tensor \"w\": dtype \"F\\x0a32\"" + unsupported},

@@ -8,13 +8,17 @@
 
 #include <rill/core/error.hpp>
 #include <rill/core/io/file.hpp>
+#include <rill/core/io/half.hpp>
 #include <rill/core/io/safetensors.hpp>
+#include <rill/core/io/safetensors_checksum.hpp>
 #include <rill/core/io/safetensors_header.hpp>
 
 namespace rill::io {
 namespace {
 
 using safetensors::about;
+using safetensors::blank_checksum;
+using safetensors::checksum_key;
 using safetensors::Entry;
 using safetensors::format_name;
 using safetensors::in_quotes;
@@ -64,7 +68,7 @@ std::uint64_t checked_bytes(const Entry& entry, const std::string& where) {
   }
   RILL_CHECK(!overflow && count <= INT64_MAX / 8, about(where, entry.name), ": ", entry.describe(),
              " has too many elements, expected fewer than 2^60");
-  return empty ? 0 : count * size_of(entry.dtype);
+  return empty ? 0 : count * entry.stored.size;
 }
 
 /// Sorts the entries by their place and checks that they fill `data_bytes` without holes or overlaps.
@@ -86,8 +90,19 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_bytes, const s
 
 Tensor make_tensor(const Entry& entry, std::span<const std::byte> data) {
   const std::vector<std::int64_t> sizes(entry.shape.begin(), entry.shape.end());
-  Tensor tensor = empty(Shape(sizes), entry.dtype);
-  dispatch(entry.dtype, [&]<class T>(T) {
+  Tensor tensor = empty(Shape(sizes), entry.stored.dtype);
+  if (entry.stored.size == 2) {
+    const auto widen = entry.stored.name == "F16" ? from_f16 : from_bf16;
+    const std::byte* half = data.data() + entry.offsets[0];
+    for (float& value : tensor.mutable_data<float>()) {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, half, sizeof bits);
+      value = widen(bits);
+      half += sizeof bits;
+    }
+    return tensor;
+  }
+  dispatch(entry.stored.dtype, [&]<class T>(T) {
     const std::span<std::byte> out = std::as_writable_bytes(tensor.mutable_data<T>());
     if (!out.empty()) std::memcpy(out.data(), data.data() + entry.offsets[0], out.size());
   });
@@ -124,10 +139,38 @@ std::vector<const Named*> ordered(const Safetensors& file, const std::string& pa
   return order;
 }
 
+/// With what a checksum demands, after the checks.
+std::map<std::string, std::string> all_metadata(const Safetensors& file, const std::string& path) {
+  std::map<std::string, std::string> metadata = file.metadata;
+  RILL_CHECK(!metadata.contains(std::string(checksum_key)), path, ": metadata \"", checksum_key,
+             "\" is given, expected other names; it is written where checksum is set");
+  for (const auto& [key, value] : metadata)
+    RILL_CHECK(file.checksum || !key.starts_with(safetensors::own_prefix), path, ": metadata ",
+               in_quotes(key, false), " goes with a checksum alone, expected checksum to be set");
+  if (!file.checksum) return metadata;
+  metadata.emplace(checksum_key, blank_checksum);
+  // Were this the one key of rill's, damage to it would hide that there is a checksum.
+  const auto format = metadata.emplace(safetensors::format_key, "1").first;
+  RILL_CHECK(format->second == "1", path, ": metadata \"", safetensors::format_key, "\" is ",
+             in_quotes(format->second, false), ", expected \"1\"");
+  return metadata;
+}
+
+/// Puts the file's checksum into its header.
+void fill_checksum(std::string& header, const std::vector<const Named*>& order) {
+  const std::uint64_t length = header.size();
+  safetensors::Checksum checksum;
+  checksum.add(std::as_bytes(std::span(&length, 1)));
+  checksum.add(header);
+  for (const Named* each : order)
+    dispatch(each->second.dtype(), [&]<class T>(T) { checksum.add(std::as_bytes(each->second.data<T>())); });
+  header.replace(safetensors::find_checksum(header), blank_checksum.size(), checksum.digits());
+}
+
 std::string make_header(const std::vector<const Named*>& order, const Safetensors& file,
                         const std::string& path) {
   std::string pairs, tensors;
-  for (const auto& [key, value] : file.metadata)
+  for (const auto& [key, value] : all_metadata(file, path))
     pairs += (pairs.empty() ? "" : ",") + json_string(key, path) + ":" + json_string(value, path);
   std::uint64_t begin = 0;
   for (const Named* each : order) {
@@ -157,6 +200,7 @@ Safetensors parse_safetensors(std::span<const std::byte> content, const std::str
   check_layout(header.entries, parts.data.size(), where);
   Safetensors result;
   result.metadata = std::move(header.metadata);
+  result.checksum = safetensors::verify_checksum(content, parts.header, result.metadata, where);
   for (Entry& entry : header.entries) {
     Tensor tensor = make_tensor(entry, parts.data);
     result.tensors.emplace_back(std::move(entry.name), std::move(tensor));
@@ -170,7 +214,8 @@ Safetensors load_safetensors(const std::string& path) {
 
 void save_safetensors(const std::string& path, const Safetensors& file) {
   const std::vector<const Named*> order = ordered(file, path);
-  const std::string header = make_header(order, file, path);
+  std::string header = make_header(order, file, path);
+  if (file.checksum) fill_checksum(header, order);
   const std::uint64_t length = header.size();
   write_file_atomically(path, [&](Writer& writer) {
     writer.write(std::as_bytes(std::span(&length, 1)));

@@ -15,7 +15,6 @@ using Json = nlohmann::json;
 
 constexpr std::array fields{std::string_view("dtype"), std::string_view("shape"),
                             std::string_view("data_offsets")};
-constexpr std::array dtypes{DType::f32, DType::f64, DType::i64};
 
 /// Takes the parser's events one by one, so that duplicates, unknown fields and nesting are seen and nothing is kept
 /// of a header that breaks a rule.
@@ -45,10 +44,10 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       return true;
     }
     if (state_ != State::tensor || field_ != "dtype") refuse(in_quotes(value));
-    const auto known = std::ranges::find(dtypes, value, format_name);
-    RILL_CHECK(known != dtypes.end(), subject(), " ", in_quotes(value),
-               " is not supported, expected F32, F64 or I64");
-    header.entries.back().dtype = *known;
+    const auto known = std::ranges::find(stored_types, value, &Stored::name);
+    RILL_CHECK(known != stored_types.end(), subject(), " ", in_quotes(value),
+               " is not supported, expected F32, F64, I64, F16 or BF16");
+    header.entries.back().stored = *known;
     return true;
   }
 

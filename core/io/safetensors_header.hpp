@@ -1,6 +1,7 @@
 // The JSON header of a safetensors file, and the words that its errors share with the rest of the format.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,6 +16,18 @@ namespace rill::io::safetensors {
 
 inline constexpr std::string_view metadata_key = "__metadata__";
 
+/// How the file holds the elements of a tensor, and what they are in memory: F16 and BF16 are converted, exactly.
+struct Stored {
+  std::string_view name;  // "F32"
+  std::size_t size;       // bytes of an element
+  DType dtype;
+};
+
+/// The format's dtypes that can be read.
+inline constexpr std::array stored_types{Stored{"F32", 4, DType::f32}, Stored{"F64", 8, DType::f64},
+                                         Stored{"I64", 8, DType::i64}, Stored{"F16", 2, DType::f32},
+                                         Stored{"BF16", 2, DType::f32}};
+
 /// The format's spelling of a dtype: rill's in capitals.
 std::string format_name(DType dtype);
 
@@ -27,15 +40,16 @@ std::string about(const std::string& where, const std::string& name);
 /// What the header says of one tensor.
 struct Entry {
   std::string name;
-  DType dtype = DType::f32;
+  Stored stored = stored_types[0];
   std::vector<std::uint64_t> shape;
   std::vector<std::uint64_t> offsets;
   std::set<std::string> seen;  // fields that the header gives
 
   std::string describe() const {  // f32 [2, 10]
-    std::string sizes;
+    std::string sizes, type;
+    for (const char c : stored.name) type += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     for (const std::uint64_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-    return rill::detail::concat(dtype, " [", sizes, "]");
+    return rill::detail::concat(type, " [", sizes, "]");
   }
 };
 

@@ -21,6 +21,23 @@ concept Tagged = requires(T tagged) {
 };
 
 template <class T>
+concept PathOrObject = requires(T source) {
+  typename T::Object;
+  source.path;
+};
+using NumberOrText = std::variant<std::int64_t, std::string>;
+
+/// The key that tells the alternatives of a Tagged apart.
+template <class T>
+constexpr std::string_view tag_of() {
+  if constexpr (requires { T::tag; }) {
+    return T::tag;
+  } else {
+    return "type";
+  }
+}
+
+template <class T>
 struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
@@ -81,9 +98,14 @@ class Reader {
       value = node.integer(static_cast<std::int64_t>(std::max(check.low, -whole)),
                            static_cast<std::int64_t>(std::min(check.high, whole)));
     } else if constexpr (std::same_as<T, std::string>) {
+      if (!check.choices.empty()) choice(node, check);
       value = node.text();
-      if (!check.choices.empty() && std::ranges::find(check.choices, value) == check.choices.end())
-        node.fail("unknown value " + in_quotes(value) + suggestion(value, check.choices));
+    } else if constexpr (std::is_enum_v<T>) {
+      value = static_cast<T>(choice(node, check));
+    } else if constexpr (std::same_as<T, detail::NumberOrText>) {
+      read_number_or_text(node, value);
+    } else if constexpr (detail::PathOrObject<T>) {
+      read_path_or_object(node, value);
     } else if constexpr (detail::IsVector<T>::value) {
       read_items(node, value, check);
     } else if constexpr (detail::IsOptional<T>::value) {
@@ -132,6 +154,34 @@ class Reader {
     }
   }
 
+  // Where a text stands in the choices.
+  static std::ptrdiff_t choice(const Node& node, const Check& check) {
+    const std::string& text = node.text();
+    const auto found = std::ranges::find(check.choices, text);
+    if (found == check.choices.end())
+      node.fail("unknown value " + in_quotes(text) + suggestion(text, check.choices));
+    return found - check.choices.begin();
+  }
+
+  static void read_number_or_text(const Node& node, detail::NumberOrText& value) {
+    if (node.is_string()) {
+      value = node.text();
+    } else if (node.json().is_number()) {
+      read(node, value.emplace<std::int64_t>());
+    } else {
+      node.fail("got " + node.shown() + ", expected a number or a name");
+    }
+  }
+
+  template <class T>
+  static void read_path_or_object(const Node& node, T& value) {
+    value = {};
+    if (node.is_object()) return read(node, value.object);
+    if (!node.is_string()) node.fail("got " + node.shown() + ", expected a path or an object");
+    value.path = node.text();
+    if (value.path.empty()) node.fail("the path is empty, expected one");
+  }
+
   template <class T>
   static void read_items(const Node& node, std::vector<T>& values, const Check& check) {
     const std::size_t count = node.expect_array().size();
@@ -149,7 +199,7 @@ class Reader {
   template <detail::Tagged T>
   static void read_tagged(const Node& node, T& tagged) {
     using List = detail::Alternatives<decltype(tagged.value)>;
-    const std::string noun(T::noun);
+    const std::string noun(T::noun), tag(detail::tag_of<T>());
     if (T::by_name && node.is_string()) {
       bool needs = false;
       const bool found =
@@ -162,11 +212,11 @@ class Reader {
     }
     if (!node.is_object())
       node.fail("got " + node.shown() + ", expected " + (T::by_name ? "a name or " : "") +
-                "an object with \"type\"");
-    const Node type = node.at("type");
+                "an object with \"" + tag + "\"");
+    const Node type = node.at(tag);
     const bool found = choose<T>(tagged, type.text(), [&]<class Each>(Each& each) {
       Reader reader(node);
-      reader.known_.push_back("type");
+      reader.known_.push_back(detail::tag_of<T>());
       Each::fields(each, reader);
       reader.refuse_unknown();
     });
@@ -196,21 +246,27 @@ class Reader {
 class Writer {
  public:
   template <class T>
-  static OrderedJson write(const T& value) {
-    if constexpr (std::same_as<T, double>) {
+  static OrderedJson write(const T& value, const Check& check = {}) {
+    if constexpr (std::is_enum_v<T>) {
+      return check.choices.at(static_cast<std::size_t>(value));
+    } else if constexpr (std::same_as<T, detail::NumberOrText>) {
+      return std::visit([](const auto& each) -> OrderedJson { return each; }, value);
+    } else if constexpr (detail::PathOrObject<T>) {
+      return value.object ? write(*value.object) : OrderedJson(value.path);
+    } else if constexpr (std::same_as<T, double>) {
       RILL_CHECK(value - value == 0, "config: a number is ", value, ", expected finite ones in json");
       return value;
     } else if constexpr (detail::IsVector<T>::value) {
       OrderedJson items = OrderedJson::array();
-      for (const auto& item : value) items.push_back(write(item));
+      for (const auto& item : value) items.push_back(write(item, check));
       return items;
     } else if constexpr (detail::IsOptional<T>::value) {
-      return write(*value);
+      return write(*value, check);
     } else if constexpr (detail::Tagged<T>) {
       return std::visit(
           []<class Each>(const Each& each) {
             Writer writer;
-            writer.object_["type"] = Each::type_name;
+            writer.object_[std::string(detail::tag_of<T>())] = Each::type_name;
             Each::fields(each, writer);
             return writer.object_;
           },
@@ -225,15 +281,15 @@ class Writer {
   }
 
   template <class T>
-  void required(std::string_view key, const T& value, std::string_view, const Check& = {}) {
+  void required(std::string_view key, const T& value, std::string_view, const Check& check = {}) {
     if constexpr (detail::IsOptional<T>::value) {
       if (!value) return;
     }
-    object_[std::string(key)] = write(value);
+    object_[std::string(key)] = write(value, check);
   }
   template <class T>
-  void optional(std::string_view key, const T& value, std::string_view doc, const Check& = {}) {
-    required(key, value, doc);
+  void optional(std::string_view key, const T& value, std::string_view doc, const Check& check = {}) {
+    required(key, value, doc, check);
   }
 
  private:
@@ -253,7 +309,11 @@ class Schema {
       return {{"type", "boolean"}};
     } else if constexpr (std::same_as<T, double> || std::same_as<T, std::int64_t>) {
       return number(std::same_as<T, double> ? "number" : "integer", check);
-    } else if constexpr (std::same_as<T, std::string>) {
+    } else if constexpr (std::same_as<T, detail::NumberOrText>) {
+      return {{"type", {"integer", "string"}}, {"minimum", -9007199254740992}, {"maximum", 9007199254740992}};
+    } else if constexpr (detail::PathOrObject<T>) {
+      return {{"anyOf", {{{"type", "string"}, {"minLength", 1}}, of(typename T::Object{})}}};
+    } else if constexpr (std::same_as<T, std::string> || std::is_enum_v<T>) {
       return check.choices.empty() ? OrderedJson{{"type", "string"}}
                                    : OrderedJson{{"type", "string"}, {"enum", check.choices}};
     } else if constexpr (detail::IsVector<T>::value) {
@@ -271,11 +331,11 @@ class Schema {
   }
 
   template <class T>
-  OrderedJson object(const T& value, std::string_view type = {}) {
+  OrderedJson object(const T& value, std::string_view type = {}, std::string_view tag = "type") {
     Schema inner(definitions_);
     if (!type.empty()) {
-      inner.properties_["type"] = {{"const", type}};
-      inner.required_.push_back("type");
+      inner.properties_[std::string(tag)] = {{"const", type}};
+      inner.required_.push_back(std::string(tag));
     }
     T::fields(value, inner);
     OrderedJson result{{"type", "object"}, {"properties", inner.properties_}};
@@ -294,7 +354,7 @@ class Schema {
   template <class T>
   void optional(std::string_view key, const T& value, std::string_view doc, const Check& check = {}) {
     OrderedJson& property = field(key, value, doc, check);
-    if constexpr (!detail::IsOptional<T>::value) property["default"] = Writer::write(value);
+    if constexpr (!detail::IsOptional<T>::value) property["default"] = Writer::write(value, check);
   }
 
  private:
@@ -333,7 +393,7 @@ class Schema {
       OrderedJson names = OrderedJson::array(), kinds = OrderedJson::array();
       detail::Alternatives<decltype(T::value)>::each([&]<class Each>(const Each& fresh) {
         if (T::by_name && !detail::needs_fields<Each>()) names.push_back(Each::type_name);
-        kinds.push_back(object(fresh, Each::type_name));
+        kinds.push_back(object(fresh, Each::type_name, detail::tag_of<T>()));
       });
       if (!names.empty()) kinds.insert(kinds.begin(), OrderedJson{{"enum", names}});
       definitions_[noun] = {{"oneOf", kinds}};

@@ -11,9 +11,10 @@
 //   };
 //
 // archive.required(key, member, doc, check) is for a key that has to be there, archive.optional(…) for one whose default
-// is the member's value in a fresh object. Members are bool, std::int64_t, double, std::string, structs with fields, structs
-// with a member `value` that is a variant of such structs (told apart by their key "type"), and std::vector and std::optional
-// of these.
+// is the member's value in a fresh object. Members are bool, std::int64_t, double, std::string, enums (one_of() names
+// their values, from 0 on), a variant of std::int64_t and std::string, structs with fields, structs with a member `value` that is
+// a variant of such structs (told apart by their key "type", or what the struct says in `tag`), structs with a type `Object` of that
+// kind whose members `path` and `object` are given by a text or by an object, and std::vector and std::optional of these.
 #pragma once
 
 #include <cstdint>

@@ -10,14 +10,15 @@
 
 namespace rill::nn::data {
 
-Epoch::Epoch(std::unique_ptr<const detail::BatchSource> source)
-    : source_(std::move(source)), batches_(source_->batches) {}
+Epoch::Epoch(std::unique_ptr<const detail::BatchSource> source, std::int64_t first)
+    : source_(std::move(source)), batches_(source_->batches), first_(first) {}
 
 Epoch::Epoch(Epoch&&) noexcept = default;
 Epoch& Epoch::operator=(Epoch&& other) noexcept {
   ahead_ = std::move(other.ahead_);  // before the source that the old one reads
   source_ = std::move(other.source_);
   batches_ = other.batches_;
+  first_ = other.first_;
   batch_ = std::move(other.batch_);
   return *this;
 }
@@ -25,9 +26,9 @@ Epoch::~Epoch() = default;
 
 Epoch::Iterator Epoch::begin() {
   ahead_.reset();
-  if (source_->options.prefetch > 0)
-    ahead_ = std::make_unique<detail::Prefetcher>(*source_, source_->options.prefetch);
-  load(0);
+  if (source_->options.prefetch > 0 && first_ < batches_)
+    ahead_ = std::make_unique<detail::Prefetcher>(*source_, source_->options.prefetch, first_);
+  load(first_);
   return Iterator(*this);
 }
 
@@ -61,9 +62,11 @@ std::int64_t Loader::batches() const {
   return full + (!options_.drop_last && size % options_.batch_size != 0 ? 1 : 0);
 }
 
-Epoch Loader::epoch(std::int64_t number) const {
+Epoch Loader::epoch(std::int64_t number, std::int64_t first) const {
   constexpr std::int64_t last = std::numeric_limits<std::uint32_t>::max();
   RILL_CHECK(number >= 0 && number <= last, "loader: epoch is ", number, ", expected 0 to ", last);
+  RILL_CHECK(first >= 0 && first <= batches(), "loader: first batch is ", first, ", expected 0 to ",
+             batches());
   std::vector<std::int64_t> order;
   if (options_.shuffle) {
     order = permutation(dataset_->size(),
@@ -73,7 +76,8 @@ Epoch Loader::epoch(std::int64_t number) const {
     std::iota(order.begin(), order.end(), std::int64_t{0});
   }
   return Epoch(std::make_unique<const detail::BatchSource>(detail::BatchSource{
-      dataset_, options_, static_cast<std::uint32_t>(number), std::move(order), batches()}));
+                   dataset_, options_, static_cast<std::uint32_t>(number), std::move(order), batches()}),
+               first);
 }
 
 }  // namespace rill::nn::data

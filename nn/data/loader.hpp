@@ -39,7 +39,7 @@ struct BatchSource;
 class Prefetcher;
 }  // namespace detail
 
-/// One pass over a dataset, for one range-for loop: an input range of Batch. A batch that the loop copies stays as it
+/// One pass over a dataset, or what is left of one, for one range-for loop: an input range of Batch. A batch that the loop copies stays as it
 /// is; the next one is in another block. What preparing a batch throws comes out of begin() or ++, where its turn is.
 /// Leaving the loop early, or dropping the epoch, waits for the batch being prepared at most.
 class Epoch {
@@ -68,18 +68,18 @@ class Epoch {
   Epoch& operator=(Epoch&&) noexcept;
   ~Epoch();
 
-  Iterator begin();  ///< loads the first batch
+  Iterator begin();  ///< loads the first batch that is asked for
   std::default_sentinel_t end() const { return {}; }
   std::int64_t batches() const { return batches_; }
 
  private:
   friend class Loader;
-  explicit Epoch(std::unique_ptr<const detail::BatchSource> source);
+  Epoch(std::unique_ptr<const detail::BatchSource> source, std::int64_t first);
   void load(std::int64_t index);
 
   std::unique_ptr<const detail::BatchSource> source_;
   std::unique_ptr<detail::Prefetcher> ahead_;  // reads the source, so it goes first
-  std::int64_t batches_;
+  std::int64_t batches_, first_;
   Batch batch_;
 };
 
@@ -89,8 +89,9 @@ class Loader {
   /// prefetch outside [0, 1000], and as check_transforms does.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
 
-  /// The batches of epoch `number`: `for (const Batch& batch : loader.epoch(e))`. Throws Error outside [0, 2^32).
-  Epoch epoch(std::int64_t number) const;
+  /// The batches of epoch `number`, from batch `first` on: `for (const Batch& batch : loader.epoch(e))`. Throws Error for
+  /// numbers outside [0, 2^32), and batches outside [0, batches()]; from batches() on there is none.
+  Epoch epoch(std::int64_t number, std::int64_t first = 0) const;
 
   std::int64_t batches() const;  ///< batches an epoch, at least 1
   const Dataset& dataset() const { return *dataset_; }

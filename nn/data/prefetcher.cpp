@@ -22,8 +22,12 @@ void BatchSource::fill(Batch& batch) const {
     apply_transforms(options.transforms, batch.x, indices, options.seed, epoch);
 }
 
-Prefetcher::Prefetcher(const BatchSource& source, std::int64_t ahead)
-    : source_(source), slots_(static_cast<std::size_t>(std::min(ahead, source.batches))) {
+Prefetcher::Prefetcher(const BatchSource& source, std::int64_t ahead, std::int64_t first)
+    : source_(source),
+      slots_(static_cast<std::size_t>(std::min(ahead, source.batches - first))),
+      handed_(first),
+      filled_(first),
+      taken_(first) {
   for (std::size_t i = 0; i < slots_.size(); ++i) hand_over();
   thread_ = std::thread([this] { run(); });
 }

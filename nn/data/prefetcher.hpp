@@ -31,13 +31,13 @@ struct BatchSource {
 /// system. The two threads share the slots: one belongs to the thread from when it was handed over until it is filled.
 class Prefetcher {
  public:
-  /// Starts the thread; the source must outlive this object.
-  Prefetcher(const BatchSource& source, std::int64_t ahead);
+  /// Starts the thread, with batch `first`, which there must be; the source must outlive this object.
+  Prefetcher(const BatchSource& source, std::int64_t ahead, std::int64_t first = 0);
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
   ~Prefetcher();  ///< waits for the batch that is being filled, and no other
 
-  /// The next batch; call it once for each of the source's batches. Throws what allocating or filling that batch has
+  /// The next batch; call it once for each of the source's batches from the first one on. Throws what allocating or filling that batch has
   /// thrown, and goes on with the one after it.
   Batch take();
 
@@ -54,7 +54,7 @@ class Prefetcher {
   std::vector<Slot> slots_;
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  std::int64_t handed_ = 0, filled_ = 0, taken_ = 0;  // batches so far
+  std::int64_t handed_, filled_, taken_;  // batches so far, those before the first included
   bool stopped_ = false;
   std::thread thread_;
 };

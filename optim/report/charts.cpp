@@ -70,7 +70,7 @@ std::string frame(const std::string& x_label, const std::string& y_label) {
   return fmt::format(
       "set encoding utf8\n"
       "set terminal svg size 520,330 dynamic rounded noenhanced font 'sans-serif,14' background '#ffffff'\n"
-      "set border 3 linecolor rgb {0}\nset tics nomirror scale 0.5 textcolor rgb {1}\n"
+      "set format y '%g'\nset border 3 linecolor rgb {0}\nset tics nomirror scale 0.5 textcolor rgb {1}\n"
       "set key tmargin center horizontal samplen 2.5 textcolor rgb {1}\n"
       "set xlabel '{2}' textcolor rgb {1}\nset ylabel '{3}' textcolor rgb {1}\n",
       axis_colour.in_script(), ink, x_label, y_label);
@@ -86,8 +86,7 @@ std::string whole_tics(const Range& x) {
 std::string y_range(const Chart& chart, Range y) {
   const bool logarithmic = chart.may_be_logarithmic && y.low > least && y.high > 20 * y.low;
   if (logarithmic)
-    return fmt::format("set logscale y\nset format y '%g'\nset yrange [{:.6g}:{:.6g}]\n", y.low / 1.2,
-                       y.high * 1.2);
+    return fmt::format("set logscale y\nset yrange [{:.6g}:{:.6g}]\n", y.low / 1.2, y.high * 1.2);
   const double spread = y.high - y.low;
   double pad = 0.06 * spread;
   if (spread <= 1e-6 * std::max(std::abs(y.high), std::abs(y.low)))
@@ -122,11 +121,12 @@ std::string script_of(const Chart& chart) {
       if (can_be_drawn(point.second)) y.take(point.second);
     }
     data += data_block(i, series);
+    const std::string title = series.label.empty() ? "notitle" : "title '" + series.label + "'";
     const std::string colour = palette[i % line_colours].in_script();
     plots += fmt::format(
-        "{0}$s{1} using 1:2 with lines linewidth 2 dashtype {2} linecolor rgb {3} title '{4}', "
+        "{0}$s{1} using 1:2 with lines linewidth 2 dashtype {2} linecolor rgb {3} {4}, "
         "$s{1} using 1:3 with points pointtype 7 pointsize 0.55 linecolor rgb {3} notitle",
-        i == 0 ? "plot " : ", ", i, dashes[i % line_colours], colour, series.label);
+        i == 0 ? "plot " : ", ", i, dashes[i % line_colours], colour, title);
   }
   const double margin = x.high > x.low ? 0.01 * (x.high - x.low) : 0.5;
   return frame(chart.x_label, chart.y_label) +

@@ -11,7 +11,7 @@ namespace rill::optim::report {
 bool can_be_drawn(double value);
 
 struct Series {
-  std::string label = {};                              ///< is_plain(), or words of ours
+  std::string label = {};  ///< is_plain(), or words of ours; no entry in the key for none
   std::vector<std::pair<double, double>> points = {};  ///< by rising x; what cannot be drawn is a gap
 };
 

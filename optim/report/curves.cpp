@@ -37,9 +37,16 @@ std::vector<std::string> names_of(const RunReport& report) {
   return names;
 }
 
-// "training: 0.41 to 0.052, lowest 0.05 in epoch 9; 2 epochs without a number".
-std::string course(const RunReport& report, const std::string& label, const std::vector<double>& values,
-                   bool higher_is_better) {
+// What is drawn of a name, and how it is told.
+struct Curve {
+  std::string name;
+  bool share = false;  ///< told in percent, and higher is better
+  bool judged = true;  ///< a best one is told
+};
+
+// "Training: 0.052 in epoch 10, lowest 0.05 in epoch 9; 2 epochs without a finite number."
+std::string course(const RunReport& report, const Curve& curve, const std::string& label,
+                   const std::vector<double>& values) {
   std::size_t first = values.size(), last = 0, best = 0, lost = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!can_be_drawn(values[i])) {
@@ -48,36 +55,47 @@ std::string course(const RunReport& report, const std::string& label, const std:
     }
     if (first == values.size()) first = best = i;
     last = i;
-    if (higher_is_better ? values[i] > values[best] : values[i] < values[best]) best = i;
+    if (curve.share ? values[i] > values[best] : values[i] < values[best]) best = i;
   }
   if (first == values.size()) return "";
-  std::string out = fmt::format("{}: {} in epoch {}", label, number(values[last]), epoch_of(report, last));
-  if (last != first)
-    out += fmt::format(", {} {} in epoch {}", higher_is_better ? "highest" : "lowest", number(values[best]),
-                       epoch_of(report, best));
+  const auto at = [&](std::size_t i) {
+    return fmt::format("{} in epoch {}", curve.share ? percent(values[i], 2) : number(values[i]),
+                       epoch_of(report, i));
+  };
+  std::string out = label.empty() ? "" : label + ": ";
+  out += at(last);
+  if (last != first && curve.judged) out += (curve.share ? ", highest " : ", lowest ") + at(best);
+  if (last != first && !curve.judged) out = at(first) + ", " + out;
   if (lost > 0) out += fmt::format("; {} epochs without a finite number", lost);
-  return out + ". ";
+  return out + ".";
 }
 
-void add_curve(std::vector<Picture>& pictures, const RunReport& report, const std::string& name, Chart chart,
+Series series_of(const RunReport& report, const std::vector<double>& values, double factor) {
+  Series series;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    series.points.emplace_back(static_cast<double>(epoch_of(report, i)), factor * values[i]);
+  return series;
+}
+
+void add_curve(std::vector<Picture>& pictures, const RunReport& report, const Curve& curve, Chart chart,
                Picture picture) {
-  const bool share = chart.share;
+  chart.share = curve.share;
   for (const bool of_validation : {false, true}) {
-    const auto values = numbers_of(report, of_validation ? std::string(validation) + name : name);
-    const std::string label = of_validation ? "validation" : "training";
-    Series series{.label = label};
-    for (std::size_t i = 0; i < values.size(); ++i)
-      series.points.emplace_back(static_cast<double>(epoch_of(report, i)),
-                                 share ? 100 * values[i] : values[i]);
-    const std::string words = course(report, label, values, share);
-    picture.description += words;
-    // An empty one stays, so that validation always has its colour; but it needs no entry in the key.
-    if (words.empty()) series.points.clear();
-    chart.series.push_back(std::move(series));
+    const auto values = numbers_of(report, of_validation ? std::string(validation) + curve.name : curve.name);
+    const std::string label = !curve.judged ? "" : of_validation ? "validation" : "training";
+    const std::string words = course(report, curve,
+                                     !curve.judged   ? ""
+                                     : of_validation ? "Validation"
+                                                     : "Training",
+                                     values);
+    // An empty one keeps its place, so that validation always has its colour.
+    auto& series = chart.series.emplace_back();
+    if (words.empty()) continue;
+    series = series_of(report, values, curve.share ? 100 : 1);
+    series.label = label;
+    picture.description += (picture.description.empty() ? "" : " ") + words;
   }
   if (!has_points(chart)) return;
-  if (name == "lr") picture.description = picture.description.substr(std::string_view("training: ").size());
-  picture.description.pop_back();
   picture.script = script_of(chart);
   pictures.push_back(std::move(picture));
 }
@@ -104,11 +122,12 @@ std::string table_of_epochs(const RunReport& report, bool open) {
 
 std::vector<Picture> curve_pictures(const RunReport& report) {
   std::vector<Picture> pictures;
-  add_curve(pictures, report, "loss", {.x_label = "epoch", .y_label = "loss", .may_be_logarithmic = true},
+  add_curve(pictures, report, {.name = "loss"},
+            {.x_label = "epoch", .y_label = "loss", .may_be_logarithmic = true},
             {.file = "loss", .heading = "Loss"});
-  add_curve(pictures, report, "accuracy", {.x_label = "epoch", .y_label = "accuracy (%)", .share = true},
-            {.file = "accuracy", .heading = "Accuracy"});
-  add_curve(pictures, report, "lr",
+  add_curve(pictures, report, {.name = "accuracy", .share = true},
+            {.x_label = "epoch", .y_label = "accuracy (%)"}, {.file = "accuracy", .heading = "Accuracy"});
+  add_curve(pictures, report, {.name = "lr", .judged = false},
             {.x_label = "epoch", .y_label = "learning rate", .may_be_logarithmic = true},
             {.file = "lr", .heading = "Learning rate"});
   // The health section shows the last three layer by layer.
@@ -117,7 +136,7 @@ std::vector<Picture> curve_pictures(const RunReport& report) {
     const bool prefixed = name.starts_with(validation);
     const std::string base = prefixed ? name.substr(validation.size()) : name;
     if (pictures.size() < most_curves && done.insert(base).second)
-      add_curve(pictures, report, base, {.x_label = "epoch"}, {.heading = base});
+      add_curve(pictures, report, {.name = base}, {.x_label = "epoch"}, {.heading = base});
   }
   return pictures;
 }

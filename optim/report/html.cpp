@@ -66,7 +66,7 @@ std::string number(double value) {
 }
 
 std::string percent(double share, int digits) {
-  return std::isnan(share) ? "–" : fmt::format("{:.{}f} %", 100 * share, digits);
+  return std::isnan(share) ? "–" : fmt::format("{:.{}f}\u00a0%", 100 * share, digits);
 }
 
 std::string to_html(const Table& table) {

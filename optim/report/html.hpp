@@ -13,7 +13,7 @@ std::string escaped(std::string_view text);
 
 /// "0.01234": 4 significant digits; "NaN", "inf" or "-inf".
 std::string number(double value);
-/// "12.3 %" of a share, with `digits` behind the point; a dash for NaN.
+/// "12.3 %" of a share, with `digits` behind the point and a space that does not break; a dash for NaN.
 std::string percent(double share, int digits = 1);
 
 /// Texts, escaped here. The first cell of a row heads it.

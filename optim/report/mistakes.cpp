@@ -51,12 +51,11 @@ std::string item(const RunReport& report, const Misclassified& mistake) {
                              : mistake.sample.defined() && mistake.sample.numel() > 0
                                  ? features(mistake.sample)
                                  : "";
-  const std::string sure =
-      std::isnan(mistake.probability) ? "" : fmt::format(" ({})", percent(mistake.probability));
-  const std::string which =
-      mistake.index < 0 ? "" : fmt::format("<br /><small>sample {}</small>", mistake.index);
-  return fmt::format("<li>{}<p>true <strong>{}</strong><br />predicted <strong>{}</strong>{}{}</p></li>\n",
-                     sample, escaped(truth), escaped(predicted), sure, which);
+  std::string more = std::isnan(mistake.probability) ? "" : percent(mistake.probability);
+  if (mistake.index >= 0) more += fmt::format("{}sample {}", more.empty() ? "" : ", ", mistake.index);
+  if (!more.empty()) more = "<br /><small>" + more + "</small>";
+  return fmt::format("<li>{}<p>true <strong>{}</strong><br />predicted <strong>{}</strong>{}</p></li>\n",
+                     sample, escaped(truth), escaped(predicted), more);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ caption { text-align: left; padding-bottom: .3rem; }
 th, td { padding: .22rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
 thead th { vertical-align: bottom; }
-th.w, td.w { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 4rem; max-width: 14rem; }
+th.w, td.w { text-align: left; white-space: normal; overflow-wrap: break-word; max-width: 14rem; }
 .matrix th, .matrix td { padding: .25rem .45rem; border: 1px solid var(--line); text-align: center; }
 .matrix th.w { text-align: left; }
 .matrix th.v span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 8rem; overflow: hidden; text-overflow: ellipsis; }

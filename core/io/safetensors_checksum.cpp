@@ -1,0 +1,62 @@
+#include <algorithm>
+#include <zlib.h>
+
+#include <rill/core/error.hpp>
+#include <rill/core/io/safetensors_checksum.hpp>
+#include <rill/core/io/safetensors_header.hpp>
+
+namespace rill::io::safetensors {
+
+void Checksum::add(std::span<const std::byte> bytes) {
+  crc_ = ::crc32_z(crc_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+}
+
+std::string Checksum::digits() const {
+  constexpr std::string_view hex = "0123456789abcdef";
+  std::string text;
+  for (int shift = 28; shift >= 0; shift -= 4) text += hex[crc_ >> shift & 15];
+  return text;
+}
+
+// A quote inside of a text is escaped, so these characters are nowhere but at the key of a text.
+std::size_t find_checksum(std::string_view header) {
+  const std::string key = '"' + std::string(checksum_key) + "\":\"";
+  const std::size_t found = header.find(key);
+  return found == std::string_view::npos ? found : found + key.size();
+}
+
+bool verify_checksum(std::span<const std::byte> content, std::string_view header,
+                     std::map<std::string, std::string>& metadata, const std::string& where) {
+  constexpr std::string_view damaged = "; the file is damaged, or was changed after it was written";
+  const auto written = metadata.extract(std::string(checksum_key));
+  if (!written) {
+    const auto own =
+        std::ranges::find_if(metadata, [](const auto& entry) { return entry.first.starts_with(own_prefix); });
+    RILL_CHECK(own == metadata.end(), where, ": metadata holds ",
+               in_quotes(own == metadata.end() ? "" : own->first), ", expected \"", checksum_key,
+               "\" beside it", damaged);
+    return false;
+  }
+  const std::size_t place = find_checksum(header);
+  RILL_CHECK(place != std::string_view::npos, where, ": checksum ", in_quotes(written.mapped()),
+             " stands in the header with escapes or spaces, expected \"", checksum_key, "\":\"",
+             blank_checksum, "\" with other digits", damaged);
+  const auto begin =
+      reinterpret_cast<const std::byte*>(header.data()) - content.data() + static_cast<std::ptrdiff_t>(place);
+  const auto at = static_cast<std::size_t>(begin);
+  const std::size_t end = std::min(at + blank_checksum.size(), content.size());
+  Checksum checksum;
+  checksum.add(content.first(at));
+  checksum.add(blank_checksum);
+  checksum.add(content.subspan(end));
+  RILL_CHECK(written.mapped() == checksum.digits(), where, ": checksum is ",
+             in_quotes(written.mapped()).substr(1, in_quotes(written.mapped()).size() - 2), ", expected ",
+             checksum.digits(), damaged);
+  const auto format = metadata.find(std::string(format_key));
+  RILL_CHECK(format == metadata.end() || format->second == "1", where, ": ", format_key, " is ",
+             in_quotes(format == metadata.end() ? "" : format->second),
+             ", expected \"1\"; read the file with the version of rill that wrote it");
+  return true;
+}
+
+}  // namespace rill::io::safetensors

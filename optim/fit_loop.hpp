@@ -1,0 +1,67 @@
+// One call of Trainer::fit(): the loop over epochs and steps, and the checkpoints between them.
+#pragma once
+
+#include <rill/optim/fit.hpp>
+#include <rill/optim/resume.hpp>
+
+namespace rill::optim {
+
+namespace detail {
+
+/// The mean of a loss over samples.
+class LossSum {
+ public:
+  LossSum() = default;
+  LossSum(double sum, std::int64_t samples) : sum_(sum), samples_(samples) {}
+  void add(double loss, const Tensor& targets) {
+    sum_ += loss * static_cast<double>(targets.size(0));
+    samples_ += targets.size(0);
+  }
+  double mean() const { return sum_ / static_cast<double>(samples_); }
+  double sum() const { return sum_; }
+  std::int64_t samples() const { return samples_; }
+
+ private:
+  double sum_ = 0;
+  std::int64_t samples_ = 0;
+};
+
+}  // namespace detail
+
+class Trainer::Loop {
+ public:
+  Loop(Trainer& trainer, const nn::data::Loader& train, const FitOptions& options);
+  History run();
+
+ private:
+  detail::Training training() { return {run_, options_.callbacks, trainer_.metrics_, train_}; }
+  void call(void (Callback::*function)(Run&)) {
+    for (const auto& callback : options_.callbacks) ((*callback).*function)(run_);
+  }
+
+  /// Throws Error for what no checkpoint could hold, before the first step.
+  void check_checkpoint();
+  void resume();
+  void write();
+  bool writes() const { return !options_.checkpoint.file.empty(); }
+
+  void epochs();
+  bool begin_epoch();
+  void end_epoch();
+  void steps();
+  void step(const nn::data::Batch& batch);
+  void after_step();
+  void measure(const Tensor& prediction, const Tensor& target);
+  void step_schedules(Interval interval);
+
+  Trainer& trainer_;
+  const nn::data::Loader& train_;
+  const FitOptions& options_;
+  Run run_;
+  History history_;
+  std::int64_t first_step_ = 0;
+  double epoch_lr_ = 0;  // when the epoch began
+  detail::LossSum loss_;
+};
+
+}  // namespace rill::optim
