@@ -69,10 +69,7 @@ void add_convert(Program& program) {
        .writes = "OUT, replaced in one step or not at all"});
   options->model.add_to(*app);
   app->add_option("OUT", options->out, "the file to write; its name tells the format")->required()->type_name("FILE");
-  app->add_option("--to", options->to, "the format, whatever the name")
-      ->check(one_of({"auto", "safetensors", "onnx", "json"}))
-      ->type_name("")
-      ->capture_default_str();
+  choice(app->add_option("--to", options->to, "the format, whatever the name"), {"auto", "safetensors", "onnx", "json"})->capture_default_str();
   program.does([options] { return convert(*options); });
 }
 

@@ -85,10 +85,7 @@ std::vector<std::int64_t> Judge::predicted(const Tensor& y) const {
 }
 
 void add_loss_option(CLI::App& app, std::string& loss) {
-  app.add_option("--loss", loss, "auto takes the one that fits the model's outputs")
-      ->check(one_of({"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"}))
-      ->type_name("")
-      ->capture_default_str();
+  choice(app.add_option("--loss", loss, "auto takes the one that fits the model's outputs"), {"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"})->capture_default_str();
 }
 
 }  // namespace rill::command

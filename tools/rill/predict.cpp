@@ -132,10 +132,7 @@ void add_predict(Program& program) {
   app->add_option("-o,--output", options->output, "CSV file to write; - is standard output")
       ->required()
       ->type_name("FILE");
-  app->add_option("--format", options->format, "of the input")
-      ->check(one_of({"auto", "csv", "idx", "npy"}))
-      ->type_name("")
-      ->capture_default_str();
+  choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})->capture_default_str();
   app->add_flag("--labels", options->labels, "add a last column with the class");
   app->add_option("--batch", options->batch, "samples in memory at a time")
       ->type_name("N")

@@ -56,17 +56,17 @@ std::vector<std::string> names_of(const CLI::Option& option) {
   return names;
 }
 
-CLI::Validator one_of(const std::vector<std::string>& words) {
-  std::string list;
-  for (const std::string& word : words) list += (list.empty() ? "" : ",") + word;
-  return CLI::Validator(
-      [words](const std::string& given) -> std::string {
-        if (std::find(words.begin(), words.end(), given) != words.end()) return "";
-        std::string known;
-        for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
-        return "got " + nn::config::in_quotes(given) + ", expected one of " + known;
-      },
-      "{" + list + "}");
+CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words) {
+  std::string list, known;
+  for (const std::string& word : words) {
+    list += (list.empty() ? "" : ",") + word;
+    known += (known.empty() ? "" : ", ") + word;
+  }
+  const auto check = [words, known](const std::string& given) -> std::string {
+    if (std::find(words.begin(), words.end(), given) != words.end()) return "";
+    return "got " + nn::config::in_quotes(given) + ", expected one of " + known;
+  };
+  return option->type_name("{" + list + "}")->check(CLI::Validator(check, ""));
 }
 
 Program::Program() : app_("Train, judge and use dense neural networks, without writing C++", "rill") {

@@ -84,7 +84,7 @@ class Program {
 /// The names of an option on the command line, the long ones first: "--threads".
 std::vector<std::string> names_of(const CLI::Option& option);
 
-/// For an option that takes one of a few words; they are part of the help.
-CLI::Validator one_of(const std::vector<std::string>& words);
+/// Makes an option take one of a few words; help and completion know them by its type name, "{csv,idx}".
+CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words);
 
 }  // namespace rill::command
