@@ -302,30 +302,21 @@ io::Safetensors state_file(Module& model) {
   io::Safetensors file;
   file.tensors = all_values(model);
   file.metadata["format"] = "pt";  // what Hugging Face's readers ask for
-<<<<<<< HEAD
-  return file;
-=======
   file.checksum = true;
-  io::save_safetensors(path, file);
->>>>>>> 7e63ad21caec98944dee02183b3c828fa79e1126
+  return file;
 }
 
 void load_state(Module& model, io::Safetensors file, const std::string& where) {
+  // A checkpoint holds what training needs as well.
+  if (file.metadata.contains("rill.training"))
+    std::erase_if(file.tensors, [](const auto& tensor) { return tensor.first.starts_with("rill."); });
   Assignment(model, file.tensors, where).run();
 }
 
 void save_weights(Module& model, const std::string& path) { io::save_safetensors(path, state_file(model)); }
 
 void load_weights(Module& model, const std::string& path) {
-<<<<<<< HEAD
   load_state(model, io::load_safetensors(path), path);
-=======
-  io::Safetensors file = io::load_safetensors(path);
-  // A checkpoint holds what training needs as well.
-  if (file.metadata.contains("rill.training"))
-    std::erase_if(file.tensors, [](const auto& tensor) { return tensor.first.starts_with("rill."); });
-  Assignment(model, file.tensors, path).run();
->>>>>>> 7e63ad21caec98944dee02183b3c828fa79e1126
 }
 
 }  // namespace rill::nn

@@ -10,7 +10,6 @@
 #include <rill/optim/callbacks.hpp>
 
 namespace rill::optim::callbacks {
-namespace {
 
 Mode mode_of(const char* where, Mode mode, const std::string& monitor) {
   if (mode != Mode::automatic) return mode;
@@ -23,6 +22,8 @@ Mode mode_of(const char* where, Mode mode, const std::string& monitor) {
              "\" does not say whether small numbers are good, expected min or max");
   return Mode::max;
 }
+
+namespace {
 
 // Whether `value` is better than `than` by more than `min_delta`; a NaN is not.
 bool is_better(Mode mode, double value, double than, double min_delta) {

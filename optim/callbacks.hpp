@@ -23,6 +23,9 @@ namespace rill::optim::callbacks {
 /// "r2"; any other name is refused.
 enum class Mode { automatic, min, max };
 
+/// min or max. Throws Error, naming `where`, if it is automatic and the monitor's name does not decide.
+Mode mode_of(const char* where, Mode mode, const std::string& monitor);
+
 struct LambdaCallbackOptions {
   using Function = std::function<void(Run&)>;
   Function on_train_begin = {};

@@ -1,0 +1,136 @@
+#include <rill/nn/data/augment.hpp>
+#include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/drawn_digits.hpp>
+#include <rill/nn/data/mnist.hpp>
+#include <rill/nn/data/npy.hpp>
+#include <rill/nn/data/split.hpp>
+#include <rill/optim/run/run.hpp>
+
+namespace rill::optim {
+namespace config {
+namespace {
+
+using namespace nn::data;
+
+std::vector<std::string> digit_names() { return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}; }
+
+Transforms augment_of(const std::optional<AugmentConfig>& config, double background) {
+  Transforms result;
+  if (!config) return result;
+  if (config->shift > 0)
+    result.push_back(
+        std::make_shared<Shift>(ShiftOptions{.pixels = static_cast<int>(config->shift), .fill = background}));
+  const bool distorts = config->rotation > 0 || config->scale > 0 || config->shear > 0 ||
+                        config->translate > 0 || config->alpha > 0;
+  if (distorts)
+    result.push_back(std::make_shared<Distort>(DistortOptions{.rotation = config->rotation,
+                                                              .scale = config->scale,
+                                                              .shear = config->shear,
+                                                              .translate = config->translate,
+                                                              .alpha = config->alpha,
+                                                              .sigma = config->sigma,
+                                                              .fill = background}));
+  return result;
+}
+
+ImageOptions pixels_of(const PixelConfig& config) {
+  return {.scale = config.scale, .mean = config.mean, .std = config.std};
+}
+
+RunData images(std::shared_ptr<const ImageDataset> train, std::shared_ptr<const Dataset> validation,
+               const PixelConfig& config) {
+  RunData data{.train = train, .validation = std::move(validation)};
+  data.augment = augment_of(config.augment, train->background());
+  data.preprocessing = {std::make_shared<Normalize>(pixels_of(config))};
+  data.classes = digit_names();
+  return data;
+}
+
+std::shared_ptr<const Dataset> first_samples(std::shared_ptr<const Dataset> dataset, std::int64_t count) {
+  if (count <= 0 || count >= dataset->size()) return dataset;
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) indices[static_cast<std::size_t>(i)] = i;
+  return std::make_shared<Subset>(std::move(dataset), std::move(indices));
+}
+
+// Takes the share of the training samples for validation, unless it is 0.
+void take_validation(RunData& data, const SplitOptions& options) {
+  if (options.validation <= 0) return;
+  Split parts = split(data.train, options);
+  data.train = std::move(parts.train);
+  data.validation = std::move(parts.validation);
+}
+
+// The whole set, standardized by what was measured on the training part of it.
+std::shared_ptr<const Dataset> standardized(const TensorDataset& whole, const Transforms& by) {
+  Tensor x = whole.x().clone();
+  apply_transforms(by, x);
+  return std::make_shared<TensorDataset>(x, whole.y(),
+                                         whole.classes() > 0 ? std::optional(whole.classes()) : std::nullopt);
+}
+
+RunData tensors(std::shared_ptr<const TensorDataset> whole, const SplitOptions& options, bool standardize) {
+  RunData data{.train = whole, .validation = nullptr};
+  take_validation(data, options);
+  if (!standardize) return data;
+  data.preprocessing = {Standardize::fit(*data.train)};
+  data.train = standardized(*whole, data.preprocessing);
+  take_validation(data, options);
+  return data;
+}
+
+struct DataLoader {
+  std::uint64_t seed;
+
+  RunData operator()(const IdxConfig& config) const {
+    const std::string folder = config.path.empty() ? find_mnist() : config.path;
+    RILL_CHECK(!folder.empty(),
+               "run: /data/path: neither RILL_DATA nor data/mnist holds the four IDX files, expected their "
+               "folder; fetch them with `make mnist`, or take \"format\": \"drawn_digits\"");
+    RunData data = images(load_mnist(folder, true, pixels_of(config)), nullptr, config);
+    data.train = first_samples(data.train, config.limit);
+    if (config.validation > 0) {
+      take_validation(data, {.validation = config.validation, .seed = seed});
+    } else {
+      data.validation = load_mnist(folder, false, pixels_of(config));
+    }
+    return data;
+  }
+
+  RunData operator()(const DrawnDigitsConfig& config) const {
+    return images(draw_digits(config.train, seed, true, pixels_of(config)),
+                  draw_digits(config.test, seed, false, pixels_of(config)), config);
+  }
+
+  RunData operator()(const CsvConfig& config) const {
+    CsvOptions options{.target = config.target,
+                       .features = config.features,
+                       .regression = config.regression,
+                       .classes = config.classes,
+                       .delimiter = config.delimiter[0]};
+    if (config.header) options.header = *config.header ? CsvHeader::present : CsvHeader::absent;
+    const CsvData csv = load_csv(config.path, options);
+    RunData data =
+        tensors(csv.dataset, {.validation = config.validation, .seed = seed, .stratified = config.stratified},
+                config.standardize);
+    data.classes = csv.classes;
+    data.features = csv.features;
+    data.target = csv.target;
+    return data;
+  }
+
+  RunData operator()(const NpyConfig& config) const {
+    return tensors(load_npy(config.x, config.y, {.regression = config.regression}),
+                   {.validation = config.validation, .seed = seed, .stratified = config.stratified},
+                   config.standardize);
+  }
+};
+
+}  // namespace
+}  // namespace config
+
+RunData load_data(const DataConfig& config, std::uint64_t seed) {
+  return std::visit(config::DataLoader{seed}, config.value);
+}
+
+}  // namespace rill::optim

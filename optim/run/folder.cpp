@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include <rill/core/io/safetensors.hpp>
+#include <rill/nn/config/archive.hpp>
+#include <rill/optim/run/folder.hpp>
+
+namespace rill::optim::config {
+namespace {
+
+using nn::config::Json;
+
+constexpr std::array own_files{"config.json",   "log.csv",          "log.jsonl",        "timing.csv",
+                               "health.csv",    "last.safetensors", "best.safetensors", "report.html",
+                               "loss.svg",      "accuracy.svg",     "lr.svg",           "health.svg",
+                               "saturation.svg"};
+
+std::string shown(const Json& document, const nlohmann::json_pointer<std::string>& place) {
+  if (!document.contains(place)) return "nothing";
+  const std::string text = document.at(place).dump();
+  return text.size() <= 60 ? text : nn::config::Node(document.at(place), "").shown();
+}
+
+}  // namespace
+
+RunFolder::RunFolder(std::string path) : path_(std::move(path)) {
+  RILL_CHECK(!path_.empty(), "run: /out: the folder has no name, expected one");
+}
+
+void RunFolder::begin(bool overwrite) const {
+  for (const char* name : own_files) {
+    std::error_code error;
+    const bool there = std::filesystem::exists(file(name), error);
+    RILL_CHECK(!there || overwrite, path_, ": the folder holds ", name,
+               " of another run, expected one without; resume that run, allow overwriting, or name another "
+               "folder as \"out\"");
+    if (there) std::filesystem::remove(file(name), error);
+    RILL_CHECK(!error, file(name), ": cannot be removed (", error.message(), "), expected a writable folder");
+  }
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  RILL_CHECK(!error, path_, ": cannot be made (", error.message(), "), expected a folder");
+}
+
+std::vector<std::string> RunFolder::files() const {
+  std::vector<std::string> names;
+  for (const char* name : own_files) {
+    if (std::filesystem::exists(file(name))) names.emplace_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string to_line(const RunConfig& config) { return nn::config::Writer::write(config).dump(); }
+
+void check_resume(const std::string& path, const RunConfig& config) {
+  const io::Safetensors file = io::load_safetensors(path);
+  const auto found = file.metadata.find("rill.run");
+  RILL_CHECK(found != file.metadata.end(), path,
+             ": the file is no checkpoint of a run, expected the last.safetensors of one");
+  const Json before = nn::config::parse_json(found->second, path + ": metadata rill.run");
+  const Json now = nn::config::parse_json(to_line(config), "run");
+  for (const Json& change : Json::diff(before, now)) {
+    const auto place = change.at("path").get<std::string>();
+    if (place == "/training/epochs" || place == "/out") continue;
+    const nlohmann::json_pointer<std::string> pointer(place);
+    rill::detail::fail(path + ": " + place + " is " + shown(now, pointer) + ", expected " +
+                       shown(before, pointer) +
+                       " as in the run that goes on; only training.epochs and out may change");
+  }
+}
+
+}  // namespace rill::optim::config

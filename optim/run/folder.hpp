@@ -1,0 +1,35 @@
+// The folder of a run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <rill/optim/run/run.hpp>
+
+namespace rill::optim::config {
+
+class RunFolder {
+ public:
+  /// Throws Error for an empty path. Nothing is touched yet.
+  explicit RunFolder(std::string path);
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+  /// Makes the folder. Throws Error if it holds a run's files, or with `overwrite` removes them.
+  void begin(bool overwrite) const;
+  /// Names of the files in it, sorted.
+  std::vector<std::string> files() const;
+
+ private:
+  std::string path_;
+};
+
+/// Throws Error unless the checkpoint at `path` is of a run like `config`, as it is written to files, but for training.epochs and
+/// out.
+void check_resume(const std::string& path, const RunConfig& config);
+
+/// The document on one line.
+std::string to_line(const RunConfig& config);
+
+}  // namespace rill::optim::config

@@ -1,0 +1,85 @@
+#include <cmath>
+
+#include <rill/core/io/file.hpp>
+#include <rill/nn/config/json.hpp>
+#include <rill/optim/run/log.hpp>
+
+namespace rill::optim::config {
+
+void EpochLines::on_train_begin(Run& run) {
+  io::write_file_atomically(path_, first_line_ + (run.resumed ? lines_so_far(run.epoch) : std::string()));
+  file_.open(path_, std::ios::binary | std::ios::app);
+  RILL_CHECK(file_, path_, ": cannot be opened for writing, expected a writable file");
+}
+
+void EpochLines::on_epoch_end(Run& run) {
+  file_ << line(run) + '\n' << std::flush;
+  RILL_CHECK(file_, path_, ": a line cannot be written, expected room on the disk");
+}
+
+std::string EpochLines::lines_so_far(std::int64_t epochs) const {
+  std::ifstream in(path_, std::ios::binary);
+  std::string text, each;
+  if (!first_line_.empty()) std::getline(in, each);
+  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
+    std::getline(in, each);
+    RILL_CHECK(in && !in.eof(), path_, ": there are ", epoch, " epochs, expected the ", epochs,
+               " of the checkpoint; resume in the folder of the run");
+    text += each + '\n';
+  }
+  return text;
+}
+
+std::string JsonLines::line(const Run& run) {
+  nn::config::OrderedJson row{{"epoch", run.epoch}};
+  for (const auto& [name, value] : run.logs) {
+    row[name] = nullptr;
+    if (std::isfinite(value)) row[name] = value;
+  }
+  return row.dump();
+}
+
+void TimingLines::on_train_begin(Run& run) {
+  EpochLines::on_train_begin(run);
+  start_ = Clock::now();
+  first_step_ = run.step;
+}
+
+std::string TimingLines::line(const Run& run) {
+  const Clock::time_point now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - std::exchange(start_, now)).count();
+  const std::int64_t steps = run.step - std::exchange(first_step_, run.step);
+  return std::to_string(run.epoch) + "," + std::to_string(seconds) + "," + std::to_string(steps);
+}
+
+BestModel::BestModel(std::string monitor, callbacks::Mode mode, std::function<void()> save)
+    : monitor_(std::move(monitor)),
+      mode_(callbacks::mode_of("run: /training/checkpoint", mode, monitor_)),
+      save_(std::move(save)) {}
+
+void BestModel::on_epoch_end(Run& run) {
+  const double value = run.logs.at(monitor_, "run: /training/checkpoint/monitor");
+  const bool better = !best_ || (mode_ == callbacks::Mode::max ? value > *best_ : value < *best_);
+  if (std::isnan(value) || !better) return;
+  save_();
+  best_ = value;
+  epoch_ = run.epoch;
+}
+
+StateDict BestModel::state_dict() const {
+  StateDict state{.texts = {{"monitor", monitor_}}};
+  state.set_optional("best", best_);
+  if (epoch_) state.set_optional("epoch", static_cast<double>(*epoch_));
+  return state;
+}
+
+void BestModel::load_state_dict(const Run&, const StateDict& state) {
+  const std::string& monitor = state.text("monitor", "BestModel");
+  RILL_CHECK(monitor == monitor_, "BestModel: monitor is \"", monitor_, "\", expected \"", monitor,
+             "\" as in the state");
+  best_ = state.optional("best");
+  epoch_.reset();
+  if (best_) epoch_ = state.count("epoch", "BestModel");
+}
+
+}  // namespace rill::optim::config

@@ -1,0 +1,27 @@
+// The parts of a run out of its config.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <rill/optim/run/run.hpp>
+
+namespace rill::optim::config {
+
+/// With fresh weights that follow from the seed, or those of its file.
+nn::Model make_model(const RunConfig& config);
+Loss make_loss(const LossConfig& config);
+/// What is measured for a loss beside it.
+std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config);
+
+/// Throws Error for a model whose inputs or outputs are not those of the data, and for a loss of other targets.
+void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
+
+/// The run as its folder tells it: with the model in it, where a file gives no weights.
+RunConfig as_run(const RunConfig& config, nn::Model& model);
+
+/// What best.safetensors goes by.
+std::string best_monitor(const RunConfig& config, const RunData& data);
+
+}  // namespace rill::optim::config
