@@ -57,9 +57,10 @@ void add_check(Program& program) {
   CLI::App* app = program.add(
       {.name = "check",
        .summary = "Validate a model or run config and stop",
-       .text = "Tells a run from a model by its content and reads it as training would, up to the data: keys,\n"
-               "types, ranges, and whether the layers' sizes fit together. A wrong config ends with exit code 2\n"
-               "and a message with the JSON pointer of the mistake.",
+       .text =
+           "Tells a run from a model by its content and reads it as training would, up to the data: keys,\n"
+           "types, ranges, and whether the layers' sizes fit together. A wrong config ends with exit code 2\n"
+           "and a message with the JSON pointer of the mistake.",
        .examples = {{"rill check run.json", "a run"},
                     {"rill check model.json && echo right", "a model, in a script"}},
        .reads = "FILE, and the model that a run names",

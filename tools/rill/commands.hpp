@@ -5,6 +5,8 @@
 
 namespace rill::command {
 
+void add_train(Program& program);
+void add_sweep(Program& program);
 void add_eval(Program& program);
 void add_predict(Program& program);
 void add_summary(Program& program);

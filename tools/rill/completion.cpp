@@ -20,27 +20,32 @@ std::string names_of_commands(const Program& program) {
 
 std::vector<std::string> option_words(const CLI::App& app) {
   std::vector<std::string> words;
-  for (const OptionSpec& option : options_of(app)) words.insert(words.end(), option.names.begin(), option.names.end());
+  for (const OptionSpec& option : options_of(app))
+    words.insert(words.end(), option.names.begin(), option.names.end());
   return words;
 }
 
 std::string bash_values(const OptionSpec& option) {
-  if (!option.choices.empty()) return "COMPREPLY=($(compgen -W '" + joined(option.choices) + "' -- \"$word\"))";
+  if (!option.choices.empty())
+    return "COMPREPLY=($(compgen -W '" + joined(option.choices) + "' -- \"$word\"))";
   if (option.is_folder()) return "COMPREPLY=($(compgen -d -- \"$word\"))";
-  if (option.placeholder == "FILE" || option.placeholder == "X Y") return "COMPREPLY=($(compgen -f -- \"$word\"))";
+  if (option.placeholder == "FILE" || option.placeholder == "X Y")
+    return "COMPREPLY=($(compgen -f -- \"$word\"))";
   return "COMPREPLY=()";
 }
 
 std::string bash_command(const CLI::App& app) {
   std::string values, positional = "compgen -f";
   for (const OptionSpec& option : options_of(app)) {
-    if (option.names.empty() && !option.choices.empty()) positional = "compgen -W '" + joined(option.choices) + "'";
+    if (option.names.empty() && !option.choices.empty())
+      positional = "compgen -W '" + joined(option.choices) + "'";
     if (!option.names.empty() && option.takes_value)
       values += "        " + joined(option.names, "|") + ") " + bash_values(option) + "; return ;;\n";
   }
   return "    " + app.get_name() + ")\n      case $before in\n" + values +
-         "      esac\n      if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W '" + joined(option_words(app)) +
-         "' -- \"$word\"))\n      else\n        COMPREPLY=($(" + positional + " -- \"$word\"))\n      fi ;;\n";
+         "      esac\n      if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W '" +
+         joined(option_words(app)) + "' -- \"$word\"))\n      else\n        COMPREPLY=($(" + positional +
+         " -- \"$word\"))\n      fi ;;\n";
 }
 
 std::string bash_script(const Program& program) {
@@ -80,7 +85,8 @@ std::string zsh_values(const OptionSpec& option) {
 std::string zsh_command(const Command& command) {
   std::string text = "    " + command.help.name + ")\n      _arguments -s \\\n";
   for (const OptionSpec& option : options_of(*command.app)) {
-    const std::string values = option.takes_value ? ":" + zsh_text(option.placeholder) + ":" + zsh_values(option) : "";
+    const std::string values =
+        option.takes_value ? ":" + zsh_text(option.placeholder) + ":" + zsh_values(option) : "";
     if (option.names.empty()) text += "        '" + values + "' \\\n";
     for (const std::string& name : option.names)
       text += "        '*" + name + "[" + zsh_text(option.description) + "]" + values + "' \\\n";
@@ -90,15 +96,16 @@ std::string zsh_command(const Command& command) {
 
 std::string zsh_script(const Program& program) {
   std::string text =
-      "#compdef rill\n# zsh completion for rill; made by `rill completion zsh`\n_rill() {\n  local -a commands=(\n";
+      "#compdef rill\n# zsh completion for rill; made by `rill completion zsh`\n_rill() {\n  local -a "
+      "commands=(\n";
   for (const Command& command : program.commands())
     text += "    '" + command.help.name + ":" + zsh_text(command.help.summary) + "'\n";
-  text +=
-      "  )\n  if (( CURRENT == 2 )); then\n    _describe -t commands command commands\n    compadd -- " +
-      joined(option_words(program.app())) +
-      "\n    return\n  fi\n  local name=${words[2]}\n  shift words\n  (( CURRENT-- ))\n  case $name in\n";
+  text += "  )\n  if (( CURRENT == 2 )); then\n    _describe -t commands command commands\n    compadd -- " +
+          joined(option_words(program.app())) +
+          "\n    return\n  fi\n  local name=${words[2]}\n  shift words\n  (( CURRENT-- ))\n  case $name in\n";
   for (const Command& command : program.commands()) text += zsh_command(command);
-  return text + "  esac\n}\nif [[ $funcstack[1] == _rill ]]; then _rill \"$@\"; else compdef _rill rill; fi\n";
+  return text +
+         "  esac\n}\nif [[ $funcstack[1] == _rill ]]; then _rill \"$@\"; else compdef _rill rill; fi\n";
 }
 
 std::string fish_text(const std::string& text) {
@@ -127,17 +134,20 @@ std::string fish_option(const OptionSpec& option, const std::string& condition) 
   if (!option.choices.empty()) {
     line += " -x -a " + fish_text(joined(option.choices));
   } else if (option.takes_value) {
-    line += option.placeholder == "FILE" || option.placeholder == "X Y" || option.is_folder() ? " -r -F" : " -x";
+    line +=
+        option.placeholder == "FILE" || option.placeholder == "X Y" || option.is_folder() ? " -r -F" : " -x";
   }
   return line + " -d " + fish_text(option.description) + "\n";
 }
 
 std::string fish_script(const Program& program) {
   std::string text = "# fish completion for rill; made by `rill completion fish`\n";
-  for (const OptionSpec& option : options_of(program.app())) text += fish_option(option, "__fish_use_subcommand");
+  for (const OptionSpec& option : options_of(program.app()))
+    text += fish_option(option, "__fish_use_subcommand");
   for (const Command& command : program.commands()) {
     const std::string& name = command.help.name;
-    text += "complete -c rill -f -n __fish_use_subcommand -a " + name + " -d " + fish_text(command.help.summary) + "\n";
+    text += "complete -c rill -f -n __fish_use_subcommand -a " + name + " -d " +
+            fish_text(command.help.summary) + "\n";
     for (const OptionSpec& option : options_of(*command.app))
       text += fish_option(option, "'__fish_seen_subcommand_from " + name + "'");
   }
@@ -159,7 +169,9 @@ void add_completion(Program& program) {
        .writes = "standard output"});
   choice(app->add_option("SHELL", *shell, "for which shell")->required(), {"bash", "zsh", "fish"});
   program.does([shell, &program] {
-    out(*shell == "bash" ? bash_script(program) : *shell == "zsh" ? zsh_script(program) : fish_script(program));
+    out(*shell == "bash"  ? bash_script(program)
+        : *shell == "zsh" ? zsh_script(program)
+                          : fish_script(program));
     return done;
   });
 }

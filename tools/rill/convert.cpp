@@ -22,16 +22,18 @@ std::string format_of(const ConvertOptions& options) {
   for (const char* format : {"safetensors", "json", "onnx"}) {
     if (options.out.ends_with(std::string(".") + format)) return format;
   }
-  throw UsageError(options.out + ": the name does not tell the format, expected .json, .safetensors or .onnx, or --to");
+  throw UsageError(options.out +
+                   ": the name does not tell the format, expected .json, .safetensors or .onnx, or --to");
 }
 
 void save_as_onnx([[maybe_unused]] nn::Model& model, const std::string& path) {
 #ifdef RILL_HAVE_ONNX
   nn::save_onnx(path, model.network, model.input_shape, {.preprocessing = model.preprocessing});
 #else
-  rill::detail::fail(path +
-                     ": this rill was built without ONNX, expected one with it; install libonnx-dev, libprotobuf-dev "
-                     "and protobuf-compiler, and build rill anew");
+  rill::detail::fail(
+      path +
+      ": this rill was built without ONNX, expected one with it; install libonnx-dev, libprotobuf-dev "
+      "and protobuf-compiler, and build rill anew");
 #endif
 }
 
@@ -68,8 +70,12 @@ void add_convert(Program& program) {
        .reads = "MODEL",
        .writes = "OUT, replaced in one step or not at all"});
   options->model.add_to(*app);
-  app->add_option("OUT", options->out, "the file to write; its name tells the format")->required()->type_name("FILE");
-  choice(app->add_option("--to", options->to, "the format, whatever the name"), {"auto", "safetensors", "onnx", "json"})->capture_default_str();
+  app->add_option("OUT", options->out, "the file to write; its name tells the format")
+      ->required()
+      ->type_name("FILE");
+  choice(app->add_option("--to", options->to, "the format, whatever the name"),
+         {"auto", "safetensors", "onnx", "json"})
+      ->capture_default_str();
   program.does([options] { return convert(*options); });
 }
 

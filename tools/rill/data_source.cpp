@@ -57,13 +57,15 @@ void DataSource::add_to(CLI::App& app) {
   app.add_option("--target", target,
                  "column of the CSV file that is predicted;\ndefault: the model's, else the last one")
       ->type_name("NAME");
-  choice(app.add_option("--split", split, "which half of --idx or --digits"), {"test", "train"})->capture_default_str();
+  choice(app.add_option("--split", split, "which half of --idx or --digits"), {"test", "train"})
+      ->capture_default_str();
   app.add_option("--samples", samples, "only the first N samples")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
-  app.add_option("--scale", scale,
-                 "multiplies the raw values, for a model without\npreprocessing of its own: 0.00392156862745098 for "
-                 "pixels")
+  app.add_option(
+         "--scale", scale,
+         "multiplies the raw values, for a model without\npreprocessing of its own: 0.00392156862745098 for "
+         "pixels")
       ->type_name("X");
 }
 

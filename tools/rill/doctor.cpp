@@ -57,9 +57,15 @@ ordered_json to_json(const nn::HealthReport& report) {
                           {"norm", each.norm},
                           {"gradient_norm", each.gradient_norm}});
   }
-  return {{"samples", report.samples},      {"loss", report.loss},           {"units", report.units()},
-          {"dead", report.dead()},          {"dead_share", report.dead_share()}, {"non_finite", report.non_finite()},
-          {"input_mean", report.input_mean}, {"input_std", report.input_std}, {"layers", layers},
+  return {{"samples", report.samples},
+          {"loss", report.loss},
+          {"units", report.units()},
+          {"dead", report.dead()},
+          {"dead_share", report.dead_share()},
+          {"non_finite", report.non_finite()},
+          {"input_mean", report.input_mean},
+          {"input_std", report.input_std},
+          {"layers", layers},
           {"parameters", parameters}};
 }
 
@@ -81,8 +87,8 @@ int examine(const DoctorOptions& options) {
   const Judge judge(model, options.loss);
   const auto raw = options.data.open(model, judge.targets());
   const auto dataset = prepared(model, *raw);
-  const nn::HealthReport report =
-      nn::audit(model, dataset, {.loss = [&](const Tensor& y, const Tensor& target) { return judge.loss(y, target); }});
+  const nn::HealthReport report = nn::audit(
+      model, dataset, {.loss = [&](const Tensor& y, const Tensor& target) { return judge.loss(y, target); }});
   const std::vector<nn::Advice> findings = nn::diagnose(report);
   if (options.json) {
     print_json({{"model", options.model.path},
@@ -108,10 +114,11 @@ void add_doctor(Program& program) {
   CLI::App* app = program.add(
       {.name = "doctor",
        .summary = "The health of a model's neurons on data, with advice",
-       .text = "Runs the first 10000 samples through the model and counts the units that are dead (never on, so\n"
-               "that no gradient passes), saturated, always on, or not finite; measures gradients by the loss;\n"
-               "and says what is wrong, by which number, and what helps. A config without weights is judged as\n"
-               "it would begin to train.",
+       .text =
+           "Runs the first 10000 samples through the model and counts the units that are dead (never on, so\n"
+           "that no gradient passes), saturated, always on, or not finite; measures gradients by the loss;\n"
+           "and says what is wrong, by which number, and what helps. A config without weights is judged as\n"
+           "it would begin to train.",
        .examples = {{"rill doctor runs/mnist/last.safetensors --idx data/mnist", "a trained model"},
                     {"rill doctor model.json --digits --scale 0.00392156862745098",
                      "a config before training, on drawn digits with pixels from 0 to 1"}},

@@ -135,8 +135,8 @@ int evaluate(const EvalOptions& options) {
   nn::Model model = options.model.open_trained();
   const Judge judge(model, options.loss);
   const auto dataset = options.data.open(model, judge.targets());
-  RILL_CHECK(!judge.labels() || dataset->classes() <= judge.classes(), options.data.name(), ": labels go up to ",
-             dataset->classes() - 1, ", the model has ", judge.classes(), " classes");
+  RILL_CHECK(!judge.labels() || dataset->classes() <= judge.classes(), options.data.name(),
+             ": labels go up to ", dataset->classes() - 1, ", the model has ", judge.classes(), " classes");
   const Measured measured = measure(model, *dataset, judge);
   if (options.json) {
     print_json(to_json(options, model, judge, measured));
@@ -153,10 +153,12 @@ void add_eval(Program& program) {
   CLI::App* app = program.add(
       {.name = "eval",
        .summary = "Loss and accuracy of a trained model on labelled data",
-       .text = "Runs the model over the data, raw as the files have it: preprocessing and class names are the\n"
-               "model's own. Prints the loss and, for classes, the accuracy, a confusion matrix, and precision,\n"
-               "recall and F1 of each class; for numbers the mean errors and R2.",
-       .examples = {{"rill eval runs/mnist/best.safetensors --idx data/mnist", "the accuracy on MNIST's test set"},
+       .text =
+           "Runs the model over the data, raw as the files have it: preprocessing and class names are the\n"
+           "model's own. Prints the loss and, for classes, the accuracy, a confusion matrix, and precision,\n"
+           "recall and F1 of each class; for numbers the mean errors and R2.",
+       .examples = {{"rill eval runs/mnist/best.safetensors --idx data/mnist",
+                     "the accuracy on MNIST's test set"},
                     {"rill eval iris.safetensors --csv iris.csv --target species --json",
                      "the same on a table, for a program that reads JSON"}},
        .reads = "MODEL and the data",

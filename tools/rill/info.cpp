@@ -60,14 +60,10 @@ constexpr bool has_onnx() {
 }
 
 ordered_json facts() {
-  return {{"version", version()},
-          {"compiler", compiler()},
-          {"flags", RILL_BUILD_FLAGS},
-          {"blas", blas::description()},
-          {"threads", num_threads()},
-          {"cores", std::thread::hardware_concurrency()},
-          {"cpu", processor()},
-          {"cpu_features", features()},
+  return {{"version", version()},      {"compiler", compiler()},
+          {"flags", RILL_BUILD_FLAGS}, {"blas", blas::description()},
+          {"threads", num_threads()},  {"cores", std::thread::hardware_concurrency()},
+          {"cpu", processor()},        {"cpu_features", features()},
           {"onnx", has_onnx()}};
 }
 
@@ -78,11 +74,14 @@ int inform(bool json) {
     return done;
   }
   std::string words;
-  for (const auto& feature : all["cpu_features"]) words += (words.empty() ? "" : " ") + feature.get<std::string>();
+  for (const auto& feature : all["cpu_features"])
+    words += (words.empty() ? "" : " ") + feature.get<std::string>();
   const auto text = [&](const char* key) { return all[key].get<std::string>(); };
   out(fmt::format("rill {}\ncompiler      {}\n", text("version"), text("compiler")));
   if (!text("flags").empty()) out(fmt::format("flags         {}\n", text("flags")));
-  out(fmt::format("BLAS          {}\nthreads       {} of {} cores\nCPU           {}\nCPU features  {}\nONNX export   {}\n",
+  out(
+      fmt::format("BLAS          {}\nthreads       {} of {} cores\nCPU           {}\nCPU features  {}\nONNX "
+                  "export   {}\n",
                   text("blas"), all["threads"].get<int>(), all["cores"].get<unsigned>(), text("cpu"), words,
                   has_onnx() ? "yes" : "no"));
   return done;
@@ -92,12 +91,13 @@ int inform(bool json) {
 
 void add_info(Program& program) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* app = program.add({.name = "info",
-                               .summary = "This rill's version and build, BLAS, threads and CPU",
-                               .text = "What a bug report or a measurement should say.",
-                               .examples = {{"rill info", "for people"}, {"rill info --json", "for programs"}},
-                               .reads = "nothing",
-                               .writes = "nothing"});
+  CLI::App* app =
+      program.add({.name = "info",
+                   .summary = "This rill's version and build, BLAS, threads and CPU",
+                   .text = "What a bug report or a measurement should say.",
+                   .examples = {{"rill info", "for people"}, {"rill info --json", "for programs"}},
+                   .reads = "nothing",
+                   .writes = "nothing"});
   app->add_flag("--json", *json, "print JSON");
   program.does([json] { return inform(*json); });
 }

@@ -27,9 +27,7 @@ Tensor clipped(const Tensor& p) {
 }
 
 // Labels as the column of numbers that element-wise losses compare with.
-Tensor as_column(const Tensor& target, const Tensor& y) {
-  return target.to(y.dtype()).reshape(y.shape());
-}
+Tensor as_column(const Tensor& target, const Tensor& y) { return target.to(y.dtype()).reshape(y.shape()); }
 
 template <class T>
 std::int64_t largest(const T* row, std::int64_t count) {
@@ -85,7 +83,9 @@ std::vector<std::int64_t> Judge::predicted(const Tensor& y) const {
 }
 
 void add_loss_option(CLI::App& app, std::string& loss) {
-  choice(app.add_option("--loss", loss, "auto takes the one that fits the model's outputs"), {"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"})->capture_default_str();
+  choice(app.add_option("--loss", loss, "auto takes the one that fits the model's outputs"),
+         {"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"})
+      ->capture_default_str();
 }
 
 }  // namespace rill::command

@@ -28,7 +28,8 @@ std::string escaped(const std::string& text) {
 
 std::string heading(const OptionSpec& option) {
   std::string text;
-  for (const std::string& name : option.names) text += (text.empty() ? "\\fB" : ", \\fB") + escaped(name) + "\\fR";
+  for (const std::string& name : option.names)
+    text += (text.empty() ? "\\fB" : ", \\fB") + escaped(name) + "\\fR";
   if (option.takes_value) {
     std::string value = option.placeholder;
     if (!option.choices.empty()) {
@@ -53,13 +54,15 @@ std::string listed(const std::vector<OptionSpec>& options) {
 
 std::string section(const Command& command) {
   const std::vector<OptionSpec> options = options_of(*command.app);
-  std::string text = ".SS rill " + command.help.name + "\n\\fBrill " + command.help.name + "\\fR [\\fIoptions\\fR]";
+  std::string text =
+      ".SS rill " + command.help.name + "\n\\fBrill " + command.help.name + "\\fR [\\fIoptions\\fR]";
   for (const OptionSpec& option : options) {
     if (!option.names.empty()) continue;
     text += option.required ? " \\fI" + option.placeholder + "\\fR" : " [\\fI" + heading(option) + "\\fR]";
   }
   text += "\n.PP\n" + escaped(command.help.summary + ".") + "\n.PP\n" + escaped(command.help.text) + "\n";
-  text += ".PP\nReads: " + escaped(command.help.reads) + ".\n.br\nWrites: " + escaped(command.help.writes) + ".\n";
+  text += ".PP\nReads: " + escaped(command.help.reads) + ".\n.br\nWrites: " + escaped(command.help.writes) +
+          ".\n";
   text += listed(options);
   for (const Example& example : command.help.examples)
     text += ".PP\n" + escaped(example.does) + ":\n.PP\n.RS 4\n.nf\n" + escaped(example.line) + "\n.fi\n.RE\n";
@@ -69,14 +72,17 @@ std::string section(const Command& command) {
 std::string page(const Program& program) {
   std::string text = fmt::format(
       ".\\\" made by `rill man`\n.TH RILL 1 \"\" \"rill {}\" \"User Commands\"\n.SH NAME\nrill \\- {}\n"
-      ".SH SYNOPSIS\n\\fBrill\\fR \\fIcommand\\fR [\\fIoptions\\fR]\n.br\n\\fBrill\\fR \\fIcommand\\fR \\fB\\-\\-help\\fR\n"
-      ".SH DESCRIPTION\nDescribe a model, its data and its training in a JSON file, train it, and use what came out.\n"
+      ".SH SYNOPSIS\n\\fBrill\\fR \\fIcommand\\fR [\\fIoptions\\fR]\n.br\n\\fBrill\\fR \\fIcommand\\fR "
+      "\\fB\\-\\-help\\fR\n"
+      ".SH DESCRIPTION\nDescribe a model, its data and its training in a JSON file, train it, and use what "
+      "came out.\n"
       ".SH OPTIONS\n",
       version(), escaped("train, judge and use dense neural networks, without writing C++"));
   text += listed(options_of(program.app())) + ".SH COMMANDS\n";
   for (const Command& command : program.commands()) text += section(command);
   return text +
-         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe work failed: data, files\n.TP\n2\nwrong usage, or a wrong config\n"
+         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe work failed: data, files\n.TP\n2\nwrong usage, or a "
+         "wrong config\n"
          ".TP\n3\ntraining diverged\n.TP\n130, 143\nSIGINT or SIGTERM; a run was saved\n"
          ".SH ENVIRONMENT\n.TP\n\\fBRILL_NUM_THREADS\\fR, \\fBOMP_NUM_THREADS\\fR\nthreads to compute with\n"
          ".TP\n\\fBRILL_DATA\\fR\nfolder of MNIST's files, for runs that name none\n";

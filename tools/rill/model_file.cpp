@@ -19,7 +19,8 @@ std::string joined(const Shape& shape) {
 }  // namespace
 
 void ModelFile::add_to(CLI::App& app, const std::string& name) {
-  app.add_option(name, path, "a saved model or checkpoint (.safetensors),\na TensorFlow.js model.json, or a JSON config")
+  app.add_option(name, path,
+                 "a saved model or checkpoint (.safetensors),\na TensorFlow.js model.json, or a JSON config")
       ->required()
       ->type_name("FILE");
   app.add_option("--weights", weights, "values for a JSON config, a safetensors file")->type_name("FILE");
@@ -39,8 +40,7 @@ nn::Model ModelFile::open() const {
   nn::Model model = reads_as_config(path) ? reading_config([&] { return nn::load_model(path, options); })
                                           : nn::load_model(path, options);
   if (weights.empty()) return model;
-  if (model.trained)
-    throw UsageError(path + ": the model has weights beside it, expected no --weights");
+  if (model.trained) throw UsageError(path + ": the model has weights beside it, expected no --weights");
   nn::load_weights(model, weights);
   model.trained = true;
   return model;

@@ -55,7 +55,8 @@ std::string csv_starter(const NewOptions& options) {
   const Table table = table_of(options);
   std::string text(csv_run);
   // A file without a header has columns by number.
-  const bool number = !table.target.empty() && table.target.find_first_not_of("0123456789") == std::string::npos;
+  const bool number =
+      !table.target.empty() && table.target.find_first_not_of("0123456789") == std::string::npos;
   replace_all(text, "@PATH@", quoted(table.path));
   replace_all(text, "@TARGET@", number ? table.target : quoted(table.target));
   replace_all(text, "@FEATURES@", std::to_string(table.features));
@@ -66,9 +67,7 @@ std::string csv_starter(const NewOptions& options) {
 }
 
 std::string starter(const NewOptions& options) {
-  std::string text(options.kind == "mnist"    ? mnist_run
-                   : options.kind == "digits" ? digits_run
-                                              : model_alone);
+  std::string text(options.kind == "mnist" ? mnist_run : options.kind == "digits" ? digits_run : model_alone);
   if (options.kind == "csv") text = csv_starter(options);
   const std::string url = schema_url(options.kind == "model" ? "model" : "run");
   replace_all(text, "@SCHEMA@", url.empty() ? "" : "\n  \"$schema\": " + quoted(url) + ",");
@@ -111,14 +110,17 @@ void add_new(Program& program) {
                     {"rill new iris.json --data iris.csv --target species", "a run on a table of one's own"}},
        .reads = "--data, if given",
        .writes = "FILE, which must not be there yet"});
-  app->add_option("FILE", options->path, "the config to write, - for standard output;\ndefault: run.json or model.json")
+  app->add_option("FILE", options->path,
+                  "the config to write, - for standard output;\ndefault: run.json or model.json")
       ->type_name("FILE");
-  choice(app->add_option("--kind", options->kind,
-                         "mnist: a run on MNIST (the default); digits: on drawn digits;\ncsv: on a table; model: a "
-                         "model alone"),
+  choice(app->add_option(
+             "--kind", options->kind,
+             "mnist: a run on MNIST (the default); digits: on drawn digits;\ncsv: on a table; model: a "
+             "model alone"),
          {"mnist", "digits", "csv", "model"});
   app->add_option("--data", options->data, "CSV file to make a run for")->type_name("FILE");
-  app->add_option("--target", options->target, "its column to predict; default: the last one")->type_name("NAME");
+  app->add_option("--target", options->target, "its column to predict; default: the last one")
+      ->type_name("NAME");
   app->add_flag("--regression", options->regression, "the target is a number, not a class");
   app->add_flag("--force", options->force, "replace a file that is there");
   program.does([options] { return create(*options); });

@@ -48,7 +48,8 @@ class RowWriter {
       : outputs_(output_shape(model).numel()), names_(model.classes), target_(model.target) {
     if (!labels) return;
     judge_.emplace(model, "auto");
-    RILL_CHECK(judge_->labels(), "--labels: the model predicts a number, expected one that tells classes apart");
+    RILL_CHECK(judge_->labels(),
+               "--labels: the model predicts a number, expected one that tells classes apart");
   }
 
   std::string header() const {
@@ -117,10 +118,11 @@ void add_predict(Program& program) {
   CLI::App* app = program.add(
       {.name = "predict",
        .summary = "A trained model's outputs for samples in a file, as CSV",
-       .text = "Writes one row a sample: the model's outputs alone, with the fewest digits that read back the\n"
-               "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
-               "Where the input has a header (a first row with a non-number), columns are chosen by the\n"
-               "model's feature names, in any order, and the output gets a header too.",
+       .text =
+           "Writes one row a sample: the model's outputs alone, with the fewest digits that read back the\n"
+           "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
+           "Where the input has a header (a first row with a non-number), columns are chosen by the\n"
+           "model's feature names, in any order, and the output gets a header too.",
        .examples = {{"rill predict iris.safetensors --input new.csv --output answers.csv --labels",
                      "outputs and the class of each row of a table"},
                     {"rill predict mnist.safetensors --input t10k-images-idx3-ubyte.gz --output -",
@@ -128,11 +130,14 @@ void add_predict(Program& program) {
        .reads = "MODEL; --input as CSV, IDX (plain or .gz) or npy, told apart by content",
        .writes = "--output, replaced in one step or not at all"});
   options->model.add_to(*app);
-  app->add_option("-i,--input", options->input, "samples; - is standard input")->required()->type_name("FILE");
+  app->add_option("-i,--input", options->input, "samples; - is standard input")
+      ->required()
+      ->type_name("FILE");
   app->add_option("-o,--output", options->output, "CSV file to write; - is standard output")
       ->required()
       ->type_name("FILE");
-  choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})->capture_default_str();
+  choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})
+      ->capture_default_str();
   app->add_flag("--labels", options->labels, "add a last column with the class");
   app->add_option("--batch", options->batch, "samples in memory at a time")
       ->type_name("N")

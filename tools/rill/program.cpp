@@ -114,13 +114,13 @@ void Program::refuse_extras() {
   const std::string name = option ? word.substr(0, word.find('=')) : word;
   const std::string where = command ? command->help.name + ": " : "";
   const std::string see = std::string("; see rill ") + (command ? command->help.name + " " : "") + "--help";
-  if (!option) throw UsageError(where + "there is one argument too many, " + nn::config::in_quotes(word) + see);
+  if (!option)
+    throw UsageError(where + "there is one argument too many, " + nn::config::in_quotes(word) + see);
   const CLI::App& app = command ? *command->app : app_;
   const std::vector<std::string> known = options_of(app);
   const std::string near(
       nn::config::nearest(name, std::vector<std::string_view>(known.begin(), known.end())));
-  throw UsageError(where + "unknown option " + name +
-                   (near.empty() ? see : "; did you mean " + near + "?"));
+  throw UsageError(where + "unknown option " + name + (near.empty() ? see : "; did you mean " + near + "?"));
 }
 
 int Program::parse(int argc, char** argv) {
@@ -137,8 +137,8 @@ int Program::parse(int argc, char** argv) {
     refuse_extras();
   } catch (const CLI::ParseError& error) {
     const Command* command = chosen();
-    throw UsageError((command ? command->help.name + ": " : "") + in_lower_case(error.what()) + "; see rill " +
-                     (command ? command->help.name + " " : "") + "--help");
+    throw UsageError((command ? command->help.name + ": " : "") + in_lower_case(error.what()) +
+                     "; see rill " + (command ? command->help.name + " " : "") + "--help");
   }
   return dispatch();
 }

@@ -16,7 +16,8 @@ namespace {
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
-  for (std::size_t i = 0; i < names.size() && i < 8; ++i) text += (i ? ", " : "") + nn::config::in_quotes(names[i]);
+  for (std::size_t i = 0; i < names.size() && i < 8; ++i)
+    text += (i ? ", " : "") + nn::config::in_quotes(names[i]);
   return names.size() > 8 ? text + ", … (" + std::to_string(names.size()) + ")" : text;
 }
 
@@ -43,8 +44,8 @@ class CsvRows final : public Rows {
     std::vector<float> values;
     std::int64_t rows = 0;
     for (; pending_ && rows < most; ++rows) {
-      RILL_CHECK(reader_.size() == width_, reader_.where(), ": the row has ", reader_.size(), " fields, expected ",
-                 width_, " as in the first row");
+      RILL_CHECK(reader_.size() == width_, reader_.where(), ": the row has ", reader_.size(),
+                 " fields, expected ", width_, " as in the first row");
       for (const std::size_t column : columns_) values.push_back(value(column));
       pending_ = reader_.next();
     }
@@ -77,7 +78,8 @@ class CsvRows final : public Rows {
       if (std::find(model.features.begin(), model.features.end(), name) == model.features.end())
         extra.push_back(name);
     }
-    if (!extra.empty()) note(where_ + ": columns that the model does not read are left out: " + listed(extra));
+    if (!extra.empty())
+      note(where_ + ": columns that the model does not read are left out: " + listed(extra));
   }
 
   float value(std::size_t column) const {
@@ -101,9 +103,8 @@ class ArrayRows : public Rows {
     RILL_CHECK(shape.rank() >= 1 && shape[0] > 0, path, ": the array is ", shape,
                ", expected samples along its first axis");
     features_ = shape.numel() / shape[0];
-    RILL_CHECK(features_ == model.input_shape.numel(), path, ": the samples have ", features_,
-               " elements (", shape, "), the model expects ", model.input_shape.numel(), " (", model.input_shape,
-               ")");
+    RILL_CHECK(features_ == model.input_shape.numel(), path, ": the samples have ", features_, " elements (",
+               shape, "), the model expects ", model.input_shape.numel(), " (", model.input_shape, ")");
   }
 
   Tensor next(std::int64_t most) override {
@@ -131,7 +132,8 @@ class IdxRows final : public ArrayRows {
   Tensor part(std::int64_t begin, std::int64_t rows) override {
     const auto row_bytes = static_cast<std::ptrdiff_t>(io::size_of(array_.type)) * features_;
     io::IdxArray piece{.shape = {rows, features_}, .type = array_.type, .bytes = {}};
-    piece.bytes.assign(array_.bytes.begin() + begin * row_bytes, array_.bytes.begin() + (begin + rows) * row_bytes);
+    piece.bytes.assign(array_.bytes.begin() + begin * row_bytes,
+                       array_.bytes.begin() + (begin + rows) * row_bytes);
     return piece.to_tensor(DType::f32);
   }
   io::IdxArray array_;
@@ -162,9 +164,7 @@ std::unique_ptr<Rows> open_rows(const std::string& given, const std::string& for
     const FileKind found = kind_of(path);
     RILL_CHECK(found != FileKind::safetensors && found != FileKind::json, path,
                ": this looks like a model, expected samples as CSV, IDX or npy");
-    kind = found == FileKind::npy                                 ? "npy"
-           : found == FileKind::idx || found == FileKind::gzip ? "idx"
-                                                               : "csv";
+    kind = found == FileKind::npy ? "npy" : found == FileKind::idx || found == FileKind::gzip ? "idx" : "csv";
   }
   if (kind == "npy") return std::make_unique<NpyRows>(path, io::load_npy(path, DType::f32), model);
   if (kind == "idx") return std::make_unique<IdxRows>(path, io::read_idx(path), model);

@@ -11,7 +11,8 @@ void add_schema(Program& program) {
   CLI::App* app = program.add(
       {.name = "schema",
        .summary = "The JSON schema of model or run configs, for editors",
-       .text = "Prints a JSON schema (draft 7). Editors that know it complete keys and mark mistakes. The schemas\n"
+       .text = "Prints a JSON schema (draft 7). Editors that know it complete keys and mark mistakes. The "
+               "schemas\n"
                "are installed in share/rill too; `rill new` names them in the configs that it writes.",
        .examples = {{"rill schema run > run.schema.json", "the schema of run configs"},
                     {"rill schema model > model.schema.json", "that of model configs"}},

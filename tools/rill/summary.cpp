@@ -17,9 +17,7 @@ struct SummaryOptions {
   bool json = false;
 };
 
-ordered_json shape_json(const Shape& shape) {
-  return std::vector<std::int64_t>(shape.begin(), shape.end());
-}
+ordered_json shape_json(const Shape& shape) { return std::vector<std::int64_t>(shape.begin(), shape.end()); }
 
 ordered_json to_json(nn::Model& model, const std::string& path) {
   ordered_json parameters = ordered_json::array(), layers = ordered_json::array(),
@@ -84,7 +82,8 @@ void add_summary(Program& program) {
   CLI::App* app = program.add(
       {.name = "summary",
        .summary = "A model's layers, shapes and parameters as a table",
-       .text = "Shows every layer with what it gives (n is the batch) and the parameters that it holds, and what\n"
+       .text = "Shows every layer with what it gives (n is the batch) and the parameters that it holds, and "
+               "what\n"
                "the file knows beside the values: preprocessing, class names, feature names.",
        .examples = {{"rill summary model.json", "a config, before it is trained"},
                     {"rill summary runs/mnist/best.safetensors --json", "a saved model, for a program"}},

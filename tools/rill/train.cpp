@@ -57,14 +57,10 @@ std::string status_of(const optim::RunResult& result) {
 void print_result(const optim::RunResult& result, bool json) {
   const ordered_json numbers = best_numbers(result);
   if (json) {
-    ordered_json report{{"status", status_of(result)},
-                        {"reason", result.history.reason},
-                        {"steps", result.history.steps},
-                        {"monitor", result.monitor},
-                        {"best_epoch", nullptr},
-                        {"best", numbers},
-                        {"folder", result.folder},
-                        {"files", result.files}};
+    ordered_json report{{"status", status_of(result)},   {"reason", result.history.reason},
+                        {"steps", result.history.steps}, {"monitor", result.monitor},
+                        {"best_epoch", nullptr},         {"best", numbers},
+                        {"folder", result.folder},       {"files", result.files}};
     if (result.best_epoch) report["best_epoch"] = *result.best_epoch + 1;
     print_json(report);
     return;
@@ -102,9 +98,10 @@ int train(const TrainCommand& command) {
                               .report = !command.no_report};
   if (command.resume) {
     options.resume = (std::filesystem::path(config.out) / "last.safetensors").string();
-    RILL_CHECK(std::filesystem::exists(options.resume), options.resume,
-               ": there is no checkpoint to resume, expected one of a run that was interrupted; without --resume it "
-               "begins anew");
+    RILL_CHECK(
+        std::filesystem::exists(options.resume), options.resume,
+        ": there is no checkpoint to resume, expected one of a run that was interrupted; without --resume it "
+        "begins anew");
   }
   catch_interrupts();
   const optim::RunResult result = optim::run_training(config, options);
@@ -121,10 +118,11 @@ void add_train(Program& program) {
   CLI::App* app = program.add(
       {.name = "train",
        .summary = "Train the model of a run config",
-       .text = "Trains, and writes into the run's folder: config.json (as run, all defaults written out),\n"
-               "log.csv, log.jsonl, timing.csv, last.safetensors (to resume), best.safetensors, report.html and\n"
-               "pictures. SIGINT (Ctrl-C) or SIGTERM finishes the step, saves, and exits with 130 or 143; a\n"
-               "second one exits at once. A resumed run is bitwise the run that was not interrupted.",
+       .text =
+           "Trains, and writes into the run's folder: config.json (as run, all defaults written out),\n"
+           "log.csv, log.jsonl, timing.csv, last.safetensors (to resume), best.safetensors, report.html and\n"
+           "pictures. SIGINT (Ctrl-C) or SIGTERM finishes the step, saves, and exits with 130 or 143; a\n"
+           "second one exits at once. A resumed run is bitwise the run that was not interrupted.",
        .examples = {{"rill train run.json --set optimizer.lr=0.01 --out runs/faster", "one value changed"},
                     {"rill train run.json --resume", "goes on from where it was interrupted"}},
        .reads = "RUN, the model and the data that it names",
@@ -138,7 +136,8 @@ void add_train(Program& program) {
   app->add_option("--seed", command->seed, "of everything random, as --set seed=N")->type_name("N");
   app->add_option("--epochs", command->epochs, "as --set training.epochs=N")->type_name("N");
   auto* resume = app->add_flag("--resume", command->resume, "go on from the folder's last.safetensors");
-  app->add_flag("--overwrite", command->overwrite, "remove the run that is in the folder already")->excludes(resume);
+  app->add_flag("--overwrite", command->overwrite, "remove the run that is in the folder already")
+      ->excludes(resume);
   app->add_flag("-q,--quiet", command->quiet, "no progress");
   app->add_flag("--no-report", command->no_report, "neither report.html nor pictures");
   app->add_flag("--json", command->json, "print the result as JSON, and no progress");

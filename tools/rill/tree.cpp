@@ -27,9 +27,9 @@ OptionSpec spec_of(const CLI::Option& option) {
   spec.required = option.get_required();
   if (!spec.takes_value) return spec;
   spec.choices = words_of(option.get_type_name());
-  spec.placeholder = !spec.choices.empty()   ? "WORD"
-                     : spec.names.empty() ? option.get_name(true)
-                                          : option.get_type_name();
+  spec.placeholder = !spec.choices.empty() ? "WORD"
+                     : spec.names.empty()  ? option.get_name(true)
+                                           : option.get_type_name();
   spec.standard = option.get_default_str();
   spec.values = std::clamp(option.get_items_expected_min(), 1, 9);
   return spec;
