@@ -172,7 +172,11 @@ shared_file := librill.so.$(version)
 onnx_library := $(if $(onnx_sources),$(BUILD)/lib/librill_onnx.a)
 libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so $(onnx_library)
 examples := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(example_sources))
-programs := $(examples) $(if $(rill_sources),$(BUILD)/bin/rill)
+# What the rill command prints about itself: each file by the arguments that print it.
+share := $(BUILD)/share
+rill_share := $(addprefix $(share)/,man/man1/rill.1 bash-completion/completions/rill zsh/site-functions/_rill \
+  fish/vendor_completions.d/rill.fish rill/run.schema.json rill/model.schema.json)
+programs := $(examples) $(BUILD)/bin/rill $(rill_share)
 tests := $(BUILD)/tests/rill_tests
 bench := $(BUILD)/bin/rill_bench
 
@@ -222,6 +226,7 @@ $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
+$(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
@@ -300,6 +305,16 @@ $(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
+
+$(share)/man/man1/rill.1: private PRINTS := man
+$(share)/bash-completion/completions/rill: private PRINTS := completion bash
+$(share)/zsh/site-functions/_rill: private PRINTS := completion zsh
+$(share)/fish/vendor_completions.d/rill.fish: private PRINTS := completion fish
+$(share)/rill/run.schema.json: private PRINTS := schema run
+$(share)/rill/model.schema.json: private PRINTS := schema model
+$(rill_share): $(BUILD)/bin/rill
+	@mkdir -p $(@D)
+	$(Q)$< $(PRINTS) > $@
 
 # ---- running --------------------------------------------------------------------------------------------------------
 
@@ -395,7 +410,7 @@ LIBDIR ?= $(PREFIX)/lib
 STRIP ?= strip
 run_install = PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" STRIP="$(STRIP)" VERSION=$(version) \
   SONAME=$(shared_name) STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" ONNX_LIBS="$(ONNX_LIBS)" tools/install.sh
-##   install      headers, libraries, their files for pkg-config and CMake, and rill
+##   install      headers, libraries, their files for pkg-config and CMake, and rill with its manual page and completions
 install: $(libraries) $(programs)
 # The tests install what is there, whatever flags it was built with.
 install install-built:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# install.sh install HEADER...: copies headers, libraries, the rill command and the files for pkg-config and CMake.
+# install.sh install HEADER...: copies headers, libraries, the rill command with its manual page and completions, and the
+# files for pkg-config and CMake.
 # install.sh uninstall: removes them again, those of other versions too.
 #
 # The Makefile calls it in the repository's root, and says in the environment: BUILD, VERSION, SONAME, DESTDIR, PREFIX,
@@ -22,6 +23,10 @@ fi
 include=$DESTDIR$PREFIX/include/rill
 bin=$DESTDIR$PREFIX/bin
 lib=$DESTDIR$LIBDIR
+share=$DESTDIR$PREFIX/share
+# What the rill command has printed about itself.
+shared_files='man/man1/rill.1 bash-completion/completions/rill zsh/site-functions/_rill
+fish/vendor_completions.d/rill.fish rill/run.schema.json rill/model.schema.json'
 
 # find does not follow include/rill where it is a symlink, for example to this folder.
 remove_headers() {
@@ -70,6 +75,7 @@ install_all() {
   if [ -f "$BUILD/bin/rill" ]; then
     install -D -m 755 "$BUILD/bin/rill" "$bin/rill"
     $STRIP -g "$bin/rill"
+    for file in $shared_files; do install -D -m 644 "$BUILD/share/$file" "$share/$file"; done
   fi
 
   rm -f "$lib/librill_onnx.a" "$lib/pkgconfig/rill-onnx.pc"
@@ -100,6 +106,8 @@ uninstall_all() {
   rm -f "$bin/rill" "$lib/librill.a" "$lib/librill.so" "$lib"/librill.so.[0-9]* "$lib/pkgconfig/rill.pc" \
         "$lib/librill_onnx.a" "$lib/pkgconfig/rill-onnx.pc" \
         "$lib/cmake/rill/rill-config.cmake" "$lib/cmake/rill/rill-config-version.cmake"
+  for file in $shared_files; do rm -f "$share/$file"; done
+  if [ -d "$share/rill" ]; then rmdir --ignore-fail-on-non-empty "$share/rill"; fi
   if [ -d "$lib/cmake/rill" ]; then rmdir --ignore-fail-on-non-empty "$lib/cmake/rill"; fi
 }
 

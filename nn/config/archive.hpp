@@ -77,6 +77,12 @@ bool needs_fields() {
 
 }  // namespace detail
 
+/// Whether a key is for people and editors alone, and allowed in every object: "$schema", "$comment", or one that begins with
+/// "//".
+inline bool is_note(std::string_view key) {
+  return key == "$schema" || key == "$comment" || key.starts_with("//");
+}
+
 /// Fills structs from a document. Every function throws Error, naming the place, for what does not fit; each key of an object
 /// has to be known.
 class Reader {
@@ -144,7 +150,7 @@ class Reader {
   // A key that is misspelt is unknown and missing: the first says more.
   void finish() const {
     for (const auto& [key, value] : node_.json().items()) {
-      if (std::ranges::find(known_, key) == known_.end())
+      if (!is_note(key) && std::ranges::find(known_, key) == known_.end())
         node_.fail("unknown key " + in_quotes(key) + suggestion(key, known_));
     }
     if (!missing_.empty()) node_.fail(in_quotes(missing_) + " is missing, expected it");
@@ -296,6 +302,8 @@ class Writer {
 /// The JSON schema (draft 7) of what Reader accepts; tagged structs go into `definitions` under their noun.
 class Schema {
  public:
+  static constexpr const char* note_pattern = "^(//|\\$schema$|\\$comment$)";  // is_note()
+
   explicit Schema(OrderedJson& definitions) : definitions_(definitions) {}
 
   template <class T>
@@ -336,6 +344,7 @@ class Schema {
     OrderedJson result{{"type", "object"}, {"properties", inner.properties_}};
     if (!inner.required_.empty()) result["required"] = inner.required_;
     if (!inner.exclusive_.empty()) result["allOf"] = inner.exclusive_;
+    result["patternProperties"] = {{note_pattern, true}};
     result["additionalProperties"] = false;
     return result;
   }

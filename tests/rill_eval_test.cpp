@@ -1,0 +1,152 @@
+// `rill eval`: the numbers of a model on each kind of data, against those of the library.
+#include "rill_command.hpp"
+
+namespace {
+
+using namespace rill;
+using namespace rill::test;
+
+struct Flowers {
+  TempDir folder;
+  nn::Model model = flower_model();
+  std::string path = save(flower_model(), folder.file("flowers.safetensors"));
+  std::string table = folder.write("flowers.csv", flower_table);
+  Tensor labels = tensor({0, 1, 2, 0}, DType::i64);
+};
+
+nn::Model number_model() {
+  Generator generator(2);
+  return nn::Model(nn::Sequential{nn::Dense(2, 1, generator)}, {2});
+}
+
+}  // namespace
+
+TEST_CASE("rill eval: loss, accuracy and classes of a table are those of the library") {
+  Flowers flowers;
+  const nlohmann::json json = rill_json({"eval", flowers.path, "--csv", flowers.table});
+  const Tensor y = flowers.model.predict(flower_rows());
+  CHECK(json["samples"] == 4);
+  CHECK(json["loss"]["name"] == "cross_entropy");
+  CHECK(json["loss"]["value"].get<double>() ==
+        doctest::Approx(cross_entropy(y, flowers.labels).item()).epsilon(1e-6));
+  CHECK(json["accuracy"] == nn::accuracy(y, flowers.labels));
+  CHECK(json["classes"][0]["name"] == "setosa");
+  CHECK(json["classes"][0]["samples"] == 2);
+  CHECK(json["classes"].size() == 3);
+}
+
+TEST_CASE("rill eval: as text, the accuracy has two decimals and a line of its own") {
+  Flowers flowers;
+  const Outcome run = rill::test::rill({"eval", flowers.path, "--csv", flowers.table});
+  CHECK(run.status == 0);
+  const double share = nn::accuracy(flowers.model.predict(flower_rows()), flowers.labels);
+  CHECK(run.says(fmt::format("\naccuracy: {:.2f} %\n", 100 * share)));
+  CHECK(run.says("versicolor"));
+}
+
+TEST_CASE("rill eval: npy files give the same numbers as the table") {
+  Flowers flowers;
+  io::save_npy(flowers.folder.file("x.npy"), flower_rows());
+  io::save_npy(flowers.folder.file("y.npy"), flowers.labels);
+  nlohmann::json a = rill_json({"eval", flowers.path, "--csv", flowers.table});
+  nlohmann::json b =
+      rill_json({"eval", flowers.path, "--npy", flowers.folder.file("x.npy"), flowers.folder.file("y.npy")});
+  CHECK(a["loss"] == b["loss"]);
+  CHECK(a["classes"] == b["classes"]);
+}
+
+TEST_CASE("rill eval: --samples takes the first ones alone") {
+  Flowers flowers;
+  CHECK(rill_json({"eval", flowers.path, "--csv", flowers.table, "--samples", "3"})["samples"] == 3);
+}
+
+TEST_CASE("rill eval: a model with one output is judged by its errors") {
+  const TempDir folder;
+  nn::Model model = number_model();
+  const std::string path = save(number_model(), folder.file("m.safetensors"));
+  const std::string table = folder.write("t.csv", "a,b,price\n1,2,3\n2,0.5,1\n0,1,2.5\n");
+  const nlohmann::json json = rill_json({"eval", path, "--csv", table, "--target", "price"});
+  const Tensor y = model.predict(tensor({{1, 2}, {2, 0.5}, {0, 1}}));
+  const Tensor target = tensor({{3}, {1}, {2.5}});
+  CHECK(json["loss"]["name"] == "mse");
+  CHECK(json["loss"]["value"].get<double>() ==
+        doctest::Approx(nn::mean_squared_error(y, target)).epsilon(1e-6));
+  CHECK(json["mean_absolute_error"].get<double>() ==
+        doctest::Approx(nn::mean_absolute_error(y, target)).epsilon(1e-6));
+  CHECK(json["r2"].get<double>() == doctest::Approx(nn::r2_score(y, target)).epsilon(1e-6));
+}
+
+TEST_CASE("rill eval: a last softmax is taken for probabilities") {
+  const TempDir folder;
+  Generator generator(2), same(2);
+  nn::Model logits(nn::Sequential{nn::Dense(4, 3, same)}, {4});
+  const std::string path = save(nn::Model(nn::Sequential{nn::Dense(4, 3, generator), nn::Softmax()}, {4}),
+                                folder.file("m.safetensors"));
+  const std::string table = folder.write("flowers.csv", flower_table);
+  const nlohmann::json json = rill_json({"eval", path, "--csv", table});
+  const double expected =
+      cross_entropy(logits.predict(flower_rows()), tensor({0, 1, 2, 0}, DType::i64)).item();
+  CHECK(json["loss"]["value"].get<double>() == doctest::Approx(expected).epsilon(1e-5));
+}
+
+TEST_CASE("rill eval: one output with two class names is a binary classifier") {
+  const TempDir folder;
+  nn::Model model = number_model();
+  model.classes = {"no", "yes"};
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  const std::string table = folder.write("t.csv", "a,b,answer\n1,2,yes\n2,0.5,no\n0,1,yes\n");
+  const nlohmann::json json = rill_json({"eval", path, "--csv", table});
+  const Tensor y = number_model().predict(tensor({{1, 2}, {2, 0.5}, {0, 1}}));
+  double right = 0;
+  for (std::size_t i = 0; i < 3; ++i) right += (y.data<float>()[i] > 0) == (i != 1) ? 1 : 0;
+  CHECK(json["loss"]["name"] == "bce_with_logits");
+  CHECK(json["loss"]["value"].get<double>() ==
+        doctest::Approx(binary_cross_entropy_with_logits(y, tensor({{1}, {0}, {1}})).item()).epsilon(1e-6));
+  CHECK(json["accuracy"].get<double>() == doctest::Approx(right / 3));
+  CHECK(json["classes"][1]["name"] == "yes");
+}
+
+TEST_CASE("rill eval: IDX files are raw pixels, which the model's preprocessing scales") {
+  const TempDir folder;
+  const auto digits = nn::data::draw_digits(20, 1, false);
+  io::IdxArray images{.shape = {20, 28, 28}, .type = io::IdxType::u8, .bytes = {}};
+  for (const std::uint8_t pixel : digits->pixels()) images.bytes.push_back(static_cast<std::byte>(pixel));
+  io::IdxArray labels{.shape = {20}, .type = io::IdxType::u8, .bytes = {}};
+  for (const std::int64_t label : digits->labels()) labels.bytes.push_back(static_cast<std::byte>(label));
+  io::write_idx(folder.file("t10k-images-idx3-ubyte"), images);
+  io::write_idx(folder.file("t10k-labels-idx1-ubyte"), labels);
+  Generator generator(2), same(2);
+  nn::Model model(nn::Sequential{nn::Flatten(), nn::Dense(784, 10, generator)}, {28, 28});
+  const Tensor x = images.to_tensor(DType::f32);
+  const double raw = cross_entropy(model.predict(x), labels.to_tensor(DType::i64)).item();
+  model.preprocessing.push_back(std::make_shared<nn::data::Normalize>());
+  const double scaled = cross_entropy(model.predict(x), labels.to_tensor(DType::i64)).item();
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  CHECK(rill_json({"eval", path, "--idx", folder.path()})["loss"]["value"].get<double>() ==
+        doctest::Approx(scaled).epsilon(1e-6));
+  const std::string bare = save(nn::Model(nn::Sequential{nn::Flatten(), nn::Dense(784, 10, same)}, {28, 28}),
+                                folder.file("bare.safetensors"));
+  CHECK(rill_json({"eval", bare, "--idx", folder.path()})["loss"]["value"].get<double>() ==
+        doctest::Approx(raw).epsilon(1e-6));
+  CHECK(rill_json({"eval", bare, "--idx", folder.path(), "--scale", "0.00392156862745098"})["loss"]["value"]
+            .get<double>() == doctest::Approx(scaled).epsilon(1e-5));
+}
+
+TEST_CASE("rill eval: drawn digits need no file") {
+  const TempDir folder;
+  Generator generator(2);
+  const std::string path =
+      save(nn::Model(nn::Sequential{nn::Flatten(), nn::Dense(784, 10, generator)}, {28, 28}),
+           folder.file("m.safetensors"));
+  CHECK(rill_json({"eval", path, "--digits", "--samples", "30"})["samples"] == 30);
+}
+
+TEST_CASE("rill eval: data that does not fit the model is refused") {
+  const Flowers flowers;
+  const Outcome digits = rill::test::rill({"eval", flowers.path, "--digits"});
+  CHECK(digits.status == 1);
+  CHECK(digits.output == "rill: drawn digits, test: samples are [28, 28], the model expects [4]\n");
+  const std::string table = flowers.folder.write("t.csv", "1,2,3,4,rose\n");
+  const Outcome unknown = rill::test::rill({"eval", flowers.path, "--csv", table});
+  CHECK(unknown.status == 1);
+}

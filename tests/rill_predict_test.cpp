@@ -1,0 +1,186 @@
+// `rill predict`: the same bits as Model::predict, whatever the file's format.
+#include "rill_command.hpp"
+
+namespace {
+
+using namespace rill;
+using namespace rill::test;
+
+struct Flowers {
+  TempDir folder;
+  nn::Model model = flower_model();
+  std::string path = save(flower_model(), folder.file("flowers.safetensors"));
+  std::string output = folder.file("out.csv");
+
+  Outcome predict(const std::string& input, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"predict", path, "--input", input, "--output", output});
+    return rill::test::rill(more);
+  }
+  std::vector<std::string> lines() const { return lines_of(folder.read("out.csv")); }
+  // Whether the lines from `first` on are the model's outputs for the rows, to the bit.
+  void check_outputs(const Tensor& x, std::size_t first) {
+    const Tensor y = model.predict(x);
+    const std::vector<std::string> found = lines();
+    REQUIRE(found.size() == first + static_cast<std::size_t>(x.size(0)));
+    for (std::size_t row = 0; row + first < found.size(); ++row) {
+      const auto expected = y.data<float>().subspan(row * 3, 3);
+      CHECK(std::ranges::equal(numbers_of<float>(found[first + row]), expected));
+    }
+  }
+};
+
+std::string without_header(std::string table) {
+  std::string text;
+  for (const std::string& line : lines_of(table)) {
+    if (!line.starts_with("sepal")) text += line.substr(0, line.rfind(',')) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("rill predict: a table with a header gives one, and the model's outputs to the bit") {
+  Flowers flowers;
+  const std::string table = flowers.folder.write("in.csv", flower_table);
+  const Outcome run = flowers.predict(table);
+  CHECK(run.status == 0);
+  CHECK(run.output ==
+        "rill: note: " + table + ": columns that the model does not read are left out: \"species\"\n");
+  CHECK(flowers.lines()[0] == "setosa,versicolor,virginica");
+  flowers.check_outputs(flower_rows(), 1);
+}
+
+TEST_CASE("rill predict: columns are found by their names, in any order") {
+  Flowers flowers;
+  const std::string table = flowers.folder.write(
+      "in.csv", "petal width,id,sepal length, petal length ,sepal width\n0.2,7,5.1,1.4,3.5\n");
+  CHECK(flowers.predict(table).status == 0);
+  flowers.check_outputs(tensor({{5.1, 3.5, 1.4, 0.2}}), 1);
+}
+
+TEST_CASE("rill predict: a table without a header gives none") {
+  Flowers flowers;
+  const Outcome run = flowers.predict(flowers.folder.write("in.csv", without_header(flower_table)));
+  CHECK(run.output == "");
+  flowers.check_outputs(flower_rows(), 0);
+}
+
+TEST_CASE("rill predict: batches of any size give the same file") {
+  const Flowers flowers;
+  const std::string table = flowers.folder.write("in.csv", without_header(flower_table));
+  CHECK(flowers.predict(table).status == 0);
+  const std::string expected = flowers.folder.read("out.csv");
+  CHECK(flowers.predict(table, {"--batch", "3"}).status == 0);
+  CHECK(flowers.folder.read("out.csv") == expected);
+  CHECK(flowers.predict(table, {"--batch", "1", "--threads", "2"}).status == 0);
+  CHECK(flowers.folder.read("out.csv") == expected);
+}
+
+TEST_CASE("rill predict: npy files of f32 and f64 give the model's outputs to the bit") {
+  Flowers flowers;
+  const Tensor x = flower_rows();
+  io::save_npy(flowers.folder.file("x.npy"), x);
+  CHECK(flowers.predict(flowers.folder.file("x.npy")).status == 0);
+  flowers.check_outputs(x, 0);
+  io::save_npy(flowers.folder.file("x.npy"), x.to(DType::f64));
+  CHECK(flowers.predict(flowers.folder.file("x.npy"), {"--batch", "3"}).status == 0);
+  flowers.check_outputs(x, 0);
+}
+
+TEST_CASE("rill predict: IDX files give the model's outputs to the bit, images flattened") {
+  Flowers flowers;
+  io::IdxArray array{.shape = {5, 2, 2}, .type = io::IdxType::u8, .bytes = {}};
+  for (int i = 0; i < 20; ++i) array.bytes.push_back(static_cast<std::byte>(i * 12));
+  io::write_idx(flowers.folder.file("x.idx"), array);
+  CHECK(flowers.predict(flowers.folder.file("x.idx"), {"--batch", "2"}).status == 0);
+  flowers.check_outputs(array.to_tensor(DType::f32).reshape({5, 4}), 0);
+}
+
+TEST_CASE("rill predict: an f64 model's numbers read back as the same f64") {
+  const TempDir folder;
+  Generator generator(3);
+  nn::Model model(nn::Sequential{nn::Dense(4, 2, generator, {.dtype = DType::f64})}, {4});
+  const std::string path = save(model, folder.file("m.safetensors"));
+  io::save_npy(folder.file("x.npy"), flower_rows());
+  const Outcome run = rill::test::rill({"predict", path, "--input", folder.file("x.npy"), "--output", "-"});
+  CHECK(run.status == 0);
+  const Tensor y = model.predict(flower_rows());
+  const std::vector<std::string> lines = lines_of(run.output);
+  REQUIRE(lines.size() == 4);
+  for (std::size_t row = 0; row < 4; ++row)
+    CHECK(std::ranges::equal(numbers_of<double>(lines[row]), y.data<double>().subspan(row * 2, 2)));
+}
+
+TEST_CASE("rill predict: --labels adds the name of the class with the largest output") {
+  Flowers flowers;
+  CHECK(flowers.predict(flowers.folder.write("in.csv", flower_table), {"--labels"}).status == 0);
+  const std::vector<std::string> lines = flowers.lines();
+  CHECK(lines[0] == "setosa,versicolor,virginica,class");
+  const Tensor best = flowers.model.predict(flower_rows()).argmax(1);
+  for (std::size_t row = 0; row < 4; ++row)
+    CHECK(fields_of(lines[row + 1]).back() ==
+          flowers.model.classes[static_cast<std::size_t>(best.data<std::int64_t>()[row])]);
+}
+
+TEST_CASE("rill predict: --labels is refused for a model that predicts a number") {
+  const TempDir folder;
+  Generator generator(3);
+  const std::string path =
+      save(nn::Model(nn::Sequential{nn::Dense(4, 1, generator)}, {4}), folder.file("m.safetensors"));
+  const Outcome run = rill::test::rill({"predict", path, "--input", "x", "--output", "-", "--labels"});
+  CHECK(run.status == 1);
+  CHECK(run.output == "rill: --labels: the model predicts a number, expected one that tells classes apart\n");
+}
+
+TEST_CASE("rill predict: standard input and standard output take the place of files") {
+  Flowers flowers;
+  const std::string table = flowers.folder.write("in.csv", without_header(flower_table));
+  const Outcome run = rill_sh("rill predict " + flowers.path + " -i - -o - < " + table);
+  CHECK(run.status == 0);
+  CHECK(lines_of(run.output).size() == 4);
+  CHECK(flowers.predict(table).status == 0);
+  CHECK(run.output == flowers.folder.read("out.csv"));
+}
+
+TEST_CASE("rill predict: a model without weights is refused") {
+  const TempDir folder;
+  const std::string config = folder.write(
+      "model.json", R"({"rill": 1, "input_shape": [4], "layers": [{"type": "dense", "units": 3}]})");
+  const Outcome run = rill::test::rill({"predict", config, "--input", "x", "--output", "-"});
+  CHECK(run.status == 1);
+  CHECK(run.output ==
+        "rill: " + config +
+            ": the model has no weights, expected a trained one; give a saved model, or the weights of this "
+            "config with --weights\n");
+}
+
+TEST_CASE("rill predict: input that does not fit is refused with its place, and no output is left") {
+  const Flowers flowers;
+  const auto message = [&](const std::string& table) {
+    const Outcome run = flowers.predict(flowers.folder.write("in.csv", table));
+    CHECK(run.status == 1);
+    CHECK_FALSE(std::filesystem::exists(flowers.output));
+    const std::size_t at = run.output.find("in.csv");
+    return run.output.substr(at == std::string::npos ? 0 : at);
+  };
+  CHECK(message("sepal length,sepal width\n1,2\n") ==
+        "in.csv: columns that the model reads are missing: \"petal length\", \"petal width\"; the file has "
+        "\"sepal length\", \"sepal width\"\n");
+  CHECK(message("1,2,3\n") ==
+        "in.csv: the rows have 3 columns, the model expects 4: \"sepal length\", \"sepal width\", \"petal "
+        "length\", \"petal width\"\n");
+  CHECK(message("1,2,3,4\n1,2,x,4\n") == "in.csv:2: column 3 holds \"x\", expected a finite number\n");
+  CHECK(message("1,2,3,4\n1,2,,4\n") == "in.csv:2: column 3 holds \"\", expected a finite number\n");
+  CHECK(message("1,2,3,4\n1,2,3\n") == "in.csv:2: the row has 3 fields, expected 4 as in the first row\n");
+  CHECK(message("") == "in.csv: the file is empty, expected a row for each sample\n");
+  CHECK(message(R"({"a": 1})") == "in.csv: this looks like a model, expected samples as CSV, IDX or npy\n");
+  CHECK(message("sepal length,sepal length,sepal width,petal length,petal width\n1,2,3,4,5\n") ==
+        "in.csv: column \"sepal length\" stands there twice, expected once\n");
+}
+
+TEST_CASE("rill predict: a failed run leaves the old output as it was") {
+  const Flowers flowers;
+  flowers.folder.write("out.csv", "old\n");
+  CHECK(flowers.predict(flowers.folder.write("in.csv", "1,2,3,4\n1,2,3\n")).status == 1);
+  CHECK(flowers.folder.read("out.csv") == "old\n");
+}

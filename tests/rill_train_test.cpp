@@ -1,0 +1,214 @@
+// `rill train` and `rill sweep`: what they write, how they end, and how they go on.
+#include "rill_command.hpp"
+
+#include <csignal>
+
+namespace {
+
+using namespace rill;
+using namespace rill::test;
+
+// A run of some ten milliseconds an epoch.
+constexpr const char* small_run = R"({"rill": 1, "seed": 3,
+  "model": {"rill": 1, "input_shape": [28, 28],
+            "layers": [{"type": "flatten"}, {"type": "dense", "units": 8}, {"type": "leaky_relu"},
+                       {"type": "dense", "units": 10}]},
+  "data": {"format": "drawn_digits", "train": 200, "test": 100},
+  "loss": "cross_entropy", "optimizer": {"type": "adam", "lr": 0.01},
+  "training": {"epochs": 2, "batch_size": 50}})";
+
+struct Folder {
+  TempDir folder;
+  std::string config = folder.write("run.json", small_run);
+  std::string out = folder.file("out");
+  Outcome train(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"train", config, "--out", out, "--no-report"});
+    return rill::test::rill(more);
+  }
+};
+
+// Starts the command, sends it a signal when its first line is there, and waits for its end: the exit status, and what
+// stands on standard output.
+Outcome interrupted(std::vector<std::string> arguments, int signal) {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  arguments.insert(arguments.begin(), rill_program());
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+  ::pid_t child = 0;
+  REQUIRE(::posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) == 0);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  Outcome outcome;
+  bool sent = false;
+  for (char c = 0; ::read(ends[0], &c, 1) == 1;) {
+    outcome.output += c;
+    if (!sent && outcome.output.find("epoch") != std::string::npos && c == '\n') {
+      ::kill(child, signal);
+      sent = true;
+    }
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("rill train: a run writes its folder, and models that rill eval reads") {
+  const Folder run;
+  const Outcome outcome = run.train();
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(outcome.output.find_first_of("\r\x1b") == std::string::npos);
+  CHECK(outcome.says("\nbest epoch: "));
+  for (const char* file :
+       {"config.json", "log.csv", "log.jsonl", "timing.csv", "last.safetensors", "best.safetensors"})
+    CHECK_MESSAGE(std::filesystem::exists(run.out + "/" + file), file);
+  const nlohmann::json json =
+      rill_json({"eval", run.out + "/best.safetensors", "--digits", "--samples", "100"});
+  CHECK(json["samples"] == 100);
+}
+
+TEST_CASE("rill train: the starter for drawn digits trains") {
+  const TempDir folder;
+  const std::string path = folder.file("run.json");
+  CHECK(rill::test::rill({"new", path, "--kind", "digits"}).status == 0);
+  const Outcome run = rill::test::rill({"train", path, "--out", folder.file("out"), "--epochs", "1", "--set",
+                                        "data.train=300", "--set", "data.test=100", "--no-report"});
+  CHECK_MESSAGE(run.status == 0, run.output);
+}
+
+TEST_CASE("rill train: the starter for a table trains, and its model predicts that table") {
+  const TempDir folder;
+  std::string table = flower_table;
+  for (int i = 0; i < 5; ++i)
+    table += std::string(flower_table).substr(std::string(flower_table).find('\n') + 1);
+  const std::string data = folder.write("flowers.csv", table), path = folder.file("run.json");
+  CHECK(rill::test::rill({"new", path, "--data", data, "--target", "species"}).status == 0);
+  const Outcome run = rill::test::rill(
+      {"train", path, "--out", folder.file("out"), "--epochs", "3", "--no-report", "--quiet"});
+  CHECK_MESSAGE(run.status == 0, run.output);
+  const Outcome predict = rill::test::rill({"predict", folder.file("out/best.safetensors"), "--input", data,
+                                            "--output", folder.file("answers.csv"), "--labels"});
+  CHECK_MESSAGE(predict.status == 0, predict.output);
+  CHECK(lines_of(folder.read("answers.csv"))[0] == "setosa,versicolor,virginica,class");
+}
+
+TEST_CASE("rill train: --json prints the result alone") {
+  const Folder run;
+  const nlohmann::json json =
+      rill_json({"train", run.config, "--out", run.out, "--no-report", "--epochs", "1"});
+  CHECK(json["status"] == "done");
+  CHECK(json["best_epoch"] == 1);
+  CHECK(json["best"]["val_loss"].is_number());
+  CHECK(json["folder"] == run.out);
+}
+
+TEST_CASE("rill train: --quiet prints no line an epoch") {
+  const Folder run;
+  CHECK(run.train().says("epoch 1/2"));
+  CHECK_FALSE(run.train({"--quiet", "--overwrite"}).says("epoch 1/2"));
+}
+
+TEST_CASE("rill train: another run's folder is refused, unless --overwrite") {
+  const Folder run;
+  CHECK(run.train().status == 0);
+  const std::string before = run.folder.read("out/log.csv");
+  const Outcome again = run.train({"--seed", "9"});
+  CHECK(again.status == 1);
+  CHECK(run.folder.read("out/log.csv") == before);
+  CHECK(run.train({"--seed", "9", "--overwrite"}).status == 0);
+  CHECK(run.folder.read("out/log.csv") != before);
+}
+
+TEST_CASE("rill train: wrong configs and settings are exit code 2, missing data is 1") {
+  const Folder run;
+  CHECK(run.train({"--set", "optimizer.lr=-1"}).status == 2);
+  CHECK(run.train({"--set", "optimiser.lr=1"}).says("did you mean \"optimizer\"?"));
+  CHECK(run.train({"--set", "lr"}).status == 2);
+  CHECK(run.train({"--epochs", "0"}).status == 2);
+  CHECK(run.train({"--resume", "--overwrite"}).status == 2);
+  CHECK(run.train({"--resume"}).status == 1);
+  CHECK(rill::test::rill({"train", run.folder.file("none.json")}).status == 1);
+  CHECK(run.train({"--set", R"(data={"format": "csv", "path": "none.csv"})"}).status == 1);
+}
+
+TEST_CASE("rill train: a run that diverges is exit code 3") {
+  const Folder run;
+  const Outcome outcome = run.train({"--set", R"(optimizer={"type": "sgd", "lr": 1e30})"});
+  CHECK_MESSAGE(outcome.status == 3, outcome.output);
+  CHECK(outcome.says("training diverged"));
+}
+
+TEST_CASE("rill train: SIGINT and SIGTERM save, end with 130 and 143, and --resume goes on") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const Folder run;
+    const Outcome first =
+        interrupted({"train", run.config, "--out", run.out, "--no-report", "--epochs", "100000"}, signal);
+    CHECK_MESSAGE(first.status == 128 + signal, first.output);
+    CHECK(first.says("interrupted and saved; go on with rill train"));
+    const auto epochs = lines_of(run.folder.read("out/log.csv")).size() - 1;
+    REQUIRE(epochs >= 1);
+    const Outcome second = run.train({"--resume", "--epochs", std::to_string(epochs + 2)});
+    CHECK_MESSAGE(second.status == 0, second.output);
+    CHECK(lines_of(run.folder.read("out/log.csv")).size() == epochs + 3);
+  }
+}
+
+TEST_CASE("rill sweep: each value has its run, a row of the table and of the file") {
+  const Folder run;
+  const Outcome outcome = rill::test::rill({"sweep", run.config, "--out", run.out, "--set",
+                                            "model.layers.2.negative_slope=0.1,0.3", "--seeds", "2"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  for (const char* folder : {"0.1/seed3", "0.1/seed4", "0.3/seed3", "0.3/seed4"})
+    CHECK_MESSAGE(std::filesystem::exists(run.out + "/" + folder + "/best.safetensors"), folder);
+  const std::vector<std::string> rows = lines_of(run.folder.read("out/sweep.csv"));
+  REQUIRE(rows.size() == 5);
+  CHECK(rows[0].starts_with("model.layers.2.negative_slope,seed,status,best_epoch,"));
+  CHECK(rows[4].starts_with("0.3,4,done,"));
+  CHECK(outcome.says("±"));
+  nn::Model model = nn::load_model(run.out + "/0.3/seed3/best.safetensors");
+  CHECK(dynamic_cast<nn::LeakyReLU&>(model.network[2]).negative_slope() == 0.3);
+}
+
+TEST_CASE("rill sweep: called again, it takes the runs that are done, and adds new ones") {
+  const Folder run;
+  const std::vector<std::string> call{"sweep", run.config, "--out", run.out, "--set"};
+  auto with = [&](const std::string& values) {
+    std::vector<std::string> arguments = call;
+    arguments.push_back("optimizer.lr=" + values);
+    return rill::test::rill(arguments);
+  };
+  CHECK(with("0.001,0.01").status == 0);
+  const std::string before = run.folder.read("out/sweep.csv");
+  const Outcome again = with("0.001,0.01");
+  CHECK(again.says("0.001: done before\n"));
+  CHECK(run.folder.read("out/sweep.csv") == before);
+  const Outcome more = with("0.001,0.01,0.02");
+  CHECK(more.says("0.01: done before\n"));
+  CHECK(run.folder.read("out/sweep.csv").starts_with(before));
+  CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 4);
+}
+
+TEST_CASE("rill sweep: wrong lists are wrong usage") {
+  const Folder run;
+  const auto sweep = [&](const std::string& setting) {
+    const Outcome outcome = rill::test::rill({"sweep", run.config, "--out", run.out, "--set", setting});
+    CHECK(outcome.status == 2);
+    return outcome.output;
+  };
+  CHECK(sweep("optimizer.lr=0.1") == "rill: nothing is varied, expected --set KEY=VALUE,VALUE,…\n");
+  CHECK(sweep("optimizer.lr") ==
+        "rill: --set optimizer.lr: expected KEY=VALUE, or KEY=VALUE,VALUE to vary it\n");
+  CHECK(sweep("optimizer.lr=1,,2") ==
+        "rill: --set optimizer.lr=1,,2: a value is empty, expected one between commas\n");
+  CHECK(sweep("optimizer.lr=1,1").find("two runs would have the folder \"1\"") != std::string::npos);
+  CHECK(sweep("optimizer.lr=0.1,-1").find("/optimizer/lr") != std::string::npos);
+}

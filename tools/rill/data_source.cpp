@@ -1,0 +1,107 @@
+#include <rill/tools/rill/data_source.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include <rill/nn/config/nearest.hpp>
+#include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/drawn_digits.hpp>
+#include <rill/nn/data/mnist.hpp>
+#include <rill/nn/data/npy.hpp>
+#include <rill/nn/data/split.hpp>
+#include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/program.hpp>
+
+namespace rill::command {
+namespace {
+
+constexpr nn::data::ImageOptions raw_pixels{.scale = 1};
+
+std::shared_ptr<const nn::data::Dataset> first_of(std::shared_ptr<const nn::data::Dataset> dataset,
+                                                  std::int64_t samples) {
+  if (samples == 0 || samples >= dataset->size()) return dataset;
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(samples));
+  std::iota(indices.begin(), indices.end(), 0);
+  return std::make_shared<nn::data::Subset>(std::move(dataset), std::move(indices));
+}
+
+std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
+                                                  Targets targets) {
+  nn::data::CsvOptions options{.regression = targets == Targets::numbers, .classes = model.classes};
+  const std::string& target = source.target.empty() ? model.target : source.target;
+  if (!target.empty()) options.target = target;
+  for (const std::string& feature : model.features) options.features.emplace_back(feature);
+  const nn::data::CsvData data = nn::data::load_csv(source.csv, options);
+  if (model.classes.empty()) model.classes = data.classes;
+  return data.dataset;
+}
+
+}  // namespace
+
+void DataSource::add_to(CLI::App& app) {
+  CLI::Option* group[] = {
+      app.add_option("--idx", idx, "folder with MNIST's four IDX files, plain or .gz")->type_name("DIR"),
+      app.add_option("--csv", csv, "a CSV file; columns by the model's feature names,\nor all but the target")
+          ->type_name("FILE"),
+      app.add_option("--npy", npy, "two NumPy files: samples [n, ...] and targets [n]")
+          ->type_name("X Y")
+          ->expected(2)
+          ->multi_option_policy(CLI::MultiOptionPolicy::Throw),
+      app.add_flag("--digits", digits, "drawn digits, which need no file")};
+  for (CLI::Option* one : group) {
+    for (CLI::Option* other : group) {
+      if (one != other) one->excludes(other);
+    }
+  }
+  app.add_option("--target", target,
+                 "column of the CSV file that is predicted;\ndefault: the model's, else the last one")
+      ->type_name("NAME");
+  choice(app.add_option("--split", split, "which half of --idx or --digits"), {"test", "train"})
+      ->capture_default_str();
+  app.add_option("--samples", samples, "only the first N samples")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
+  app.add_option(
+         "--scale", scale,
+         "multiplies the raw values, for a model without\npreprocessing of its own: 0.00392156862745098 for "
+         "pixels")
+      ->type_name("X");
+}
+
+std::string DataSource::name() const {
+  if (!idx.empty()) return "IDX files in " + idx + ", " + split;
+  if (!csv.empty()) return csv;
+  if (!npy.empty()) return npy[0];
+  return "drawn digits, " + split;
+}
+
+void DataSource::check() const {
+  if (idx.empty() && csv.empty() && npy.empty() && !digits)
+    throw UsageError("no data is given, expected one of --idx, --csv, --npy, --digits");
+  if (!target.empty() && csv.empty()) throw UsageError("--target is for --csv, expected that beside it");
+}
+
+std::shared_ptr<const nn::data::Dataset> DataSource::read(nn::Model& model, Targets targets) const {
+  if (!csv.empty()) return read_csv(*this, model, targets);
+  if (!npy.empty()) return nn::data::load_npy(npy[0], npy[1], {.regression = targets == Targets::numbers});
+  if (targets == Targets::numbers)
+    throw UsageError("the model predicts numbers, but digits have labels; expected --csv or --npy");
+  if (!idx.empty()) return nn::data::load_mnist(idx, split == "train", raw_pixels);
+  return nn::data::draw_digits(samples > 0 ? samples : 10000, 42, split == "train", raw_pixels);
+}
+
+std::shared_ptr<const nn::data::Dataset> DataSource::open(nn::Model& model, Targets targets) const {
+  check();
+  if (scale != 1) {
+    if (!model.preprocessing.empty())
+      throw UsageError("--scale: the model has preprocessing of its own, expected no --scale");
+    reading_config([&] { model.preprocessing.push_back(std::make_shared<nn::data::Scale>(scale)); });
+  }
+  auto dataset = first_of(read(model, targets), samples);
+  RILL_CHECK(dataset->sample_shape().numel() == model.input_shape.numel(), name(), ": samples are ",
+             dataset->sample_shape(), ", the model expects ", model.input_shape);
+  return dataset;
+}
+
+}  // namespace rill::command

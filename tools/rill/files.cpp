@@ -1,0 +1,51 @@
+#include <rill/tools/rill/files.hpp>
+
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include <rill/core/io/file.hpp>
+#include <rill/core/io/safetensors.hpp>
+#include <rill/nn/config/json.hpp>
+
+namespace rill::command {
+namespace {
+
+bool is_safetensors(std::string_view head) {
+  std::uint64_t length = 0;
+  if (head.size() < 9 || head[8] != '{') return false;
+  std::memcpy(&length, head.data(), sizeof length);
+  return length <= io::max_safetensors_header;
+}
+
+bool has_one_of(const std::string& path, std::initializer_list<const char*> keys) {
+  try {
+    const nn::config::Json document = nn::config::read_json(path);
+    for (const char* key : keys) {
+      if (document.is_object() && document.contains(key)) return true;
+    }
+  } catch (const Error&) {
+    // Who reads the document says what is wrong with it.
+  }
+  return false;
+}
+
+}  // namespace
+
+FileKind kind_of(const std::string& path) {
+  std::vector<std::byte> bytes(64);
+  bytes.resize(io::FileReader(path).read(bytes));
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (is_safetensors(head)) return FileKind::safetensors;
+  if (head.starts_with("\x93NUMPY")) return FileKind::npy;
+  if (head.starts_with("\x1f\x8b")) return FileKind::gzip;
+  if (head.size() >= 4 && head[0] == 0 && head[1] == 0) return FileKind::idx;
+  const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  if (first != std::string_view::npos && (head[first] == '{' || head[first] == '[')) return FileKind::json;
+  return FileKind::other;
+}
+
+bool reads_as_config(const std::string& path) { return !has_one_of(path, {"weightsManifest"}); }
+bool reads_as_run(const std::string& path) { return has_one_of(path, {"model", "data", "training"}); }
+
+}  // namespace rill::command

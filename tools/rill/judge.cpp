@@ -1,0 +1,91 @@
+#include <rill/tools/rill/judge.hpp>
+
+#include <rill/core/create.hpp>
+#include <rill/core/ops/cast.hpp>
+#include <rill/core/ops/cross_entropy.hpp>
+#include <rill/core/ops/math.hpp>
+#include <rill/core/ops/maximum.hpp>
+#include <rill/core/ops/pair_loss.hpp>
+#include <rill/optim/losses.hpp>
+#include <rill/tools/rill/model_file.hpp>
+#include <rill/tools/rill/program.hpp>
+
+namespace rill::command {
+namespace {
+
+constexpr double smallest = 1e-7;  // as Keras clips
+
+Outputs kind_of_outputs(nn::Model& model) {
+  const std::string_view last = model.network.named_modules().back().module->type();
+  if (last == "softmax") return Outputs::softmax;
+  return last == "sigmoid" ? Outputs::sigmoid : Outputs::plain;
+}
+
+Tensor clipped(const Tensor& p) {
+  const Tensor low = full({1}, smallest, p.dtype()), high = full({1}, 1 - smallest, p.dtype());
+  return minimum(maximum(p, low), high);
+}
+
+// Labels as the column of numbers that element-wise losses compare with.
+Tensor as_column(const Tensor& target, const Tensor& y) { return target.to(y.dtype()).reshape(y.shape()); }
+
+template <class T>
+std::int64_t largest(const T* row, std::int64_t count) {
+  std::int64_t best = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (row[i] != row[i]) return -1;
+    if (row[i] > row[best]) best = i;
+  }
+  return best;
+}
+
+}  // namespace
+
+Judge::Judge(nn::Model& model, const std::string& loss)
+    : name_(loss), kind_(kind_of_outputs(model)), outputs_(output_shape(model).numel()) {
+  const bool two = outputs_ == 1 && model.classes.size() == 2;
+  if (loss == "auto") name_ = outputs_ > 1 ? "cross_entropy" : two ? "bce_with_logits" : "mse";
+  binary_ = outputs_ == 1 && (two || name_ == "bce_with_logits");
+  if (name_ == "cross_entropy" && outputs_ == 1)
+    throw UsageError("--loss cross_entropy: the model has 1 output, expected one for each class");
+}
+
+Tensor Judge::loss(const Tensor& y, const Tensor& target) const {
+  if (name_ == "cross_entropy") {
+    return cross_entropy(kind_ == Outputs::softmax ? log(clipped(y)) : y, target);
+  }
+  const Tensor t = as_column(target, y);
+  if (name_ == "bce_with_logits") {
+    if (kind_ != Outputs::sigmoid) return binary_cross_entropy_with_logits(y, t);
+    const Tensor p = clipped(y);
+    return binary_cross_entropy_with_logits(log(p) - log(1 - p), t);
+  }
+  if (name_ == "l1") return l1_loss(y, t);
+  if (name_ == "huber") return huber_loss(y, t);
+  return mse_loss(y, t);
+}
+
+std::vector<std::int64_t> Judge::predicted(const Tensor& y) const {
+  std::vector<std::int64_t> classes;
+  const std::int64_t rows = y.size(0);
+  const Tensor values = y.to(DType::f64);
+  const double* data = values.data<double>().data();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const double* at = data + row * outputs_;
+    const double border = kind_ == Outputs::sigmoid ? 0.5 : 0;
+    if (binary_) {
+      classes.push_back(*at != *at ? -1 : *at > border ? 1 : 0);
+    } else {
+      classes.push_back(largest(at, outputs_));
+    }
+  }
+  return classes;
+}
+
+void add_loss_option(CLI::App& app, std::string& loss) {
+  choice(app.add_option("--loss", loss, "auto takes the one that fits the model's outputs"),
+         {"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"})
+      ->capture_default_str();
+}
+
+}  // namespace rill::command

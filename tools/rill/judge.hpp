@@ -1,0 +1,40 @@
+// How a model's outputs are judged: by which loss, and whether its targets are labels or numbers.
+#pragma once
+
+#include <string>
+
+#include <rill/nn/model.hpp>
+#include <rill/tools/rill/data_source.hpp>
+
+namespace rill::command {
+
+/// What the model's last layer makes of its outputs.
+enum class Outputs { plain, softmax, sigmoid };
+
+class Judge {
+ public:
+  /// The loss of a name, or the one that fits the model for "auto": cross entropy for several outputs, binary cross entropy
+  /// for one with two class names, else the mean squared error. Throws UsageError for a loss that cannot be.
+  Judge(nn::Model& model, const std::string& loss);
+
+  const std::string& loss_name() const { return name_; }
+  Targets targets() const { return name_ == "cross_entropy" || binary_ ? Targets::labels : Targets::numbers; }
+  bool labels() const { return targets() == Targets::labels; }
+  std::int64_t classes() const { return binary_ ? 2 : outputs_; }
+
+  /// The mean loss. Probabilities, of a last layer softmax or sigmoid, are taken as such, and clipped at 1e-7.
+  Tensor loss(const Tensor& y, const Tensor& target) const;
+  /// The predicted class of each row, i64 [n]; -1 for a row with a NaN. Throws Error for a model that predicts numbers.
+  std::vector<std::int64_t> predicted(const Tensor& y) const;
+
+ private:
+  std::string name_;
+  Outputs kind_ = Outputs::plain;
+  std::int64_t outputs_ = 1;
+  bool binary_ = false;
+};
+
+/// The option --loss, as Judge takes it.
+void add_loss_option(CLI::App& app, std::string& loss);
+
+}  // namespace rill::command

@@ -1,0 +1,129 @@
+// rill new: starter configs, with comments.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include <rill/core/io/file.hpp>
+#include <rill/nn/config/json.hpp>
+#include <rill/nn/data/csv.hpp>
+#include <rill/tools/rill/commands.hpp>
+#include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/starters.hpp>
+
+namespace rill::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct NewOptions {
+  std::string path, kind, data, target;
+  bool regression = false, force = false;
+};
+
+std::string quoted(const std::string& text) {
+  return nn::config::Json(text).dump(-1, ' ', false, nn::config::Json::error_handler_t::replace);
+}
+
+// Of an installation or a build folder, seen from the program: ../share/rill.
+std::string schema_url(const std::string& kind) {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  const fs::path file = program.parent_path().parent_path() / "share/rill" / (kind + ".schema.json");
+  return fs::is_regular_file(file, ignored) ? "file://" + file.string() : "";
+}
+
+void replace_all(std::string& text, const std::string& what, const std::string& by) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+}
+
+Table table_of(const NewOptions& options) {
+  Table table;
+  if (options.data.empty()) return table;
+  nn::data::CsvOptions csv{.regression = options.regression};
+  if (!options.target.empty()) csv.target = options.target;
+  const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
+  table.path = options.data;
+  table.target = data.target;
+  table.features = static_cast<std::int64_t>(data.features.size());
+  table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
+  return table;
+}
+
+std::string csv_starter(const NewOptions& options) {
+  const Table table = table_of(options);
+  std::string text(csv_run);
+  // A file without a header has columns by number.
+  const bool number =
+      !table.target.empty() && table.target.find_first_not_of("0123456789") == std::string::npos;
+  replace_all(text, "@PATH@", quoted(table.path));
+  replace_all(text, "@TARGET@", number ? table.target : quoted(table.target));
+  replace_all(text, "@FEATURES@", std::to_string(table.features));
+  replace_all(text, "@OUTPUTS@", std::to_string(table.outputs));
+  replace_all(text, "@REGRESSION@", options.regression ? "true" : "false");
+  replace_all(text, "@LOSS@", options.regression ? "mse" : "cross_entropy");
+  return text;
+}
+
+std::string starter(const NewOptions& options) {
+  std::string text(options.kind == "mnist" ? mnist_run : options.kind == "digits" ? digits_run : model_alone);
+  if (options.kind == "csv") text = csv_starter(options);
+  const std::string url = schema_url(options.kind == "model" ? "model" : "run");
+  replace_all(text, "@SCHEMA@", url.empty() ? "" : "\n  \"$schema\": " + quoted(url) + ",");
+  return text;
+}
+
+int create(NewOptions options) {
+  const bool table = !options.data.empty() || !options.target.empty() || options.regression;
+  if (options.kind.empty()) options.kind = table ? "csv" : "mnist";
+  if (table && options.kind != "csv")
+    throw UsageError("--data, --target and --regression are for --kind csv, not " + options.kind);
+  if (options.data.empty() && !options.target.empty())
+    throw UsageError("--target is a column of --data, expected that beside it");
+  if (options.path.empty()) options.path = options.kind == "model" ? "model.json" : "run.json";
+  const std::string text = starter(options);
+  if (options.path == "-") {
+    out(text);
+    return done;
+  }
+  std::error_code ignored;
+  RILL_CHECK(options.force || !fs::exists(fs::symlink_status(options.path, ignored)), options.path,
+             ": the file is there already, expected a new one; --force replaces it");
+  io::write_file_atomically(options.path, std::string_view(text));
+  const std::string next = options.kind == "model" ? "rill summary " : "rill train ";
+  out(options.path + ": written; next: rill check " + options.path + ", " + next + options.path + "\n");
+  return done;
+}
+
+}  // namespace
+
+void add_new(Program& program) {
+  auto options = std::make_shared<NewOptions>();
+  CLI::App* app = program.add(
+      {.name = "new",
+       .summary = "Write a commented starter config",
+       .text = "JSON has no comments: keys that begin with // hold them, in every object, and are not read.\n"
+               "With --data, a CSV file, the sizes are those of its columns and classes.",
+       .examples = {{"rill new run.json --kind digits && rill train run.json",
+                     "a first run, on drawn digits that need no download"},
+                    {"rill new iris.json --data iris.csv --target species", "a run on a table of one's own"}},
+       .reads = "--data, if given",
+       .writes = "FILE, which must not be there yet"});
+  app->add_option("FILE", options->path,
+                  "the config to write, - for standard output;\ndefault: run.json or model.json")
+      ->type_name("FILE");
+  choice(app->add_option(
+             "--kind", options->kind,
+             "mnist: a run on MNIST (the default); digits: on drawn digits;\ncsv: on a table; model: a "
+             "model alone"),
+         {"mnist", "digits", "csv", "model"});
+  app->add_option("--data", options->data, "CSV file to make a run for")->type_name("FILE");
+  app->add_option("--target", options->target, "its column to predict; default: the last one")
+      ->type_name("NAME");
+  app->add_flag("--regression", options->regression, "the target is a number, not a class");
+  app->add_flag("--force", options->force, "replace a file that is there");
+  program.does([options] { return create(*options); });
+}
+
+}  // namespace rill::command

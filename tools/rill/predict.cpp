@@ -1,0 +1,149 @@
+// rill predict: a model's outputs for samples in a file.
+#include <charconv>
+#include <optional>
+
+#include <rill/tools/rill/commands.hpp>
+#include <rill/tools/rill/judge.hpp>
+#include <rill/tools/rill/model_file.hpp>
+#include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/rows.hpp>
+
+namespace rill::command {
+namespace {
+
+struct PredictOptions {
+  ModelFile model;
+  std::string input, output, format = "auto";
+  bool labels = false;
+  std::int64_t batch = 500;
+};
+
+// As few digits as read back the same number.
+template <class T>
+void append_number(std::string& text, T value) {
+  char digits[40];
+  text.append(digits, std::to_chars(std::begin(digits), std::end(digits), value).ptr);
+}
+
+// A field as RFC 4180 wants it.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos && !text.starts_with(' ') && !text.ends_with(' '))
+    return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
+template <class T>
+void append_row(std::string& text, const T* row, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (i > 0) text += ',';
+    append_number(text, row[i]);
+  }
+}
+
+class RowWriter {
+ public:
+  RowWriter(nn::Model& model, bool labels)
+      : outputs_(output_shape(model).numel()), names_(model.classes), target_(model.target) {
+    if (!labels) return;
+    judge_.emplace(model, "auto");
+    RILL_CHECK(judge_->labels(),
+               "--labels: the model predicts a number, expected one that tells classes apart");
+  }
+
+  std::string header() const {
+    std::string text;
+    const bool named = static_cast<std::int64_t>(names_.size()) == outputs_;
+    for (std::int64_t i = 0; i < outputs_; ++i) {
+      if (i > 0) text += ',';
+      if (named) {
+        text += csv_field(names_[static_cast<std::size_t>(i)]);
+      } else {
+        text += outputs_ == 1 && !target_.empty() ? csv_field(target_) : "y" + std::to_string(i);
+      }
+    }
+    return text + (judge_ ? ",class\n" : "\n");
+  }
+
+  std::string rows(const Tensor& y) const {
+    std::vector<std::int64_t> classes;
+    if (judge_) classes = judge_->predicted(y);
+    std::string text;
+    for (std::int64_t row = 0; row < y.size(0); ++row) {
+      if (y.dtype() == DType::f64) {
+        append_row(text, y.data<double>().data() + row * outputs_, outputs_);
+      } else {
+        append_row(text, y.data<float>().data() + row * outputs_, outputs_);
+      }
+      if (judge_) text += ',' + class_name(classes[static_cast<std::size_t>(row)]);
+      text += '\n';
+    }
+    return text;
+  }
+
+ private:
+  // A row with a NaN is of no class.
+  std::string class_name(std::int64_t of) const {
+    if (of < 0) return "";
+    return static_cast<std::size_t>(of) < names_.size() ? csv_field(names_[static_cast<std::size_t>(of)])
+                                                        : std::to_string(of);
+  }
+
+  std::int64_t outputs_;
+  std::vector<std::string> names_;
+  std::string target_;
+  std::optional<Judge> judge_;
+};
+
+int predict(const PredictOptions& options) {
+  nn::Model model = options.model.open_trained();
+  const RowWriter writer(model, options.labels);
+  const auto rows = open_rows(options.input, options.format, model);
+  write_to(options.output, [&](const WriteText& write) {
+    if (rows->has_header()) write(writer.header());
+    while (!output_closed()) {
+      const Tensor x = rows->next(options.batch);
+      if (!x.defined()) break;
+      write(writer.rows(model.predict(x)));
+    }
+  });
+  return done;
+}
+
+}  // namespace
+
+void add_predict(Program& program) {
+  auto options = std::make_shared<PredictOptions>();
+  CLI::App* app = program.add(
+      {.name = "predict",
+       .summary = "A trained model's outputs for samples in a file, as CSV",
+       .text =
+           "Writes one row a sample: the model's outputs alone, with the fewest digits that read back the\n"
+           "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
+           "Where the input has a header (a first row with a non-number), columns are chosen by the\n"
+           "model's feature names, in any order, and the output gets a header too.",
+       .examples = {{"rill predict iris.safetensors --input new.csv --output answers.csv --labels",
+                     "outputs and the class of each row of a table"},
+                    {"rill predict mnist.safetensors --input t10k-images-idx3-ubyte.gz --output -",
+                     "outputs for a file of images, to the terminal"}},
+       .reads = "MODEL; --input as CSV, IDX (plain or .gz) or npy, told apart by content",
+       .writes = "--output, replaced in one step or not at all"});
+  options->model.add_to(*app);
+  app->add_option("-i,--input", options->input, "samples; - is standard input")
+      ->required()
+      ->type_name("FILE");
+  app->add_option("-o,--output", options->output, "CSV file to write; - is standard output")
+      ->required()
+      ->type_name("FILE");
+  choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})
+      ->capture_default_str();
+  app->add_flag("--labels", options->labels, "add a last column with the class");
+  app->add_option("--batch", options->batch, "samples in memory at a time")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}).description(""))
+      ->capture_default_str();
+  program.does([options] { return predict(*options); });
+}
+
+}  // namespace rill::command

@@ -1,0 +1,174 @@
+#include <rill/tools/rill/rows.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include <rill/core/io/csv.hpp>
+#include <rill/core/io/idx.hpp>
+#include <rill/core/io/npy.hpp>
+#include <rill/nn/config/nearest.hpp>
+#include <rill/tools/rill/files.hpp>
+#include <rill/tools/rill/output.hpp>
+
+namespace rill::command {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 8; ++i)
+    text += (i ? ", " : "") + nn::config::in_quotes(names[i]);
+  return names.size() > 8 ? text + ", … (" + std::to_string(names.size()) + ")" : text;
+}
+
+class CsvRows final : public Rows {
+ public:
+  CsvRows(const std::string& path, const nn::Model& model)
+      : reader_(path), where_(path), inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
+    pending_ = reader_.next();
+    RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
+    for (std::size_t i = 0; i < reader_.size(); ++i)
+      header_ |= io::parse_csv_value(reader_[i]).kind == io::CsvKind::text;
+    width_ = reader_.size();
+    if (header_) {
+      choose_columns(model);
+      pending_ = reader_.next();
+    } else {
+      all_columns(model);
+    }
+  }
+
+  bool has_header() const override { return header_; }
+
+  Tensor next(std::int64_t most) override {
+    std::vector<float> values;
+    std::int64_t rows = 0;
+    for (; pending_ && rows < most; ++rows) {
+      RILL_CHECK(reader_.size() == width_, reader_.where(), ": the row has ", reader_.size(),
+                 " fields, expected ", width_, " as in the first row");
+      for (const std::size_t column : columns_) values.push_back(value(column));
+      pending_ = reader_.next();
+    }
+    if (rows == 0) return {};
+    return tensor(std::move(values), {rows, static_cast<std::int64_t>(columns_.size())});
+  }
+
+ private:
+  void all_columns(const nn::Model& model) {
+    RILL_CHECK(width_ == inputs_, where_, ": the rows have ", width_, " columns, the model expects ", inputs_,
+               model.features.empty() ? "" : ": " + listed(model.features));
+    for (std::size_t i = 0; i < width_; ++i) columns_.push_back(i);
+  }
+
+  void choose_columns(const nn::Model& model) {
+    if (model.features.empty()) return all_columns(model);
+    std::vector<std::string> names, missing, extra;
+    for (std::size_t i = 0; i < width_; ++i) names.emplace_back(reader_.trimmed(i));
+    for (const std::string& feature : model.features) {
+      const auto found = std::find(names.begin(), names.end(), feature);
+      if (found == names.end()) missing.push_back(feature);
+      columns_.push_back(static_cast<std::size_t>(found - names.begin()));
+    }
+    RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
+               "; the file has ", listed(names));
+    for (const std::string& name : names) {
+      RILL_CHECK(std::count(names.begin(), names.end(), name) == 1 ||
+                     std::find(model.features.begin(), model.features.end(), name) == model.features.end(),
+                 where_, ": column ", nn::config::in_quotes(name), " stands there twice, expected once");
+      if (std::find(model.features.begin(), model.features.end(), name) == model.features.end())
+        extra.push_back(name);
+    }
+    if (!extra.empty())
+      note(where_ + ": columns that the model does not read are left out: " + listed(extra));
+  }
+
+  float value(std::size_t column) const {
+    const io::CsvValue read = io::parse_csv_value(reader_[column]);
+    RILL_CHECK(read.kind == io::CsvKind::number, reader_.where(), ": column ", column + 1, " holds ",
+               io::quote_csv_field(reader_[column]), ", expected a finite number");
+    return read.number;
+  }
+
+  io::CsvReader reader_;
+  std::string where_;
+  std::size_t inputs_, width_ = 0;
+  std::vector<std::size_t> columns_;
+  bool header_ = false, pending_ = false;
+};
+
+// An array that is in memory as the file holds it; its batches alone become f32.
+class ArrayRows : public Rows {
+ public:
+  ArrayRows(const std::string& path, Shape shape, const nn::Model& model) : shape_(shape) {
+    RILL_CHECK(shape.rank() >= 1 && shape[0] > 0, path, ": the array is ", shape,
+               ", expected samples along its first axis");
+    features_ = shape.numel() / shape[0];
+    RILL_CHECK(features_ == model.input_shape.numel(), path, ": the samples have ", features_, " elements (",
+               shape, "), the model expects ", model.input_shape.numel(), " (", model.input_shape, ")");
+  }
+
+  Tensor next(std::int64_t most) override {
+    const std::int64_t rows = std::min(most, shape_[0] - at_);
+    if (rows == 0) return {};
+    at_ += rows;
+    return part(at_ - rows, rows).reshape({rows, features_});
+  }
+
+ protected:
+  virtual Tensor part(std::int64_t begin, std::int64_t rows) = 0;
+  std::int64_t features_ = 0;
+
+ private:
+  Shape shape_;
+  std::int64_t at_ = 0;
+};
+
+class IdxRows final : public ArrayRows {
+ public:
+  IdxRows(const std::string& path, io::IdxArray array, const nn::Model& model)
+      : ArrayRows(path, array.shape, model), array_(std::move(array)) {}
+
+ private:
+  Tensor part(std::int64_t begin, std::int64_t rows) override {
+    const auto row_bytes = static_cast<std::ptrdiff_t>(io::size_of(array_.type)) * features_;
+    io::IdxArray piece{.shape = {rows, features_}, .type = array_.type, .bytes = {}};
+    piece.bytes.assign(array_.bytes.begin() + begin * row_bytes,
+                       array_.bytes.begin() + (begin + rows) * row_bytes);
+    return piece.to_tensor(DType::f32);
+  }
+  io::IdxArray array_;
+};
+
+class NpyRows final : public ArrayRows {
+ public:
+  NpyRows(const std::string& path, Tensor array, const nn::Model& model)
+      : ArrayRows(path, array.shape(), model), array_(std::move(array)) {}
+
+ private:
+  Tensor part(std::int64_t begin, std::int64_t rows) override {
+    const auto values = array_.data<float>().subspan(static_cast<std::size_t>(begin * features_),
+                                                     static_cast<std::size_t>(rows * features_));
+    return tensor(std::span<const float>(values), {rows, features_});
+  }
+  Tensor array_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rows> open_rows(const std::string& given, const std::string& format, const nn::Model& model) {
+  const bool standard_input = given == "-";
+  const std::string path = standard_input ? "/dev/stdin" : given;
+  std::string kind = format;
+  if (kind == "auto" && standard_input) kind = "csv";
+  if (kind == "auto") {
+    const FileKind found = kind_of(path);
+    RILL_CHECK(found != FileKind::safetensors && found != FileKind::json, path,
+               ": this looks like a model, expected samples as CSV, IDX or npy");
+    kind = found == FileKind::npy ? "npy" : found == FileKind::idx || found == FileKind::gzip ? "idx" : "csv";
+  }
+  if (kind == "npy") return std::make_unique<NpyRows>(path, io::load_npy(path, DType::f32), model);
+  if (kind == "idx") return std::make_unique<IdxRows>(path, io::read_idx(path), model);
+  return std::make_unique<CsvRows>(path, model);
+}
+
+}  // namespace rill::command

@@ -1,0 +1,29 @@
+// Samples to predict from, a batch at a time: rows of a CSV file, or samples of an IDX or npy file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <rill/nn/model.hpp>
+
+namespace rill::command {
+
+class Rows {
+ public:
+  virtual ~Rows() = default;
+  /// The next batch, f32 [n, features] with n of 1 to `most`, or an undefined tensor at the end. Throws Error, naming the
+  /// place, for what is no number.
+  virtual Tensor next(std::int64_t most) = 0;
+  /// Whether the file names its columns.
+  virtual bool has_header() const { return false; }
+};
+
+/// The rows of a file for a model. `format` is "auto", "csv", "idx" or "npy"; "-" reads CSV, or that format, from standard input.
+/// A CSV file with a header gives the model's feature columns, wherever they stand, and a note tells which others are left
+/// out; without names in the model all columns. Throws Error for files, for columns that are missing, and for samples
+/// of another size than the model's.
+std::unique_ptr<Rows> open_rows(const std::string& path, const std::string& format, const nn::Model& model);
+
+}  // namespace rill::command

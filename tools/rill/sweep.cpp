@@ -1,0 +1,194 @@
+// rill sweep: one run for each of a list of values.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iostream>
+
+#include <rill/core/io/file.hpp>
+#include <rill/nn/config/json.hpp>
+#include <rill/optim/run/run.hpp>
+#include <rill/tools/rill/commands.hpp>
+#include <rill/tools/rill/files.hpp>
+#include <rill/tools/rill/interrupt.hpp>
+#include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/sweep_table.hpp>
+
+namespace rill::command {
+namespace {
+
+namespace fs = std::filesystem;
+using nn::config::Json;
+using nn::config::OrderedJson;
+
+// Written when a run has ended: where it stands, the run is not done again.
+constexpr const char* result_file = "sweep_result.json";
+
+struct SweepCommand {
+  std::string path, out;
+  std::vector<std::string> settings;
+  std::int64_t seeds = 1;
+  bool quiet = false, report = false;
+};
+
+struct PlannedRun {
+  optim::RunConfig config;
+  SweepRun run;
+};
+
+std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& plan, std::string& folder) {
+  kind_of(command.path);
+  return reading_config([&] {
+    // The overrides that are the same for all runs stand in each of them.
+    const optim::RunConfig base = optim::load_run(command.path);
+    folder = command.out.empty() ? base.out + "_sweep" : command.out;
+    std::uint64_t first_seed = static_cast<std::uint64_t>(base.seed);
+    plan = plan_sweep(command.settings, first_seed, command.seeds);
+    std::vector<PlannedRun> runs;
+    for (const SweepRun& run : plan.runs) {
+      const fs::path place =
+          fs::path(folder) / run.name / (command.seeds > 1 ? "seed" + std::to_string(run.seed) : "");
+      std::vector<std::string> overrides{"seed=" + std::to_string(run.seed)};
+      overrides.insert(overrides.end(), run.overrides.begin(), run.overrides.end());
+      std::string out = place.string();
+      while (out.ends_with('/')) out.pop_back();
+      overrides.push_back("out=" + Json(out).dump());
+      runs.push_back({optim::load_run(command.path, overrides), run});
+      optim::check_run(runs.back().config);
+    }
+    return runs;
+  });
+}
+
+OrderedJson to_json(const SweepResult& result, const optim::RunConfig& config) {
+  OrderedJson numbers = OrderedJson::object();
+  for (const auto& entry : result.numbers) numbers[entry.first] = entry.second;
+  return {{"config", optim::to_json(config)},
+          {"diverged", result.diverged},
+          {"best_epoch", result.best_epoch},
+          {"monitor", result.monitor},
+          {"numbers", numbers}};
+}
+
+// The result of a run that was done before. Throws Error for one of another config.
+std::optional<SweepResult> finished(const PlannedRun& planned) {
+  const std::string path = (fs::path(planned.config.out) / result_file).string();
+  if (!fs::exists(path)) return {};
+  const Json document = nn::config::read_json(path);
+  const nn::config::Node node(document, path);
+  RILL_CHECK(node.at("config").text() == optim::to_json(planned.config), planned.config.out,
+             ": the folder holds the run of another config, expected the same one; give another --out, or "
+             "remove it");
+  SweepResult result{planned.run,
+                     planned.config.out,
+                     node.at("diverged").boolean(),
+                     node.at("best_epoch").integer(0, 1'000'000'000),
+                     node.at("monitor").text(),
+                     {}};
+  for (const auto& item : node.at("numbers").expect_object().json().items()) {
+    if (item.value().is_number()) result.numbers.emplace_back(item.key(), item.value().get<double>());
+  }
+  return result;
+}
+
+SweepResult result_of(const PlannedRun& planned, const optim::RunResult& run) {
+  SweepResult result{planned.run, planned.config.out, run.history.diverged, 0, run.monitor, {}};
+  if (run.best_epoch) result.best_epoch = *run.best_epoch + 1;
+  if (run.history.epochs.empty()) return result;
+  for (const auto& entry : run.history.epochs.back()) {
+    const auto value = run.best_epoch ? run.best(entry.first) : run.last(entry.first);
+    if (value) result.numbers.emplace_back(entry.first, *value);
+  }
+  return result;
+}
+
+// Trains, or goes on with what was interrupted; nothing if it is interrupted again.
+std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepCommand& command) {
+  const std::string checkpoint = (fs::path(planned.config.out) / "last.safetensors").string();
+  optim::TrainOptions options{.out = command.quiet ? nullptr : &std::cout,
+                              .interrupted = interrupted,
+                              .overwrite = true,
+                              .report = command.report};
+  if (fs::exists(checkpoint)) {
+    options.resume = checkpoint;
+    options.overwrite = false;
+  }
+  const optim::RunResult run = optim::run_training(planned.config, options);
+  if (run.history.interrupted) return {};
+  SweepResult result = result_of(planned, run);
+  io::write_file_atomically((fs::path(planned.config.out) / result_file).string(),
+                            to_json(result, planned.config).dump(2) + "\n");
+  return result;
+}
+
+int finish(const SweepPlan& plan, const std::vector<SweepResult>& results, const std::string& folder) {
+  std::string files = "sweep.csv";
+  const std::string picture = sweep_picture(plan, results);
+  if (!picture.empty()) {
+    io::write_file_atomically(folder + "/sweep.svg", std::string_view(picture));
+    files += " sweep.svg";
+  }
+  out("\n" + sweep_table(plan, results) + "\nfiles in " + folder + ": " + files + "\n");
+  const bool all =
+      std::all_of(results.begin(), results.end(), [](const auto& result) { return result.diverged; });
+  return all ? diverged : done;
+}
+
+int sweep(const SweepCommand& command) {
+  SweepPlan plan;
+  std::string folder;
+  const std::vector<PlannedRun> runs = read_configs(command, plan, folder);
+  catch_interrupts();
+  std::vector<SweepResult> results;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const std::string label = fmt::format("[{}/{}] {}", i + 1, runs.size(), runs[i].config.out);
+    std::optional<SweepResult> result = finished(runs[i]);
+    if (!command.quiet) out(label + (result ? ": done before\n" : "\n"));
+    flush_output();
+    if (!result) result = train_one(runs[i], command);
+    if (!result) {
+      std::fprintf(stderr, "rill: %s: interrupted and saved; the same command goes on\n",
+                   runs[i].config.out.c_str());
+      return interrupted_status();
+    }
+    results.push_back(*result);
+    io::write_file_atomically(folder + "/sweep.csv", std::string_view(sweep_csv(plan, results)));
+  }
+  return finish(plan, results, folder);
+}
+
+}  // namespace
+
+void add_sweep(Program& program) {
+  auto command = std::make_shared<SweepCommand>();
+  CLI::App* app = program.add(
+      {.name = "sweep",
+       .summary = "Train a run for each of a list of values, and compare",
+       .text =
+           "Trains one run after the other, for every combination of the values and for N seeds. Prints a\n"
+           "table of the best epochs, and writes it with a plot. Called again, it goes on: runs that are\n"
+           "done are not done again, and one that was interrupted is resumed.",
+       .examples =
+           {{"rill sweep run.json --set model.layers.2.negative_slope=0,0.01,0.1,0.3 --seeds 3",
+             "four slopes, three seeds each"},
+            {"rill sweep run.json --set optimizer.lr=0.001,0.01 --set training.epochs=3 --out runs/lr",
+             "two learning rates, with three epochs instead of those in the file"}},
+       .reads = "RUN, the model and the data that it names",
+       .writes = "DIR/<value>/… for each run, DIR/sweep.csv, and DIR/sweep.svg where gnuplot is there"});
+  app->add_option("RUN", command->path, "a run config")->required()->type_name("FILE");
+  app->add_option("--set", command->settings, "a value, or several to vary; any number of times")
+      ->required()
+      ->type_name("KEY=A,B,C")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app->add_option("--seeds", command->seeds, "runs for each value, with seeds from that of RUN on")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}).description(""))
+      ->capture_default_str();
+  app->add_option("--out", command->out, "folder of the sweep; default: that of RUN with _sweep behind it")
+      ->type_name("DIR");
+  app->add_flag("--report", command->report, "write report.html and pictures for each run");
+  app->add_flag("-q,--quiet", command->quiet, "no progress");
+  program.does([command] { return sweep(*command); });
+}
+
+}  // namespace rill::command
