@@ -22,6 +22,7 @@ tests:    core nn optim root examples tools
 owners='
 doctest/    tests/
 nlohmann/   core/io/safetensors nn/config nn/keras optim/checkpoint optim/run optim/report tools/rill tests/
+valijson/   tests/
 zlib.h      core/io/ tests/
 onnx/       nn/onnx/ tests/onnx_
 google/     nn/onnx/ tests/onnx_

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include <rill/nn/keras/import.hpp>
@@ -64,14 +63,8 @@ config::ModelConfig config_of(const Node& model, Import& import) {
   if (config.layers.empty())
     model.fail("the model has no layers that compute anything, expected one or more");
   config.dtype = import.dtype.empty() ? "f32" : import.dtype;
+  config.frozen = import.frozen;
   return config;
-}
-
-void freeze(Model& model, const std::vector<std::string>& names) {
-  const std::set<std::string> frozen(names.begin(), names.end());
-  for (auto& [name, value] : model.named_parameters()) {
-    if (frozen.contains(name)) value.requires_grad_(false);
-  }
 }
 
 }  // namespace
@@ -93,7 +86,6 @@ Model load(const Node& document, const std::string& folder, const LoadOptions& o
   if (manifest) manifest->read_into(model);
   if (!options.weights.empty()) load_state(model, io::load_safetensors(options.weights), options.weights);
   model.trained = import.weights_follow;
-  freeze(model, import.frozen);
   return model;
 }
 

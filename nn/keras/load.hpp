@@ -3,7 +3,7 @@
 // What differs from Keras: Keras' running variance is biased, rill's unbiased as PyTorch's; it is taken as it is, and goes on as
 // rill's if training does. Seeds are not used. Images are flattened in the order in which they come: a model of Keras wants
 // [height, width, channels]. Loss, optimizer and metrics of a compiled model are no part of it and not read. Parameters that Keras
-// keeps fixed (trainable, center and scale false) ask for no gradient; save_model() does not keep that.
+// keeps fixed (trainable, center and scale false) ask for no gradient.
 #pragma once
 
 #include <string>
