@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include <rill/core/io/safetensors.hpp>
 #include <rill/rill.hpp>
 
 #include "subprocess.hpp"
@@ -231,8 +232,8 @@ TEST_CASE("run: classes of a CSV file are learnt, from features that are standar
   const auto data = load_data(config.data, 42);
   CHECK(data.train->size() == 192);
   const auto x = data.train->all().x;
-  CHECK(std::abs(x.mean(0).data<float>()[0]) < 1e-5);
-  CHECK(std::abs(data.validation->all().x.mean(0).data<float>()[0]) > 1e-5);
+  CHECK(std::abs(x.mean({0}).data<float>()[0]) < 1e-5);
+  CHECK(std::abs(data.validation->all().x.mean({0}).data<float>()[0]) > 1e-5);
 }
 
 TEST_CASE("run: a number is learnt from a CSV file") {
