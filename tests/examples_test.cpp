@@ -102,6 +102,16 @@ TEST_CASE("examples: leaky_relu_story prints the values of the two pages that it
   CHECK(run.says("zeros after leaky_relu(0.1)  0 %"));
 }
 
+TEST_CASE("examples: load_config trains the model of a JSON file, and what it saves reads raw pixels") {
+  const TempDir out;
+  const Outcome run =
+      run_example("load_config", {"--quick", "--out", out.path()}, {{"RILL_DATA", std::nullopt}});
+  CHECK(run.status == 0);
+  CHECK(accuracy_in(run.output) > 80);
+  CHECK(run.says("the first test image is a "));
+  CHECK(out.names() == std::vector<std::string>{"model.json", "model.safetensors"});
+}
+
 TEST_CASE("examples: xor is learnt") {
   const Outcome run = run_example("xor", {});
   CHECK(run.says("0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n4 of 4 correct\n"));

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include <rill/core/io/safetensors.hpp>
 #include <rill/rill.hpp>
 
 #include "subprocess.hpp"
@@ -47,8 +48,10 @@ std::string refusal(Function function) {
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::ranges::equal(a.data<float>(), b.data<float>());
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  bool same = false;
+  dispatch(a.dtype(), [&]<class T>(T) { same = std::ranges::equal(a.data<T>(), b.data<T>()); });
+  return same;
 }
 
 // Three clouds of points in a plane.
@@ -231,8 +234,8 @@ TEST_CASE("run: classes of a CSV file are learnt, from features that are standar
   const auto data = load_data(config.data, 42);
   CHECK(data.train->size() == 192);
   const auto x = data.train->all().x;
-  CHECK(std::abs(x.mean(0).data<float>()[0]) < 1e-5);
-  CHECK(std::abs(data.validation->all().x.mean(0).data<float>()[0]) > 1e-5);
+  CHECK(std::abs(x.mean({0}).data<float>()[0]) < 1e-5);
+  CHECK(std::abs(data.validation->all().x.mean({0}).data<float>()[0]) > 1e-5);
 }
 
 TEST_CASE("run: a number is learnt from a CSV file") {
@@ -297,7 +300,7 @@ TEST_CASE("run: data and models that do not fit are refused before the folder is
   CHECK(message({"loss={\"type\":\"cross_entropy\",\"weight\":[1]}"}) ==
         "run: /loss/weight: there are 1 factors, expected 10, one a class");
   CHECK(message({"model.dtype=f64"}) == "run: /model: its parameters are f64, expected f32, as data are");
-  CHECK(message({"data={\"format\":\"idx\",\"path\":\"/nowhere\"}"}).starts_with("/nowhere"));
+  CHECK(message({"data={\"format\":\"idx\",\"path\":\"/nowhere\"}"}).find("/nowhere") != std::string::npos);
   CHECK(folder.names().empty());
 }
 
@@ -339,8 +342,9 @@ TEST_CASE("run: examples/mnist_mlp.json gives the weights of the C++ example, bi
   const auto expected = io::load_safetensors(folder.file("model.safetensors"));
   const auto state = result.model.named_state();
   REQUIRE(state.size() == expected.tensors.size());
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    CHECK(state[i].name == expected.tensors[i].first);
-    CHECK_MESSAGE(same_bits(state[i].value, expected.tensors[i].second), state[i].name);
+  for (const auto& [name, value] : state) {
+    const auto found = std::ranges::find(expected.tensors, name, [](const auto& each) { return each.first; });
+    REQUIRE_MESSAGE(found != expected.tensors.end(), name);
+    CHECK_MESSAGE(same_bits(value, found->second), name);
   }
 }

@@ -378,14 +378,14 @@ class Schema {
   OrderedJson& field(std::string_view key, const T& value, std::string_view doc, const Check& check) {
     // A reference has no room for a description of its own in draft 7.
     OrderedJson type = of(value, check);
-    OrderedJson& property = properties_[std::string(key)];
-    property = type.contains("$ref") ? OrderedJson{{"allOf", {type}}} : type;
+    OrderedJson property = type.contains("$ref") ? OrderedJson{{"allOf", {type}}} : type;
     property["description"] = doc;
+    // The alias first: a new key moves those before it.
     if (!check.alias.empty()) {
       properties_[std::string(check.alias)] = type;
       exclusive_.push_back({{"not", {{"required", {key, check.alias}}}}});
     }
-    return property;
+    return properties_[std::string(key)] = property;
   }
 
   template <detail::Tagged T>

@@ -298,7 +298,7 @@ struct LayerConfig;
 template <>
 struct ConfigOf<Sequential> {
   static constexpr std::string_view type_name = Sequential::type_name;
-  std::vector<LayerConfig> layers;
+  std::vector<LayerConfig> layers;  // Clang wants the whole type for an initialiser
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
     archive.required("layers", self.layers, "modules, one after the other", items(1, 10000));

@@ -137,7 +137,7 @@ struct PlateauConfig {
 
 struct SequenceConfig {
   static constexpr std::string_view type_name = "sequence";
-  std::vector<ScheduleConfig> schedules = {};
+  std::vector<ScheduleConfig> schedules;  // Clang wants the whole type for an initialiser
   std::vector<std::int64_t> milestones = {};
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
