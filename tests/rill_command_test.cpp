@@ -1,8 +1,6 @@
 // The `rill` command: usage, exit codes, and what it prints about models.
 #include "rill_command.hpp"
 
-#include <fstream>
-
 #include "skip.hpp"
 
 namespace {
@@ -121,9 +119,9 @@ TEST_CASE("rill: a config that is wrong is exit code 2, its missing weights are 
 
 TEST_CASE("rill: a reader that has seen enough is no failure") {
   const Flowers flowers;
-  for (const std::string command :
-       {"man", "schema run", "summary " + flowers.model,
-        "predict " + flowers.model + " --input " + flowers.table + " --output -"}) {
+  for (const std::string& command :
+       std::vector<std::string>{"man", "schema run", "summary " + flowers.model,
+                                "predict " + flowers.model + " --input " + flowers.table + " --output -"}) {
     const Outcome run =
         rill_sh("exec 3>&1; { rill " + command + " 2>&3; echo status $? >&3; } | head -c 1 >/dev/null");
     CHECK(run.output == "status 0\n");
@@ -235,7 +233,7 @@ TEST_CASE("rill: doctor finds dead units, and says what helps") {
   const TempDir folder;
   Generator generator(1);
   nn::Model model(nn::Sequential{nn::Dense(4, 8, generator), nn::ReLU(), nn::Dense(8, 3, generator)}, {4});
-  dynamic_cast<nn::Dense&>(model.network[0]).bias.fill_(-100);
+  std::ranges::fill(dynamic_cast<nn::Dense&>(model.network[0]).bias.mutable_data<float>(), -100.0f);
   const std::string path = save(model, folder.file("dead.safetensors"));
   const std::string table = folder.write("flowers.csv", flower_table);
   const nlohmann::json json = rill_json({"doctor", path, "--csv", table});
