@@ -13,6 +13,7 @@
 ##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
 ##   RILL_DATA=DIR       folder that holds the MNIST files; mnist then downloads nothing
+##   ONNX=1              insist on the part that writes ONNX files; ONNX=0 leaves it out; else it is built where it can be
 ##   DEPS=install        install missing packages with apt-get, through sudo; DEPS=none never installs
 ##   V=1                 show the commands
 
@@ -90,8 +91,13 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long trust-onnx uninstall,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
+  # ONNX_CPPFLAGS and ONNX_LIBS, empty where protobuf or ONNX's headers are missing.
+  ONNX ?= auto
+  ifeq ($(filter 0,$(ONNX))$(filter tsan,$(MODE)),)
+    include $(BUILD)/setup-onnx.mk
+  endif
 endif
 
 OPTIMISE-release := -O3 -g1
@@ -126,8 +132,11 @@ COMPLETE-release := -Wl,-z,defs
 # ---- what is built --------------------------------------------------------------------------------------------------
 
 rooms := core nn optim
-library_sources := $(sort $(wildcard $(rooms:=/*.cpp) $(rooms:=/*/*.cpp)))
-library_headers := $(sort $(wildcard *.hpp $(rooms:=/*.hpp) $(rooms:=/*/*.hpp)))
+# A library of its own, so that librill needs no protobuf.
+onnx_sources := $(if $(TESTS),,$(if $(ONNX_LIBS),$(sort $(wildcard nn/onnx/*.cpp))))
+onnx_headers := $(if $(ONNX_LIBS),nn/onnx/export.hpp)
+library_sources := $(sort $(filter-out nn/onnx/%,$(wildcard $(rooms:=/*.cpp) $(rooms:=/*/*.cpp))))
+library_headers := $(sort $(filter-out nn/onnx/%,$(wildcard *.hpp $(rooms:=/*.hpp) $(rooms:=/*/*.hpp))) $(onnx_headers))
 example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
@@ -150,7 +159,9 @@ ifneq ($(MODE),release)
   folders := $(sort $(dir $(library_sources)))
   library_objects := $(patsubst %,$(BUILD)/obj/%folder.o,$(folders))
 endif
-all_objects := $(library_objects) $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+onnx_objects := $(call objects,$(onnx_sources))
+all_objects := $(library_objects) $(onnx_objects) \
+  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -158,7 +169,8 @@ version := $(subst $() ,.,$(numbers))
 shared_name := librill.so.$(subst $() ,.,$(wordlist 1,$(if $(filter 0,$(firstword $(numbers))),2,1),$(numbers)))
 shared_file := librill.so.$(version)
 
-libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so
+onnx_library := $(if $(onnx_sources),$(BUILD)/lib/librill_onnx.a)
+libraries := $(BUILD)/lib/librill.a $(BUILD)/lib/librill.so $(onnx_library)
 examples := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(example_sources))
 programs := $(examples) $(if $(rill_sources),$(BUILD)/bin/rill)
 tests := $(BUILD)/tests/rill_tests
@@ -168,14 +180,14 @@ bench := $(BUILD)/bin/rill_bench
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan asan-quick tsan trust-long install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan asan-quick tsan trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
 all: $(libraries) $(programs)
 	@:
 
-##   lib          build/lib/librill.a and librill.so
+##   lib          build/lib/librill.a and librill.so, and librill_onnx.a where ONNX is there
 lib: $(libraries)
 	@:
 
@@ -185,6 +197,9 @@ examples: $(examples)
 
 $(BUILD)/setup.mk: FORCE
 	@tools/setup.sh base
+
+$(BUILD)/setup-onnx.mk: FORCE
+	@ONNX='$(or $(ONNX),auto)' tools/setup.sh onnx
 
 # Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
 # anew. The first also keeps the symlink right, after the folder was moved too.
@@ -207,6 +222,14 @@ $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
+ifneq ($(onnx_library),)
+with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
+$(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
+endif
+# Where ONNX came or went, they are compiled anew.
+ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
+$(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
+endif
 
 # What nearly every test includes is read once, which halves their compile time; by GCC alone. In a clean
 # build PCH=0 does without, and shows where a test lacks an include.
@@ -231,7 +254,7 @@ endif
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(OWN_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
 	@mkdir -p $(@D)
@@ -249,6 +272,12 @@ $(BUILD)/lib/librill.a: $(library_objects) $(BUILD)/sources
 	@rm -f $@
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
+$(BUILD)/lib/librill_onnx.a: $(onnx_objects) $(BUILD)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
 $(BUILD)/lib/$(shared_file): $(library_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -259,6 +288,9 @@ $(BUILD)/lib/librill.so: $(BUILD)/lib/$(shared_file)
 	@ln -sf $(shared_name) $@
 
 $(bench): private LIBS := -lbenchmark $(LIBS)
+$(tests): private LIBS := $(if $(onnx_library),-lonnx $(ONNX_LIBS)) $(LIBS)
+$(BUILD)/bin/rill: private LIBS := $(ONNX_LIBS) $(LIBS)
+$(BUILD)/bin/rill $(tests): $(onnx_library)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
 $(bench): $(call objects,$(bench_sources))
 $(tests): $(call objects,$(test_sources))
@@ -267,7 +299,7 @@ $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 $(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(filter %.o,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
+	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
 
 # ---- running --------------------------------------------------------------------------------------------------------
 
@@ -305,7 +337,7 @@ asan:
 
 # Where memory is handed about: graphs, views, every op with its gradients, modules, parsers, loaders, recycled units.
 asan_tests := graph inplace memory observe gradcheck shape_ops index_ops create module audit wiring recycle \
-  callbacks optim_state csv io safetensors loader prefetch
+  callbacks optim_state csv io safetensors checkpoint fit_resume loader prefetch
 ##   asan-quick   those that hand memory about
 asan-quick:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan TESTS='$(asan_tests)' $(BUILD)/asan/tests/rill_tests
@@ -326,7 +358,12 @@ tsan:
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))
 say_step = printf '== %s\n'
 
-##   trust-long   the tests with sanitizers, thread counts, compilers and BLAS builds; three MNIST runs
+##   trust-onnx   every layer and some networks, written as ONNX files and run by onnxruntime (Node.js, npm)
+trust-onnx:
+	+@$(MAKE) ONNX=1 $(tests)
+	$(Q)tools/trust/onnxruntime.sh $(tests) $(BUILD)/node
+
+##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; three MNIST runs
 trust-long:
 	+@for n in 2 4; do \
 	  for mode in asan tsan; do \
@@ -334,6 +371,7 @@ trust-long:
 	  done; \
 	done
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
+	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
 	+@$(MAKE) test-ready
 	$(Q)for folder in $(blas_folders); do \
 	  $(say_step) "$$folder"; LD_LIBRARY_PATH="$$folder" $(tests) || exit 1; \
@@ -356,7 +394,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 STRIP ?= strip
 run_install = PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" STRIP="$(STRIP)" VERSION=$(version) \
-  SONAME=$(shared_name) STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" tools/install.sh
+  SONAME=$(shared_name) STATIC_LIBS="$(LIBRARY_LIBS) -fopenmp" ONNX_LIBS="$(ONNX_LIBS)" tools/install.sh
 ##   install      headers, libraries, their files for pkg-config and CMake, and rill
 install: $(libraries) $(programs)
 # The tests install what is there, whatever flags it was built with.

@@ -175,12 +175,13 @@ M clone(const M& model) {
 void copy_state(Module& from, Module& to);
 
 /// Writes every parameter and buffer to a safetensors file under its name, a tied one under each of its names, as
-/// PyTorch's state_dict() has them; the file is replaced in one step or not at all. Throws Error if it cannot be written.
+/// PyTorch's state_dict() has them, and a checksum; the file is replaced in one step or not at all. Throws Error if it
+/// cannot be written.
 void save_weights(Module& model, const std::string& path);
 
 /// Reads every parameter and buffer from a safetensors file. Throws Error, and changes nothing, if the file is no valid
 /// safetensors file, if names, shapes or dtypes are not the model's, or if it has two values for a tied tensor. Of a
-/// tied tensor's names one is enough.
+/// tied tensor's names one is enough. Of a checkpoint of fit() the weights and buffers are read, and the rest left alone.
 void load_weights(Module& model, const std::string& path);
 
 }  // namespace rill::nn

@@ -20,7 +20,7 @@ struct HealthMonitorOptions {
 
 /// Watches the units of the model that trains on one probe set: a report before the first step, one every so many steps, and one
 /// at the end of every epoch. That one's never_on_share() and shares of dead and non-finite units are in the epoch's logs, as
-/// "never_on", "dead" and "non_finite".
+/// "never_on", "dead" and "non_finite". In a run that is resumed the history, and its file, begin anew there.
 class HealthMonitor final : public Callback {
  public:
   /// Throws Error for a null probe.

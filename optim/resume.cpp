@@ -186,7 +186,12 @@ class Undo {
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;
   ~Undo() {
-    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) (*step)();
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+      try {
+        (*step)();
+      } catch (const Error&) {  // such as a log that is gone: the first error says more
+      }
+    }
   }
   void add(std::function<void()> step) { steps_.push_back(std::move(step)); }
   void keep() { steps_.clear(); }

@@ -65,7 +65,8 @@ TEST_CASE("config: bad input is refused with its place") {
   CHECK(message(layers(R"({"type": "leaky_rleu"})")) ==
         "m.json: /layers/0/type: unknown layer \"leaky_rleu\"; did you mean \"leaky_relu\"?");
   CHECK(message(layers(R"({"type": "dense", "unit": 3})")) ==
-        "m.json: /layers/0: \"units\" is missing, expected it");
+        "m.json: /layers/0: unknown key \"unit\"; did you mean \"units\"?");
+  CHECK(message(layers(R"({"type": "dense"})")) == "m.json: /layers/0: \"units\" is missing, expected it");
   CHECK(message(layers(R"({"type": "dense", "units": 3, "unitz": 3})")) ==
         "m.json: /layers/0: unknown key \"unitz\"; did you mean \"units\"?");
   CHECK(message(layers(R"({"type": "dense", "units": 3.9})")) ==

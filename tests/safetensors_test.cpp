@@ -478,4 +478,82 @@ TEST_CASE("safetensors: errors of the file itself start with its path") {
               dir.path() + ": is a directory, expected a regular file or a free name");
 }
 
+// --- 16 bits ---------------------------------------------------------------------------------------------------------
+
+TEST_CASE("safetensors: F16 is read as f32, exactly") {
+  // 1, -2, 65504 (the largest), 2^-14 (the smallest normal), 2^-24 (the smallest), 1023 · 2^-24, 1/3 rounded, inf, -0
+  const std::string data = "\x00\x3c\x00\xc0\xff\x7b\x00\x04\x01\x00\xff\x03\x55\x35\x00\x7c\x00\x80"s;
+  const Safetensors file = parse(file_of(R"({"w":{"dtype":"F16","shape":[9],"data_offsets":[0,18]}})", data));
+  const Tensor& w = file.tensors.at(0).second;
+  CHECK(w.dtype() == DType::f32);
+  const std::vector<float> expected{1.0f,         -2.0f,       65504.0f, 0x1p-14f, 0x1p-24f,
+                                    0x1.ff8p-15f, 0x1.554p-2f, INFINITY, -0.0f};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    CHECK(w.data<float>()[i] == expected[i]);
+    CHECK(std::signbit(w.data<float>()[i]) == std::signbit(expected[i]));
+  }
+}
+
+TEST_CASE("safetensors: BF16 is the upper half of f32") {
+  const std::string data = "\x80\x3f\x49\xc0\x01\x00\x80\xff"s;
+  const Safetensors file = parse(file_of(R"({"w":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}})", data));
+  CHECK(bytes_of(file) == "\0\0\x80\x3f\0\0\x49\xc0\0\0\x01\0\0\0\x80\xff"s);
+  CHECK(parse(file_of(R"({"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", "\x01\x7e"s))
+            .tensors[0]
+            .second.item() != 0);  // NaN
+}
+
+TEST_CASE("safetensors: the shape of halves decides how many bytes there are") {
+  check_all({{"four for one", file_of(R"({"w":{"dtype":"BF16","shape":[1],"data_offsets":[0,4]}})", "1234"),
+              "x: tensor \"w\": data_offsets end at 4, expected 2 for bf16 [1]"}});
+}
+
+// --- checksums -------------------------------------------------------------------------------------------------------
+
+TEST_CASE("safetensors: a checksum is the CRC-32 of the file with zeros in its place") {
+  const TempDir dir;
+  save_safetensors(dir.file("x"), {{{"w", rill::tensor({1})}}, {}, true});
+  // The CRC is Python's: zlib.crc32 of these bytes.
+  std::string expected =
+      R"({"__metadata__":{"rill.checksum":"b1a0367e","rill.format":"1"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  expected.resize((expected.size() + 7) / 8 * 8, ' ');
+  CHECK(dir.read("x") == file_of(expected, one));
+  const Safetensors back = load_safetensors(dir.file("x"));
+  CHECK(back.checksum);
+  CHECK(back.metadata == std::map<std::string, std::string>{{"rill.format", "1"}});
+}
+
+TEST_CASE("safetensors: rill's metadata without a right checksum are refused") {
+  const std::string damaged = "; the file is damaged, or was changed after it was written";
+  const auto with = [](const std::string& metadata) {
+    return file_of("{\"__metadata__\":{" + metadata + "}}");
+  };
+  check_all({
+      {"none", with(R"("rill.model":"{}")"),
+       "x: metadata holds \"rill.model\", expected \"rill.checksum\" beside it" + damaged},
+      {"another", with(R"("rill.checksum":"1234abcd")"),
+       "x: checksum is 1234abcd, expected 7b916887" + damaged},
+      {"no digits", with(R"("rill.checksum":"")"), "x: checksum is \"\", expected d3e580ec" + damaged},
+      {"spaces", with(R"("rill.checksum" : "1234abcd")"),
+       "x: checksum \"1234abcd\" stands in the header with escapes or spaces, expected "
+       "\"rill.checksum\":\"00000000\" with other digits" +
+           damaged},
+  });
+}
+
+TEST_CASE("safetensors: metadata that only a checksum goes with are not written without one") {
+  const TempDir dir;
+  CHECK_ERROR(
+      save_safetensors(dir.file("x"), {{}, {{"rill.model", ""}}}),
+      dir.file("x") + ": metadata \"rill.model\" goes with a checksum alone, expected checksum to be set");
+  CHECK_ERROR(
+      save_safetensors(dir.file("x"), {{}, {{"rill.checksum", ""}}, true}),
+      dir.file("x") +
+          ": metadata \"rill.checksum\" is given, expected other names; it is written where checksum is set");
+  CHECK_ERROR(save_safetensors(dir.file("x"), {{}, {{"rill.format", "2"}}, true}),
+              dir.file("x") + ": metadata \"rill.format\" is \"2\", expected \"1\"");
+  CHECK(dir.names().empty());
+}
+
 }  // namespace

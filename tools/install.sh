@@ -3,7 +3,8 @@
 # install.sh uninstall: removes them again, those of other versions too.
 #
 # The Makefile calls it in the repository's root, and says in the environment: BUILD, VERSION, SONAME, DESTDIR, PREFIX,
-# LIBDIR, STRIP (a command that takes -g or --strip-unneeded and a file) and STATIC_LIBS (what a program needs that links librill.a). No
+# LIBDIR, STRIP (a command that takes -g or --strip-unneeded and a file) STATIC_LIBS (what a program needs that links librill.a) and
+# ONNX_LIBS (what one needs that links librill_onnx.a; empty where that is not built). No
 # installed file names DESTDIR; none names PREFIX where LIBDIR is below it, so that the tree can be moved.
 set -eu
 
@@ -29,6 +30,7 @@ remove_headers() {
 
 fill() { # template, target, the prefix as the target writes it
   sed -e "s|@PREFIX@|$3|; s|@LIBDIR@|$libdir|; s|@STATIC_LIBS@|$STATIC_LIBS|" \
+      -e "s|@ONNX_LIBS@|$ONNX_LIBS|; s|@ONNX_LIBS_LIST@|$(echo "$ONNX_LIBS" | tr -s ' ' ';')|" \
       -e "s|@STATIC_LIBS_LIST@|$(echo "$STATIC_LIBS" | tr -s ' ' ';')|" \
       -e "s|@VERSION@|$VERSION|; s|@SONAME@|$SONAME|; s|@ABI@|${SONAME#librill.so.}|" \
       -e "s|@MINOR@|${VERSION%.*}|" "tools/package/$1" >"$2"
@@ -49,6 +51,8 @@ refresh_loader() {
 }
 
 install_all() {
+  # install-built takes what is there.
+  if ! [ -f "$BUILD/lib/librill_onnx.a" ]; then ONNX_LIBS=; fi
   if [ -L "$include" ]; then
     printf 'install: %s is a symlink, expected a folder or nothing; remove it first\n' "$include" >&2
     exit 2
@@ -68,6 +72,12 @@ install_all() {
     $STRIP -g "$bin/rill"
   fi
 
+  rm -f "$lib/librill_onnx.a" "$lib/pkgconfig/rill-onnx.pc"
+  if [ -n "$ONNX_LIBS" ]; then
+    install -m 644 "$BUILD/lib/librill_onnx.a" "$lib/librill_onnx.a"
+    $STRIP -g "$lib/librill_onnx.a"
+  fi
+
   below=${LIBDIR#"$PREFIX"/}
   if [ "$below" = "$LIBDIR" ]; then
     libdir=$LIBDIR pc_prefix=$PREFIX cmake_prefix=$PREFIX
@@ -78,6 +88,7 @@ install_all() {
     cmake_prefix="\${_rill_here}/../../$up"
   fi
   fill rill.pc.in "$lib/pkgconfig/rill.pc" "$pc_prefix"
+  if [ -n "$ONNX_LIBS" ]; then fill rill-onnx.pc.in "$lib/pkgconfig/rill-onnx.pc" "$pc_prefix"; fi
   fill rill-config.cmake.in "$lib/cmake/rill/rill-config.cmake" "$cmake_prefix"
   fill rill-config-version.cmake.in "$lib/cmake/rill/rill-config-version.cmake" "$cmake_prefix"
   refresh_loader
@@ -87,6 +98,7 @@ uninstall_all() {
   remove_headers
   if [ -d "$include" ]; then find "$include" -type d -empty -delete; fi
   rm -f "$bin/rill" "$lib/librill.a" "$lib/librill.so" "$lib"/librill.so.[0-9]* "$lib/pkgconfig/rill.pc" \
+        "$lib/librill_onnx.a" "$lib/pkgconfig/rill-onnx.pc" \
         "$lib/cmake/rill/rill-config.cmake" "$lib/cmake/rill/rill-config-version.cmake"
   if [ -d "$lib/cmake/rill" ]; then rmdir --ignore-fail-on-non-empty "$lib/cmake/rill"; fi
 }

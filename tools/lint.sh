@@ -23,6 +23,8 @@ owners='
 doctest/    tests/
 nlohmann/   core/io/safetensors nn/config nn/keras optim/checkpoint optim/run optim/report tools/rill tests/
 zlib.h      core/io/ tests/
+onnx/       nn/onnx/ tests/onnx_
+google/     nn/onnx/ tests/onnx_
 cblas.h     core/blas tools/bench/ tests/
 omp.h       core/parallel core/blas tools/bench/ tests/
 fmt/        nn/ optim/ examples/ tools/ tests/

@@ -1,20 +1,23 @@
 #!/bin/sh
-# setup.sh [base|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
 # What is missing is installed with apt-get if we are root or DEPS=install says so (then through sudo); otherwise the
 # packages and the command to run are printed, and the status is 1. It never asks. Packages of the groups `fetch` and
-# `package` are wished for, not needed: their absence is a warning.
+# `package` are wished for, not needed: their absence is a warning. With ONNX=auto those of `onnx` are taken if they are
+# there, and nothing is said.
 #
-# Environment: CXX, BUILD, DEPS=install|check|none, CLANG_FORMAT. When all is there, nothing is printed, and a stamp in
-# $BUILD, made for this compiler, answers the next call. The stamp of `base` is setup.mk, which the Makefile includes.
+# Environment: CXX, BUILD, DEPS=install|check|none, ONNX=1|auto, CLANG_FORMAT. When all is there, nothing is printed, and a stamp in
+# $BUILD, made for this compiler, answers the next call. The stamps of `base` and `onnx` are setup.mk and
+# setup-onnx.mk, which the Makefile includes.
 set -eu
 
 group=${1:-base}
 CXX=${CXX:-g++}
 BUILD=${BUILD:-build}
 DEPS=${DEPS:-}
+ONNX=${ONNX:-1}
 CLANG_FORMAT=${CLANG_FORMAT:-clang-format}
 
 cd "$(dirname "$0")/.."
@@ -110,6 +113,19 @@ EOF
   fi
 }
 
+# sets onnx_cppflags and onnx_libs
+probe_onnx() {
+  onnx_cppflags='-DONNX_ML=1 -DONNX_NAMESPACE=onnx' onnx_libs='-lonnx_proto -lprotobuf'
+  # shellcheck disable=SC2086 # both are lists of flags
+  if printf '#include <onnx/onnx_pb.h>\nint main() { return (int)onnx::ModelProto().ByteSizeLong(); }\n' |
+    links $onnx_cppflags $onnx_libs -pthread; then
+    return
+  fi
+  onnx_cppflags='' onnx_libs=''
+  need libonnx-dev
+  need libprotobuf-dev
+}
+
 probe_lint() { have "${CLANG_FORMAT%% *}" || need clang-format; }
 
 probe_tsan() {
@@ -182,6 +198,8 @@ nlohmann-json3-dev json-devel             nlohmann-json  nlohmann-json
 libfmt-dev         fmt-devel              fmt            fmt-dev
 libcli11-dev       cli11-devel            cli11          cli11-dev
 zlib1g-dev         zlib-devel             zlib           zlib-dev
+libonnx-dev        onnx-devel             onnx           onnx-dev
+libprotobuf-dev    protobuf-devel         protobuf       protobuf-dev
 libbenchmark-dev   google-benchmark-devel benchmark      benchmark-dev
 gnuplot-nox        gnuplot-minimal        gnuplot        gnuplot
 pkg-config         pkgconf                pkgconf        pkgconf
@@ -254,13 +272,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | bench | tsan | lint | plot | fetch | package) ;;
+  base | onnx | bench | tsan | lint | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac
@@ -268,9 +286,13 @@ case $DEPS in
   '' | install | check | none) ;;
   *) die "DEPS=$DEPS: unknown, expected install, check or none" ;;
 esac
+case $group:$ONNX in
+  onnx:1 | onnx:auto) ;;
+  onnx:*) die "ONNX=$ONNX: unknown, expected 0, 1 or auto" ;;
+esac
 
 version=$($CXX --version 2>/dev/null | head -n 1) || version=
-case $group in base) stamp=$BUILD/setup.mk ;; *) stamp=$BUILD/setup-$group ;; esac
+case $group in base) stamp=$BUILD/setup.mk ;; onnx) stamp=$BUILD/setup-onnx.mk ;; *) stamp=$BUILD/setup-$group ;; esac
 key="# $script $group: $CXX, $version, $(cksum <"$script")"
 if [ -f "$stamp" ] && IFS= read -r first <"$stamp" && [ "$first" = "$key" ]; then exit 0; fi
 
@@ -281,6 +303,13 @@ trap 'exit 143' TERM HUP
 
 missing=
 "probe_$group"
+
+# Without a stamp's key, so that the next call looks again. An unchanged file keeps its time: make starts anew otherwise.
+if [ "$group:$ONNX" = onnx:auto ] && [ -n "$missing" ]; then
+  mkdir -p "$BUILD"
+  if ! [ -f "$stamp" ] || [ -s "$stamp" ]; then : >"$stamp"; fi
+  exit 0
+fi
 
 if [ -n "$missing" ] && may_install; then
   wanted=$missing
@@ -320,6 +349,9 @@ mkdir -p "$BUILD"
     printf 'COMPILER_VERSION := %s\n' "$(printf '%s' "$version" | tr -cd 'A-Za-z0-9 .()+~_-')"
     printf 'BLAS_CPPFLAGS := %s\n' "$blas_cppflags"
     printf 'BLAS_LIBS := %s\n' "$blas_libs"
+  elif [ "$group" = onnx ]; then
+    printf 'ONNX_CPPFLAGS := %s\n' "$onnx_cppflags"
+    printf 'ONNX_LIBS := %s\n' "$onnx_libs"
   fi
 } >"$stamp.$$"
 mv "$stamp.$$" "$stamp"

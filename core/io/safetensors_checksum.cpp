@@ -6,6 +6,16 @@
 #include <rill/core/io/safetensors_header.hpp>
 
 namespace rill::io::safetensors {
+namespace {
+
+// Digits as they are, anything else in quotes.
+std::string plain(const std::string& text) {
+  const bool digits =
+      text.size() == blank_checksum.size() && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return digits ? text : in_quotes(text);
+}
+
+}  // namespace
 
 void Checksum::add(std::span<const std::byte> bytes) {
   crc_ = ::crc32_z(crc_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
@@ -32,29 +42,26 @@ bool verify_checksum(std::span<const std::byte> content, std::string_view header
   if (!written) {
     const auto own =
         std::ranges::find_if(metadata, [](const auto& entry) { return entry.first.starts_with(own_prefix); });
-    RILL_CHECK(own == metadata.end(), where, ": metadata holds ",
-               in_quotes(own == metadata.end() ? "" : own->first), ", expected \"", checksum_key,
-               "\" beside it", damaged);
+    RILL_CHECK(own == metadata.end(), where, ": metadata holds ", in_quotes(own->first), ", expected \"",
+               checksum_key, "\" beside it", damaged);
     return false;
   }
   const std::size_t place = find_checksum(header);
   RILL_CHECK(place != std::string_view::npos, where, ": checksum ", in_quotes(written.mapped()),
              " stands in the header with escapes or spaces, expected \"", checksum_key, "\":\"",
              blank_checksum, "\" with other digits", damaged);
-  const auto begin =
-      reinterpret_cast<const std::byte*>(header.data()) - content.data() + static_cast<std::ptrdiff_t>(place);
-  const auto at = static_cast<std::size_t>(begin);
+  const char* digits = header.data() + place;
+  const auto at = static_cast<std::size_t>(digits - reinterpret_cast<const char*>(content.data()));
   const std::size_t end = std::min(at + blank_checksum.size(), content.size());
   Checksum checksum;
   checksum.add(content.first(at));
   checksum.add(blank_checksum);
   checksum.add(content.subspan(end));
-  RILL_CHECK(written.mapped() == checksum.digits(), where, ": checksum is ",
-             in_quotes(written.mapped()).substr(1, in_quotes(written.mapped()).size() - 2), ", expected ",
-             checksum.digits(), damaged);
+  RILL_CHECK(written.mapped() == checksum.digits(), where, ": checksum is ", plain(written.mapped()),
+             ", expected ", checksum.digits(), damaged);
   const auto format = metadata.find(std::string(format_key));
   RILL_CHECK(format == metadata.end() || format->second == "1", where, ": ", format_key, " is ",
-             in_quotes(format == metadata.end() ? "" : format->second),
+             in_quotes(format->second),
              ", expected \"1\"; read the file with the version of rill that wrote it");
   return true;
 }

@@ -110,13 +110,13 @@ class Reader {
       node.expect_object();
       Reader reader(node);
       T::fields(value, reader);
-      reader.refuse_unknown();
+      reader.finish();
     }
   }
 
   template <class T>
   void required(std::string_view key, T& value, std::string_view, const Check& check = {}) {
-    if (!field(key, value, check)) node_.fail("\"" + std::string(key) + "\" is missing, expected it");
+    if (!field(key, value, check) && missing_.empty()) missing_ = key;
   }
   template <class T>
   void optional(std::string_view key, T& value, std::string_view, const Check& check = {}) {
@@ -141,11 +141,13 @@ class Reader {
     return node_.has(std::string(key));
   }
 
-  void refuse_unknown() const {
+  // A key that is misspelt is unknown and missing: the first says more.
+  void finish() const {
     for (const auto& [key, value] : node_.json().items()) {
       if (std::ranges::find(known_, key) == known_.end())
         node_.fail("unknown key " + in_quotes(key) + suggestion(key, known_));
     }
+    if (!missing_.empty()) node_.fail(in_quotes(missing_) + " is missing, expected it");
   }
 
   // Where a text stands in the choices.
@@ -212,7 +214,7 @@ class Reader {
       Reader reader(node);
       reader.known_.push_back(detail::tag_of<T>());
       Each::fields(each, reader);
-      reader.refuse_unknown();
+      reader.finish();
     });
     if (!found)
       type.fail("unknown " + noun + " " + in_quotes(type.text()) + suggestion(type.text(), List::names()));
@@ -233,6 +235,7 @@ class Reader {
 
   Node node_;
   std::vector<std::string_view> known_;
+  std::string_view missing_ = {};  // the first of the required keys
 };
 
 /// Makes documents of structs, every default written out, in the order of their fields; an optional that is empty is left

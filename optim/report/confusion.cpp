@@ -55,8 +55,8 @@ std::string matrix(const RunReport& report, const Counts& counts) {
   bool upright = false;
   for (std::int64_t i = 0; i < counts.size; ++i) upright = upright || longer(i);
   std::string out =
-      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"confusion matrix\">\n"
-      "<table class=\"matrix\">\n<caption>Rows: the true class. Columns: the predicted class.</caption>\n"
+      "<div class=\"scroll whole\" role=\"region\" tabindex=\"0\" aria-label=\"confusion matrix\">\n"
+      "<table class=\"matrix\">\n<caption>Samples by true and predicted class</caption>\n"
       "<thead><tr><th scope=\"col\" class=\"w\">true class</th>";
   for (std::int64_t i = 0; i < counts.size; ++i) {
     const std::string name = escaped(class_name(report, i));
@@ -131,6 +131,7 @@ std::string confusion_section(const RunReport& report) {
       fmt::format("<p>{:.0f} of {:.0f} samples are right: {}.</p>\n", counts.right, counts.total,
                   percent(counts.total > 0 ? counts.right / counts.total : NAN, 2));
   const bool small = counts.size <= most_classes_in_matrix;
+  if (small) body += "<p>Rows are the true classes, columns the predicted ones.</p>\n";
   body += "<div class=\"pair\">\n<div>\n" +
           (small ? matrix(report, counts) : largest_confusions(report, counts)) + "</div>\n<div>\n" +
           by_class(report, counts) + "</div>\n</div>\n";

@@ -52,7 +52,7 @@ std::string item(const RunReport& report, const Misclassified& mistake) {
                                  ? features(mistake.sample)
                                  : "";
   std::string more = std::isnan(mistake.probability) ? "" : percent(mistake.probability);
-  if (mistake.index >= 0) more += fmt::format("{}sample {}", more.empty() ? "" : ", ", mistake.index);
+  if (mistake.index >= 0) more += fmt::format("{}sample\u00a0{}", more.empty() ? "" : ", ", mistake.index);
   if (!more.empty()) more = "<br /><small>" + more + "</small>";
   return fmt::format("<li>{}<p>true <strong>{}</strong><br />predicted <strong>{}</strong>{}</p></li>\n",
                      sample, escaped(truth), escaped(predicted), more);

@@ -32,6 +32,7 @@ figure svg { display: block; width: 100%; height: auto; color: var(--text); }
 figcaption, caption, .note, .remedy, small { color: var(--soft); font-size: .88rem; }
 figcaption { overflow-wrap: anywhere; }
 .scroll { overflow: auto; max-height: 34rem; max-width: 100%; margin-bottom: .6rem; }
+.whole { max-height: none; }
 .scroll:focus-visible, pre:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .3rem; }
@@ -55,6 +56,7 @@ pre { overflow: auto; max-height: 40rem; margin: 0; font: .85rem/1.45 ui-monospa
 .mistakes li { min-width: 0; overflow-wrap: anywhere; font-size: .88rem; line-height: 1.35; }
 .mistakes img { display: block; width: 84px; height: 84px; object-fit: contain; image-rendering: pixelated; background: #000; border: 1px solid var(--line); }
 .mistakes p { margin: .3rem 0 0; }
+@media (max-width: 30rem) { main { padding: 1rem .5rem 2rem; } section { padding: .9rem .7rem; } }
 )";
 
 constexpr const char* print_style =

@@ -1,0 +1,110 @@
+// Damaged checkpoints: every flipped bit and every cut is seen, and texts that lie are refused with their place.
+#include <doctest/doctest.h>
+
+#include <rill/core/io/safetensors.hpp>
+#include <rill/optim/checkpoint_json.hpp>
+
+#include "resumed_run.hpp"
+#include "values.hpp"
+
+using namespace rill;
+using rill::test::message_of;
+using rill::test::TempDir;
+
+namespace {
+
+// The bytes of a checkpoint of a small model, in the middle of an epoch.
+std::string small_checkpoint() {
+  const TempDir dir;
+  Generator generator(1);
+  nn::Sequential model{nn::Flatten(), nn::Dense(9, 3, generator)};
+  optim::SGD sgd(model, {.lr = 0.1, .momentum = 0.9});
+  optim::Trainer trainer(model, sgd, optim::losses::cross_entropy());
+  const nn::data::Loader train(test::small_images(), test::small_batches());
+  trainer.fit(train, {.checkpoint = {.file = dir.file("x")}, .interrupted = [] { return true; }});
+  return dir.read("x");
+}
+
+bool is_read(const std::string& content) {
+  try {
+    io::parse_safetensors(std::as_bytes(std::span(content)), "x");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// What reading a training text says whose first `from` has become `to`.
+std::string refusal(const std::string& from, const std::string& to) {
+  optim::detail::Checkpoint checkpoint;
+  checkpoint.optimizer = {.name = "SGD",
+                          .groups = {{.lr = 0.5, .initial_lr = 0.5, .params = {"w"}}},
+                          .params = {{"w", {.steps = 3, .tensors = {}}}}};
+  optim::Logs logs;
+  logs.set("loss", 0.25);
+  checkpoint.history = {logs};
+  std::string text = optim::detail::training_text(checkpoint, "x");
+  const std::size_t place = text.find(from);
+  REQUIRE(place != std::string::npos);
+  text.replace(place, from.size(), to);
+  return message_of([&] { optim::detail::read_training_text(text, "x", checkpoint); });
+}
+
+}  // namespace
+
+TEST_CASE("checkpoint: every flipped bit is seen") {
+  const std::string good = small_checkpoint();
+  REQUIRE(is_read(good));
+  REQUIRE(good.size() < 3000);
+  std::size_t unseen = 0;
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string changed = good;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
+    unseen += is_read(changed);
+  }
+  CHECK(unseen == 0);
+}
+
+TEST_CASE("checkpoint: every cut is seen, and bytes behind the end") {
+  const std::string good = small_checkpoint();
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    CAPTURE(size);
+    CHECK_FALSE(is_read(good.substr(0, size)));
+  }
+  CHECK_FALSE(is_read(good + '\0'));
+}
+
+TEST_CASE("checkpoint: a damaged file is not resumed from") {
+  const TempDir dir;
+  std::string content = small_checkpoint();
+  content.back() = static_cast<char>(content.back() ^ 1);
+  dir.write("x", content);
+  test::ResumedRun run({.folder = dir.path(), .resume = dir.file("x")});
+  const std::string text = message_of([&] { run.run(); });
+  CHECK(text.starts_with(dir.file("x") + ": checksum is "));
+  CHECK(text.ends_with("; the file is damaged, or was changed after it was written"));
+}
+
+TEST_CASE("checkpoint: a training text that lies is refused with its place") {
+  const std::string x = "x: rill.training: ";
+  CHECK(refusal("{", "{{") == "x: rill.training is no json, expected what fit() writes");
+  CHECK(refusal("\"epoch_step\":0", "\"epoch_step\":-1") ==
+        x + "/position/epoch_step is -1, expected a whole number from 0 to 2^62 - 1");
+  CHECK(refusal("\"epoch_step\":0", "\"epoch_step\":1e300") ==
+        x + "/position/epoch_step is 1e+300, expected a whole number from 0 to 2^62 - 1");
+  CHECK(refusal("\"epoch_step\":0", "\"epoch_step\":18446744073709551615") ==
+        x + "/position/epoch_step is 18446744073709551615, expected a whole number from 0 to 2^62 - 1");
+  CHECK(refusal("\"epoch_step\":0,", "") ==
+        x + "/position/epoch_step is missing, expected what fit() writes");
+  CHECK(refusal("\"name\":\"SGD\"", "\"name\":null") == x + "/optimizer/name is null, expected a text");
+  CHECK(refusal("\"lr\":0.5", "\"lr\":\"much\"") ==
+        x + "/optimizer/groups/0/lr is \"much\", expected a number");
+  CHECK(refusal("\"lr\":0.5", "\"lr\":\"nan 0000000000000000\"") ==
+        x + "/optimizer/groups/0/lr is \"nan 0000000000000000\", expected a number");
+  CHECK(refusal("\"params\":[\"w\"]", "\"params\":7") ==
+        x + "/optimizer/groups/0/params is 7, expected a list or an object");
+  CHECK(refusal("\"shuffle\":false", "\"shuffle\":0") == x + "/loader/shuffle is 0, expected true or false");
+  CHECK(refusal("[0.25]", "[0.25,1]") ==
+        x + "an epoch has more numbers than the 1 names, expected one for each");
+  CHECK(refusal("[0.25]", "[]") == x + "an epoch has 0 numbers, expected 1");
+}
