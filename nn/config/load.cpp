@@ -7,6 +7,7 @@
 #include <rill/nn/config/model_config.hpp>
 #include <rill/nn/config/preprocessing.hpp>
 #include <rill/nn/config/read_model.hpp>
+#include <rill/nn/keras/load.hpp>
 #include <rill/nn/state_file.hpp>
 
 namespace rill::nn {
@@ -106,7 +107,8 @@ bool is_keras(const Node& document) {
   return false;
 }
 
-Model model_of(const Node& document, const std::string&, const LoadOptions& options) {
+Model model_of(const Node& document, const std::string& folder, const LoadOptions& options) {
+  if (is_keras(document)) return keras::load(document, folder, options);
   if (!document.is_object() || !document.has("rill"))
     document.fail(
         "this is no model, expected \"rill\": 1 with \"input_shape\" and \"layers\", or a Keras model");
