@@ -136,6 +136,8 @@ Json parse_json(std::string_view text, const std::string& where) {
              max_json_bytes, " of json");
   RILL_CHECK(text.find_first_not_of(" \t\r\n") != std::string_view::npos, where,
              ": the file is empty, expected json");
+  RILL_CHECK(!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff"), where,
+             ": the text is in UTF-16, expected UTF-8");
   // The parser would take a zero byte for the end and ignore what follows.
   const std::size_t zero = text.find('\0');
   RILL_CHECK(zero == std::string_view::npos, where, ":", place_of(text, zero + 1),

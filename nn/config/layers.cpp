@@ -56,13 +56,13 @@ void BuildContext::take(std::int64_t rows, std::int64_t columns) {
       __builtin_mul_overflow(rows, columns, &more) || __builtin_add_overflow(elements, more, &elements);
   if (overflow || elements > max_elements)
     fail("the model has more than " + std::to_string(max_elements) +
-         " parameters, expected no more; allow them with LoadOptions::max_parameters");
+         " parameters, expected no more" + advice);
 }
 
 ReLU ConfigOf<ReLU>::build(BuildContext& context) const {
   const double ceiling = max_value.value_or(std::numeric_limits<double>::infinity());
   if (ceiling < threshold)
-    context.fail("max_value " + std::to_string(ceiling) + " is under the threshold, expected it above");
+    context.fail(rill::detail::concat("max_value is ", ceiling, ", expected no less than the threshold ", threshold));
   return ReLU(ReLUOptions{.negative_slope = negative_slope, .max_value = ceiling, .threshold = threshold});
 }
 
@@ -144,7 +144,7 @@ BatchNorm1d ConfigOf<BatchNorm1d>::build(BuildContext& context) const {
   if (context.shape.rank() > 2)
     context.fail("batch_norm gets " + rill::detail::concat(context.shape) +
                  ", expected [features] or [channels, length]; put a flatten before it");
-  context.take(channels, 4);
+  context.take(channels, (affine ? 2 : 0) + (track_running_stats ? 2 : 0));
   BatchNormOptions options{
       .eps = eps, .affine = affine, .track_running_stats = track_running_stats, .dtype = context.dtype};
   options.momentum = cumulative ? std::optional<double>() : momentum;
@@ -165,7 +165,7 @@ LayerNorm ConfigOf<LayerNorm>::build(BuildContext& context) const {
     context.fail("axes is " + std::to_string(axes) + ", expected 1 to " + std::to_string(dims) +
                  " for an input of " + rill::detail::concat(context.shape));
   const int first = dims - static_cast<int>(axes);
-  context.take(elements_of(context.shape, first), 2);
+  context.take(elements_of(context.shape, first), elementwise_affine ? 2 : 0);
   return LayerNorm(Shape(context.shape.sizes().subspan(static_cast<std::size_t>(first))),
                    {.eps = eps, .elementwise_affine = elementwise_affine, .dtype = context.dtype});
 }
