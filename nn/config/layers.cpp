@@ -18,10 +18,21 @@ std::int64_t channels_of(const BuildContext& context, const char* layer) {
   return context.shape[0];
 }
 
-Init init_of(const InitConfig& config, const BuildContext& context) {
-  if (!context.weights_follow || !std::holds_alternative<Custom>(config.value)) return config.make();
-  const auto nothing = [](Tensor& weight, Generator& generator) { init::zeros()(weight, generator); };
-  return Init("custom", {}, nothing);
+// The value of the key `key`.
+Init init_of(const InitConfig& config, const BuildContext& context, const char* key) {
+  const std::string where = context.where + "/" + key + ": ";
+  if (std::holds_alternative<Custom>(config.value)) {
+    RILL_CHECK(context.weights_follow, where,
+               "\"custom\" is an initialiser of the program that saved the model, expected its weights or one of "
+               "nn::init's");
+    const auto nothing = [](Tensor& weight, Generator& generator) { init::zeros()(weight, generator); };
+    return Init("custom", {}, nothing);
+  }
+  try {
+    return config.make();
+  } catch (const Error& error) {
+    rill::detail::fail(where + error.what());
+  }
 }
 
 // Calls then(layer) with the module as what it is, if it is one of Layers; false if not.
@@ -123,8 +134,8 @@ Dense ConfigOf<Dense>::build(BuildContext& context) const {
   context.where = where;
   return Dense(in, units, context.generator,
                {.bias = bias,
-                .init = init_of(init, context),
-                .bias_init = init_of(bias_init, context),
+                .init = init_of(init, context, "init"),
+                .bias_init = init_of(bias_init, context, "bias_init"),
                 .dtype = context.dtype,
                 .activation = built});
 }

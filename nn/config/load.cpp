@@ -29,7 +29,19 @@ void read_part(const io::Safetensors& file, const std::string& key, T& value, co
 
 Model built(const ModelConfig& config, const BuildOptions& build_options, std::uint64_t seed) {
   Generator generator(seed);
-  return Model(build(config, generator, build_options), Shape(config.input_shape));
+  Sequential network = build(config, generator, build_options);  // which checks the shape
+  return Model(std::move(network), Shape(config.input_shape));
+}
+
+void read_preprocessing(const io::Safetensors& file, Model& model, const std::string& path) {
+  std::vector<TransformConfig> preprocessing;
+  read_part(file, "preprocessing", preprocessing, path);
+  try {
+    for (const TransformConfig& transform : preprocessing) model.preprocessing.push_back(transform.make());
+    data::check_transforms(model.preprocessing, model.input_shape);
+  } catch (const Error& error) {
+    rill::detail::fail(path + ": metadata rill.preprocessing: " + error.what());
+  }
 }
 
 Model model_of_file(const std::string& path, const LoadOptions& options) {
@@ -43,10 +55,7 @@ Model model_of_file(const std::string& path, const LoadOptions& options) {
   std::int64_t values = 0;
   for (const auto& [name, value] : file.tensors) values += value.numel();
   Model model = built(config, {where, true, options.max_parameters, values}, options.seed);
-  std::vector<TransformConfig> preprocessing;
-  read_part(file, "preprocessing", preprocessing, path);
-  for (const TransformConfig& transform : preprocessing) model.preprocessing.push_back(transform.make());
-  data::check_transforms(model.preprocessing, model.input_shape);
+  read_preprocessing(file, model, path);
   read_part(file, "classes", model.classes, path, items(0, 1000000));
   read_part(file, "features", model.features, path, items(0, 1000000));
   read_part(file, "target", model.target, path);

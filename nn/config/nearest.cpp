@@ -55,7 +55,10 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
   const std::string_view best = nearest(name, known);
   if (!best.empty()) return "; did you mean \"" + std::string(best) + "\"?";
   std::string names;
-  for (const std::string_view each : known) (names += names.empty() ? "" : ", ") += each;
+  for (const std::string_view each : known) {
+    const bool word = !each.empty() && std::isalnum(static_cast<unsigned char>(each.front()));
+    (names += names.empty() ? "" : ", ") += word ? std::string(each) : each == "\t" ? "\"\\t\"" : in_quotes(each);
+  }
   return names.empty() ? ", expected none" : ", expected one of " + names;
 }
 

@@ -110,6 +110,7 @@ def saved_models():
     one("config_of_rill_2", {}, config=layers(rill=2))
     one("config_zero_byte", {}, config='{"rill": 1}\0')
     one("config_huge", {}, config=layers({"type": "dense", "units": 1 << 24}, {"type": "dense", "units": 15}))
+    one("config_large", {}, config=layers({"type": "dense", "units": 1 << 24}))
     one("config_keras", {}, config={"class_name": "Sequential", "config": []})
     one("weight_missing", {}, {"0.weight": tensor([1, 2], 0, 8)}, bytes(8))
     one("weight_extra", {}, {**WEIGHTS, "1.weight": tensor([1], 12, 16)}, bytes(16))
