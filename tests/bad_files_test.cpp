@@ -63,7 +63,9 @@ void* aligned(std::size_t bytes, std::align_val_t alignment) {
 // The other forms call these.
 void* operator new(std::size_t bytes) { return or_throw(counted(std::malloc(bytes))); }
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return counted(std::malloc(bytes)); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) { return or_throw(aligned(bytes, alignment)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return or_throw(aligned(bytes, alignment));
+}
 void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return aligned(bytes, alignment);
 }
@@ -105,17 +107,14 @@ const std::map<std::string, std::function<void(const std::string&)>>& readers() 
       {"checkpoint", [](const std::string& path) { optim::detail::load_checkpoint(path); }},
       {"csv", [](const std::string& path) { nn::data::load_csv(path); }},
       {"csv_regression",
-       [](const std::string& path) {
-         nn::data::load_csv(path, {.target = "y", .regression = true});
-       }},
+       [](const std::string& path) { nn::data::load_csv(path, {.target = "y", .regression = true}); }},
       {"gzip", [](const std::string& path) { io::read_idx(path); }},
       {"idx", [](const std::string& path) { io::read_idx(path); }},
       {"keras", [](const std::string& path) { nn::load_model(path); }},
       {"mnist", [](const std::string& path) { nn::data::load_mnist(path, true); }},
       {"model", [](const std::string& path) { nn::load_model(path); }},
       {"npy", [](const std::string& path) { io::load_npy(path); }},
-      {"npy_pair",
-       [](const std::string& path) { nn::data::load_npy(path + "/x.npy", path + "/y.npy"); }},
+      {"npy_pair", [](const std::string& path) { nn::data::load_npy(path + "/x.npy", path + "/y.npy"); }},
       {"run", [](const std::string& path) { optim::load_run(path); }},
       {"safetensors", [](const std::string& path) { io::load_safetensors(path); }},
       {"saved", [](const std::string& path) { nn::load_model(path); }},
@@ -170,7 +169,8 @@ TEST_CASE("bad files: each is refused with its message") {
 }
 
 TEST_CASE("bad files: each message is one line, short, and begins with the file or with what was asked for") {
-  for (const auto& [kind, table] : messages().items()) {
+  const test::Json expected = messages();
+  for (const auto& [kind, table] : expected.items()) {
     for (const auto& [name, entry] : table.items()) {
       CAPTURE(name);
       const std::string message = entry;
@@ -194,7 +194,8 @@ TEST_CASE("bad files: folder and table name the same files") {
   each_file([&](const std::string& kind, const std::string& name, const std::string&) {
     there.insert(kind + "/" + name);
   });
-  for (const auto& [kind, table] : messages().items()) {
+  const test::Json expected = messages();
+  for (const auto& [kind, table] : expected.items()) {
     for (const auto& [name, message] : table.items()) told.insert(kind + "/" + name);
   }
   CHECK(there == told);

@@ -44,8 +44,7 @@ void attempt(const std::string& content, const std::string& where, const Read& r
 template <class Read>
 Outcome cut(const std::string& good, const std::string& where, const Read& read) {
   Outcome outcome;
-  for (std::size_t size = 0; size < good.size(); ++size)
-    attempt(good.substr(0, size), where, read, outcome);
+  for (std::size_t size = 0; size < good.size(); ++size) attempt(good.substr(0, size), where, read, outcome);
   return outcome;
 }
 

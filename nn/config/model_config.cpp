@@ -38,7 +38,19 @@ Sequential build(const ModelConfig& config, Generator& generator, const BuildOpt
                        .max_elements = by_file ? *options.values + spare : options.max_parameters,
                        .advice = by_file ? " in a file of " + std::to_string(*options.values) + " values"
                                          : "; allow them with LoadOptions::max_parameters"};
-  return ConfigOf<Sequential>{config.layers}.build(context);
+  const ConfigOf<Sequential> network{config.layers};
+  Generator scratch(0);
+  BuildContext measuring{.shape = context.shape,
+                         .generator = scratch,
+                         .dtype = context.dtype,
+                         .where = context.where,
+                         .weights_follow = context.weights_follow,
+                         .max_elements = context.max_elements,
+                         .advice = context.advice,
+                         .measuring = true};
+  network.build(
+      measuring);  // so that a last layer that is too large is seen before the first one is allocated
+  return network.build(context);
 }
 
 ModelConfig read_model_config(const Node& node) {

@@ -57,7 +57,9 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
   std::string names;
   for (const std::string_view each : known) {
     const bool word = !each.empty() && std::isalnum(static_cast<unsigned char>(each.front()));
-    (names += names.empty() ? "" : ", ") += word ? std::string(each) : each == "\t" ? "\"\\t\"" : in_quotes(each);
+    (names += names.empty() ? "" : ", ") += word           ? std::string(each)
+                                            : each == "\t" ? "\"\\t\""
+                                                           : in_quotes(each);
   }
   return names.empty() ? ", expected none" : ", expected one of " + names;
 }

@@ -120,7 +120,8 @@ class Names {
 std::uint64_t size_of(const Node& node, const std::string& path) {
   std::error_code error;
   const std::uint64_t size = std::filesystem::file_size(path, error);
-  if (error) node.fail("cannot read the weights in " + path + " (" + error.message() + "), expected a readable file");
+  if (error)
+    node.fail("cannot read the weights in " + path + " (" + error.message() + "), expected a readable file");
   return size;
 }
 
