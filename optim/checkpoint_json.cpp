@@ -138,7 +138,8 @@ class JsonPlace {
  private:
   void need(bool right, const char* what) const {
     if (!right)
-      rill::detail::fail(concat(where_, ": rill.training: ", pointer_, " is ", shown(), ", expected ", what));
+      rill::detail::fail(concat(where_, ": rill.training", pointer_.empty() ? "" : ": ", pointer_, " is ",
+                                shown(), ", expected ", what));
   }
   std::string shown() const {
     if (json_.is_structured()) return json_.is_array() ? "a list" : "an object";

@@ -140,10 +140,10 @@ TEST_CASE("config: an initialiser of the program's own is written as custom, and
   const std::string text = json_of(network);
   CHECK(text.find("\"custom\"") != std::string::npos);
   const auto config = nn::config::parse_model_config(text, "m.json");
-  CHECK(test::message_of([&] { nn::config::build(config, generator, {.max_parameters = 100}); }) ==
-        "init: \"custom\" is an initialiser of the program that saved the model, expected its weights or one "
-        "of "
-        "nn::init's");
+  CHECK(
+      test::message_of([&] { nn::config::build(config, generator, {.max_parameters = 100}); }) ==
+      "model: /layers/0/init: \"custom\" is an initialiser of the program that saved the model, expected its "
+      "weights or one of nn::init's");
   nn::Sequential again =
       nn::config::build(config, generator, {.weights_follow = true, .max_parameters = 100});
   nn::copy_state(network, again);

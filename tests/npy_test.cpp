@@ -264,8 +264,9 @@ TEST_CASE("load_npy: files that make no dataset are refused") {
   const std::string folder = "tests/data/npy/";
   CHECK_ERROR(nn::data::load_npy(folder + "f4.npy", folder + "u1.npy"),
               "tests/data/npy/u1.npy: labels are [1, 3], expected [n]");
-  CHECK_ERROR(nn::data::load_npy(folder + "f4.npy", folder + "i1.npy"),
-              "tensor_dataset: y is i64 [3], expected i64 [2] or f32 [2, ...] for x [2, 3]");
+  CHECK_ERROR(
+      nn::data::load_npy(folder + "f4.npy", folder + "i1.npy"),
+      "tests/data/npy/i1.npy: targets are [3], expected 2 as there are samples in tests/data/npy/f4.npy");
   CHECK_ERROR(nn::data::load_npy(folder + "f4.npy", folder + "f4.npy", {.regression = true, .classes = 2}),
               "load_npy: classes is 2 for a regression, expected none");
 }

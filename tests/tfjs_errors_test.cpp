@@ -52,9 +52,10 @@ TEST_CASE("tfjs: shards have plain names beside the model") {
 }
 
 TEST_CASE("tfjs: a shard that is missing, a folder, longer or shorter is refused before it is read") {
-  CHECK(
-      with_path("other.bin") ==
-      "m.json: /weightsManifest/0/paths/0: cannot read the weights in other.bin: No such file or directory");
+  CHECK(with_path("other.bin") ==
+        "m.json: /weightsManifest/0/paths/0: cannot read the weights in other.bin (No such file or "
+        "directory), expected a "
+        "readable file");
   const auto sized = [](const std::string& shard) {
     return changed([&](TfjsModel& model) { model.shard = shard; });
   };

@@ -74,7 +74,9 @@ class Builder : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t byte, const std::string&, const nlohmann::detail::exception& error) override {
     if (error.id == 406)
       rill::detail::fail(at(byte) + "a number is beyond f64, expected a magnitude up to 1.8e308");
-    rill::detail::fail(at(byte) + reason_of(error.what()));
+    const std::string reason = reason_of(error.what());
+    const bool complete = reason.find("; expected ") != std::string::npos;
+    rill::detail::fail(at(byte) + reason + (complete ? "" : ", expected json"));
   }
 
  private:
@@ -136,6 +138,8 @@ Json parse_json(std::string_view text, const std::string& where) {
              max_json_bytes, " of json");
   RILL_CHECK(text.find_first_not_of(" \t\r\n") != std::string_view::npos, where,
              ": the file is empty, expected json");
+  RILL_CHECK(!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff"), where,
+             ": the text is in UTF-16, expected UTF-8");
   // The parser would take a zero byte for the end and ignore what follows.
   const std::size_t zero = text.find('\0');
   RILL_CHECK(zero == std::string_view::npos, where, ":", place_of(text, zero + 1),
@@ -198,9 +202,9 @@ std::int64_t Node::integer(std::int64_t low, std::int64_t high) const {
   if (!value_->is_number()) fail("got " + shown() + ", expected " + range);
   if (value_->is_number_float()) {
     const double value = value_->get<double>();
-    if (value != std::floor(value) || std::abs(value) > 9007199254740992.0)
-      fail(shown() + " is not whole, expected " + range);
-    if (value < static_cast<double>(low) || value > static_cast<double>(high))
+    if (value != std::floor(value)) fail(shown() + " is not whole, expected " + range);
+    constexpr double whole = 9007199254740992.0;  // beyond it not every whole number is an f64
+    if (value < static_cast<double>(low) || value > static_cast<double>(high) || std::abs(value) > whole)
       fail(shown() + " is out of range, expected " + range);
     return static_cast<std::int64_t>(value);
   }

@@ -18,10 +18,22 @@ std::int64_t channels_of(const BuildContext& context, const char* layer) {
   return context.shape[0];
 }
 
-Init init_of(const InitConfig& config, const BuildContext& context) {
-  if (!context.weights_follow || !std::holds_alternative<Custom>(config.value)) return config.make();
-  const auto nothing = [](Tensor& weight, Generator& generator) { init::zeros()(weight, generator); };
-  return Init("custom", {}, nothing);
+// The value of the key `key`.
+Init init_of(const InitConfig& config, const BuildContext& context, const char* key) {
+  const std::string where = context.where + "/" + key + ": ";
+  if (std::holds_alternative<Custom>(config.value)) {
+    RILL_CHECK(
+        context.weights_follow, where,
+        "\"custom\" is an initialiser of the program that saved the model, expected its weights or one of "
+        "nn::init's");
+    const auto nothing = [](Tensor& weight, Generator& generator) { init::zeros()(weight, generator); };
+    return Init("custom", {}, nothing);
+  }
+  try {
+    return config.make();
+  } catch (const Error& error) {
+    rill::detail::fail(where + error.what());
+  }
 }
 
 // Calls then(layer) with the module as what it is, if it is one of Layers; false if not.
@@ -55,14 +67,15 @@ void BuildContext::take(std::int64_t rows, std::int64_t columns) {
   const bool overflow =
       __builtin_mul_overflow(rows, columns, &more) || __builtin_add_overflow(elements, more, &elements);
   if (overflow || elements > max_elements)
-    fail("the model has more than " + std::to_string(max_elements) +
-         " parameters, expected no more; allow them with LoadOptions::max_parameters");
+    fail("the model has more than " + std::to_string(max_elements) + " parameters, expected no more" +
+         advice);
 }
 
 ReLU ConfigOf<ReLU>::build(BuildContext& context) const {
   const double ceiling = max_value.value_or(std::numeric_limits<double>::infinity());
   if (ceiling < threshold)
-    context.fail("max_value " + std::to_string(ceiling) + " is under the threshold, expected it above");
+    context.fail(
+        rill::detail::concat("max_value is ", ceiling, ", expected no less than the threshold ", threshold));
   return ReLU(ReLUOptions{.negative_slope = negative_slope, .max_value = ceiling, .threshold = threshold});
 }
 
@@ -79,7 +92,7 @@ PReLU ConfigOf<PReLU>::build(BuildContext& context) const {
     context.fail("num_parameters is " + std::to_string(num_parameters) + ", expected 1 or " +
                  std::to_string(channels) + ", the input's features");
   context.take(num_parameters, 1);
-  return PReLU(num_parameters, initial_slope, context.dtype);
+  return PReLU(context.measuring ? 1 : num_parameters, initial_slope, context.dtype);
 }
 
 namespace detail {
@@ -121,12 +134,12 @@ Dense ConfigOf<Dense>::build(BuildContext& context) const {
   context.where += "/activation";
   const AnyActivation built = activation ? activation->build(context) : AnyActivation();
   context.where = where;
-  return Dense(in, units, context.generator,
-               {.bias = bias,
-                .init = init_of(init, context),
-                .bias_init = init_of(bias_init, context),
-                .dtype = context.dtype,
-                .activation = built});
+  const DenseOptions options{.bias = bias,
+                             .init = init_of(init, context, "init"),
+                             .bias_init = init_of(bias_init, context, "bias_init"),
+                             .dtype = context.dtype,
+                             .activation = built};
+  return context.measuring ? Dense(1, 1, context.generator) : Dense(in, units, context.generator, options);
 }
 
 ConfigOf<Dense> ConfigOf<Dense>::of(Dense& layer, const std::string& where) {
@@ -144,11 +157,11 @@ BatchNorm1d ConfigOf<BatchNorm1d>::build(BuildContext& context) const {
   if (context.shape.rank() > 2)
     context.fail("batch_norm gets " + rill::detail::concat(context.shape) +
                  ", expected [features] or [channels, length]; put a flatten before it");
-  context.take(channels, 4);
+  context.take(channels, (affine ? 2 : 0) + (track_running_stats ? 2 : 0));
   BatchNormOptions options{
       .eps = eps, .affine = affine, .track_running_stats = track_running_stats, .dtype = context.dtype};
   options.momentum = cumulative ? std::optional<double>() : momentum;
-  return BatchNorm1d(channels, options);
+  return BatchNorm1d(context.measuring ? 1 : channels, options);
 }
 
 ConfigOf<BatchNorm1d> ConfigOf<BatchNorm1d>::of(BatchNorm1d& layer) {
@@ -165,7 +178,8 @@ LayerNorm ConfigOf<LayerNorm>::build(BuildContext& context) const {
     context.fail("axes is " + std::to_string(axes) + ", expected 1 to " + std::to_string(dims) +
                  " for an input of " + rill::detail::concat(context.shape));
   const int first = dims - static_cast<int>(axes);
-  context.take(elements_of(context.shape, first), 2);
+  context.take(elements_of(context.shape, first), elementwise_affine ? 2 : 0);
+  if (context.measuring) return LayerNorm(Shape{1});
   return LayerNorm(Shape(context.shape.sizes().subspan(static_cast<std::size_t>(first))),
                    {.eps = eps, .elementwise_affine = elementwise_affine, .dtype = context.dtype});
 }

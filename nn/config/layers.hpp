@@ -28,6 +28,8 @@ struct BuildContext {
   std::string where;          ///< "model.json: /layers/1", for messages
   bool weights_follow;        ///< values are read from a file afterwards
   std::int64_t max_elements;  ///< of all parameters and buffers together
+  std::string advice;         ///< end of the message for more of them
+  bool measuring = false;     ///< all is checked, and layers are made as small as can be
   std::int64_t elements = 0;  ///< so far
 
   [[noreturn]] void fail(const std::string& what) const { rill::detail::fail(where + ": " + what); }

@@ -29,7 +29,29 @@ void read_part(const io::Safetensors& file, const std::string& key, T& value, co
 
 Model built(const ModelConfig& config, const BuildOptions& build_options, std::uint64_t seed) {
   Generator generator(seed);
-  return Model(build(config, generator, build_options), Shape(config.input_shape));
+  Sequential network = build(config, generator, build_options);  // which checks the shape
+  return Model(std::move(network), Shape(config.input_shape));
+}
+
+void read_preprocessing(const io::Safetensors& file, Model& model, const std::string& path) {
+  std::vector<TransformConfig> preprocessing;
+  read_part(file, "preprocessing", preprocessing, path);
+  try {
+    for (const TransformConfig& transform : preprocessing) model.preprocessing.push_back(transform.make());
+    data::check_transforms(model.preprocessing, model.input_shape);
+  } catch (const Error& error) {
+    rill::detail::fail(path + ": metadata rill.preprocessing: " + error.what());
+  }
+}
+
+// The values of a file, and what else it says of their model.
+void take_values(Model& model, io::Safetensors file, const std::string& path) {
+  read_preprocessing(file, model, path);
+  read_part(file, "classes", model.classes, path, items(0, 1000000));
+  read_part(file, "features", model.features, path, items(0, 1000000));
+  read_part(file, "target", model.target, path);
+  load_state(model, std::move(file), path);
+  model.trained = true;
 }
 
 Model model_of_file(const std::string& path, const LoadOptions& options) {
@@ -40,16 +62,10 @@ Model model_of_file(const std::string& path, const LoadOptions& options) {
       "this file as its weights");
   const std::string where = path + ": metadata rill.model";
   const ModelConfig config = parse_model_config(file.metadata.at("rill.model"), where);
-  Model model = built(config, {where, true, options.max_parameters}, options.seed);
-  std::vector<TransformConfig> preprocessing;
-  read_part(file, "preprocessing", preprocessing, path);
-  for (const TransformConfig& transform : preprocessing) model.preprocessing.push_back(transform.make());
-  data::check_transforms(model.preprocessing, model.input_shape);
-  read_part(file, "classes", model.classes, path, items(0, 1000000));
-  read_part(file, "features", model.features, path, items(0, 1000000));
-  read_part(file, "target", model.target, path);
-  load_state(model, std::move(file), path);
-  model.trained = true;
+  std::int64_t values = 0;
+  for (const auto& [name, value] : file.tensors) values += value.numel();
+  Model model = built(config, {where, true, options.max_parameters, values}, options.seed);
+  take_values(model, std::move(file), path);
   return model;
 }
 
@@ -82,12 +98,18 @@ void check_kind(const std::string& path, std::string_view head) {
                       : "a zip archive, as Keras 3 (.keras) and PyTorch (.pt) write them",
                 torch ? from_torch : from_keras);
   }
-  if (head.starts_with("\x80\x02") || head.starts_with("\x80\x04"))
+  if (head.size() > 1 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5)
     refuse_kind(path, "a Python pickle, as PyTorch writes them (.pt)", from_torch);
   if (head.starts_with("\x08") && head.find("onnx") != std::string_view::npos)
     refuse_kind(path, "an ONNX file", "rill writes ONNX but does not read it");
   if (head.starts_with("\x93NUMPY")) refuse_kind(path, "a NumPy array", "it holds one tensor, not a model");
   if (head.starts_with("\x1f\x8b")) refuse_kind(path, "a gzip file", "unpack it with gunzip");
+  if (head.starts_with("\x89PNG")) refuse_kind(path, "a picture (PNG)", "it holds no model");
+  if (head.starts_with("version https://git-lfs"))
+    refuse_kind(path, "a pointer of Git LFS", "fetch the file that it stands for with git lfs pull");
+  const std::size_t first = head.find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && head[first] == '<')
+    refuse_kind(path, "HTML or XML", "an error page may have come in the place of a download");
 }
 
 // 8 bytes of a header's length, then the header.
@@ -109,15 +131,19 @@ bool is_keras(const Node& document) {
 
 Model model_of(const Node& document, const std::string& folder, const LoadOptions& options) {
   if (is_keras(document)) return keras::load(document, folder, options);
+  if (document.has("model") && document.has("data"))
+    document.fail("this is a run, expected a model, as the one under its key \"model\"");
   if (!document.is_object() || !document.has("rill"))
     document.fail(
         "this is no model, expected \"rill\": 1 with \"input_shape\" and \"layers\", or a Keras model");
   Model model = built(read_model_config(document),
                       {document.where(), !options.weights.empty(), options.max_parameters}, options.seed);
-  if (options.weights.empty()) return model;
-  load_state(model, io::load_safetensors(options.weights), options.weights);
-  model.trained = true;
+  if (!options.weights.empty()) load_values(model, options.weights);
   return model;
+}
+
+void load_values(Model& model, const std::string& path) {
+  take_values(model, io::load_safetensors(path), path);
 }
 
 }  // namespace config
@@ -125,12 +151,13 @@ Model model_of(const Node& document, const std::string& folder, const LoadOption
 Model load_model(const std::string& path, const LoadOptions& options) {
   const std::vector<std::byte> bytes = config::first_bytes(path);
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  config::check_kind(path, head);
+  // First, as the length of a header may begin like another kind of file: 640 is 80 02, a pickle's first bytes.
   if (config::is_safetensors(head)) {
     RILL_CHECK(options.weights.empty(), path,
                ": the file has weights of its own, expected none beside it, got ", options.weights);
     return config::model_of_file(path, options);
   }
+  config::check_kind(path, head);
   const config::Json document = config::read_json(path);
   return config::model_of(config::Node(document, path), std::filesystem::path(path).parent_path().string(),
                           options);

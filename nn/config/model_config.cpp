@@ -45,13 +45,29 @@ Sequential build(const ModelConfig& config, Generator& generator, const BuildOpt
                ": /input_shape: a sample has more than ", options.max_parameters,
                " elements, expected no more");
   }
+  constexpr std::int64_t spare = 1 << 20;  // so that a weight that is missing is told by its name
+  const bool by_file = options.values && *options.values < options.max_parameters - spare;
   BuildContext context{.shape = Shape(config.input_shape),
                        .generator = generator,
                        .dtype = config.dtype == "f64" ? DType::f64 : DType::f32,
                        .where = options.where + ": ",
                        .weights_follow = options.weights_follow,
-                       .max_elements = options.max_parameters};
-  Sequential network = ConfigOf<Sequential>{config.layers}.build(context);
+                       .max_elements = by_file ? *options.values + spare : options.max_parameters,
+                       .advice = by_file ? " in a file of " + std::to_string(*options.values) + " values"
+                                         : "; allow them with LoadOptions::max_parameters"};
+  const ConfigOf<Sequential> layers{config.layers};
+  Generator scratch(0);
+  BuildContext measuring{.shape = context.shape,
+                         .generator = scratch,
+                         .dtype = context.dtype,
+                         .where = context.where,
+                         .weights_follow = context.weights_follow,
+                         .max_elements = context.max_elements,
+                         .advice = context.advice,
+                         .measuring = true};
+  // So that a last layer that is too large is seen before the first one is allocated.
+  layers.build(measuring);
+  Sequential network = layers.build(context);
   freeze(network, config.frozen, options.where);
   return network;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct BuildOptions {
   std::string where = "model";
   bool weights_follow = false;
   std::int64_t max_parameters = 0;
+  /// How many values the file of the weights holds: a config in it that asks for far more is refused.
+  std::optional<std::int64_t> values = {};
 };
 
 /// The model, its weights drawn from the generator. Throws Error, naming the layer, for sizes that do not fit together.

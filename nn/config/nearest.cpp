@@ -56,8 +56,12 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
   if (!best.empty()) return "; did you mean \"" + std::string(best) + "\"?";
   constexpr std::size_t most_names = 30;
   std::string names;
-  for (const std::string_view each : known.subspan(0, std::min(known.size(), most_names)))
-    (names += names.empty() ? "" : ", ") += each;
+  for (const std::string_view each : known.subspan(0, std::min(known.size(), most_names))) {
+    const bool word = !each.empty() && std::isalnum(static_cast<unsigned char>(each.front()));
+    (names += names.empty() ? "" : ", ") += word           ? std::string(each)
+                                            : each == "\t" ? "\"\\t\""
+                                                           : in_quotes(each);
+  }
   if (known.size() > most_names) names += ", …";
   return names.empty() ? ", expected none" : ", expected one of " + names;
 }

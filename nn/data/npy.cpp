@@ -10,7 +10,16 @@ std::shared_ptr<const TensorDataset> load_npy(const std::string& x_path, const s
              " for a regression, expected none");
   const Tensor y = io::load_npy(y_path, options.regression ? DType::f32 : DType::i64);
   RILL_CHECK(options.regression || y.dim() == 1, y_path, ": labels are ", y.shape(), ", expected [n]");
-  return std::make_shared<const TensorDataset>(io::load_npy(x_path, DType::f32), y, options.classes);
+  const Tensor x = io::load_npy(x_path, DType::f32);
+  RILL_CHECK(x.numel() > 0 && x.dim() > 0, x_path, ": samples are ", x.shape(),
+             ", expected [n, ...] with at least 1 element");
+  RILL_CHECK(y.dim() > 0 && y.size(0) == x.size(0), y_path, ": targets are ", y.shape(), ", expected ",
+             x.size(0), " as there are samples in ", x_path);
+  try {
+    return std::make_shared<const TensorDataset>(x, y, options.classes);
+  } catch (const Error& error) {
+    rill::detail::fail(y_path + ": " + error.what());
+  }
 }
 
 }  // namespace rill::nn::data

@@ -84,7 +84,7 @@ Model load(const Node& document, const std::string& folder, const LoadOptions& o
       config::build(config, generator, {document.file(), import.weights_follow, options.max_parameters}),
       Shape(config.input_shape));
   if (manifest) manifest->read_into(model);
-  if (!options.weights.empty()) load_state(model, io::load_safetensors(options.weights), options.weights);
+  if (!options.weights.empty()) config::load_values(model, options.weights);
   model.trained = import.weights_follow;
   return model;
 }

@@ -51,7 +51,7 @@ Values values_in(const Node& weight) {
   if (kind.text() != "uint8" && kind.text() != "uint16")
     kind.fail("quantization " + kind.shown() + " is not read, expected uint8, uint16 or float16");
   values.stored = kind.text() == "uint8" ? Stored::uint8 : Stored::uint16;
-  values.scale = quantization.at("scale").number(-config::most, config::most);
+  values.scale = quantization.at("scale").number(0, config::most, true);
   values.min = quantization.at("min").number(-config::most, config::most);
   return values;
 }
@@ -120,7 +120,8 @@ class Names {
 std::uint64_t size_of(const Node& node, const std::string& path) {
   std::error_code error;
   const std::uint64_t size = std::filesystem::file_size(path, error);
-  if (error) node.fail("cannot read the weights in " + path + ": " + error.message());
+  if (error)
+    node.fail("cannot read the weights in " + path + " (" + error.message() + "), expected a readable file");
   return size;
 }
 

@@ -53,10 +53,14 @@ void append_preprocessing(onnx_export::Graph& graph, const data::Transforms& tra
     const onnx_export::Place place(graph, "preprocessing." + std::to_string(i));
     if (const auto* scale = dynamic_cast<const data::Scale*>(transforms[i].get())) {
       graph.add("Mul", {graph.value(), graph.scalar(scale->factor())});
+    } else if (const auto* normalize = dynamic_cast<const data::Normalize*>(transforms[i].get())) {
+      const data::detail::PixelScale pixels("save_onnx", normalize->options());
+      graph.add("Sub", {graph.value(), graph.scalar(pixels.offset)});
+      graph.add("Div", {graph.value(), graph.scalar(pixels.divisor)});
     } else {
       const auto* standardize = dynamic_cast<const data::Standardize*>(transforms[i].get());
       RILL_CHECK(standardize, "save_onnx: preprocessing ", i, " is a \"", transforms[i]->type(),
-                 "\", expected scale or standardize");
+                 "\", expected scale, normalize or standardize");
       append_standardize(graph, *standardize);
     }
   }

@@ -15,7 +15,8 @@
 namespace rill::nn {
 
 struct OnnxOptions {
-  data::Transforms preprocessing = {};  ///< Scale and Standardize, computed in the network's dtype before it
+  data::Transforms preprocessing =
+      {};  ///< Scale, Normalize and Standardize, computed in the network's dtype before it
   std::string producer = "rill";
   std::string input = "input";
   std::string output = "output";

@@ -37,13 +37,13 @@ nn::Model ModelFile::open() const {
     return nn::load_model(path, options);
   }
   // People write configs; a TensorFlow.js model is written by a program, and comes with its values.
-  nn::Model model = reads_as_config(path) ? reading_config([&] { return nn::load_model(path, options); })
-                                          : nn::load_model(path, options);
-  if (weights.empty()) return model;
-  if (model.trained) throw UsageError(path + ": the model has weights beside it, expected no --weights");
-  nn::load_weights(model, weights);
-  model.trained = true;
-  return model;
+  if (!reads_as_config(path)) {
+    if (!weights.empty()) throw UsageError(path + ": the model has weights beside it, expected no --weights");
+    return nn::load_model(path, options);
+  }
+  if (!weights.empty()) kind_of(weights);  // a file that is not there is no wrong config
+  return reading_config(
+      [&] { return nn::load_model(path, {.weights = weights, .drop_regularizers = drop_regularizers}); });
 }
 
 nn::Model ModelFile::open_trained() const {

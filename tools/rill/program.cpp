@@ -131,7 +131,7 @@ int Program::parse(int argc, char** argv) {
     return done;
   } catch (const CLI::CallForHelp&) {
     const Command* command = chosen();
-    out(command ? command->app->help("rill " + command->help.name) : app_.help());
+    out(command ? command->app->help("rill") : app_.help());
     return done;
   } catch (const CLI::ExtrasError&) {
     refuse_extras();

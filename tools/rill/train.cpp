@@ -83,7 +83,7 @@ int exit_code(const optim::RunResult& result, const std::string& path) {
     return diverged;
   }
   if (!result.history.interrupted) return done;
-  std::fprintf(stderr, "rill: %s: interrupted and saved; go on with rill train %s --resume\n", path.c_str(),
+  std::fprintf(stderr, "rill: %s: interrupted and saved; the same command with --resume goes on\n",
                path.c_str());
   return interrupted_status();
 }
