@@ -153,7 +153,7 @@ TEST_CASE("rill train: SIGINT and SIGTERM save, end with 130 and 143, and --resu
     const Outcome first =
         interrupted({"train", run.config, "--out", run.out, "--no-report", "--epochs", "100000"}, signal);
     CHECK_MESSAGE(first.status == 128 + signal, first.output);
-    CHECK(first.says("interrupted and saved; go on with rill train"));
+    CHECK(first.says("interrupted and saved; the same command with --resume goes on"));
     const auto epochs = lines_of(run.folder.read("out/log.csv")).size() - 1;
     REQUIRE(epochs >= 1);
     const Outcome second = run.train({"--resume", "--epochs", std::to_string(epochs + 2)});

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <string>
 
+#include <rill/nn/config/load.hpp>
 #include <rill/nn/keras/import.hpp>
 #include <rill/nn/keras/load.hpp>
 #include <rill/nn/keras/weights.hpp>
-#include <rill/nn/state_file.hpp>
 
 namespace rill::nn::keras {
 namespace {
