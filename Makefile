@@ -226,7 +226,11 @@ $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
-$(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
+rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
+$(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
+# What reads and writes configs and reports works on little data, and is a third of the code.
+small := nn/config nn/keras optim/run optim/report
+$(small:%=$(BUILD)/obj/%/%.o): private OWN_FLAGS := -DFMT_HEADER_ONLY $(if $(filter release,$(MODE)),-Os)
 ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
@@ -236,24 +240,32 @@ ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
 endif
 
-# What nearly every test includes is read once, which halves their compile time; by GCC alone. In a clean
-# build PCH=0 does without, and shows where a test lacks an include.
+# What nearly every test, and every file of the command, includes is read once, which halves their compile time; by GCC
+# alone. In a clean build PCH=0 does without, and shows where a file lacks an include.
 PCH ?= $(if $(filter gcc,$(COMPILER)),1,0)
 ifeq ($(PCH),1)
-test_prefix := $(BUILD)/obj/tests/prefix.hpp
-prefixed := $(filter-out %/main.o,$(call objects,$(test_sources)))
-$(prefixed): private PREFIX_FLAGS := -include $(test_prefix) -Winvalid-pch
-$(prefixed): $(test_prefix).gch
+prefix-tests := doctest/doctest.h rill/rill.hpp
+flags-tests := $(test_flags)
+objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources)))
+prefix-tools/rill := CLI/CLI.hpp nlohmann/json.hpp fmt/format.h rill/rill.hpp
+flags-tools/rill := $(rill_flags)
+objects-tools/rill := $(call objects,$(rill_sources))
 
-$(test_prefix): $(BUILD)/flags
-	@mkdir -p $(@D)
-	@printf '#include <%s>\n' doctest/doctest.h rill/rill.hpp > $@
+define prefix_rules
+$$(objects-$(1)): private PREFIX_FLAGS := -include $(BUILD)/obj/$(1)/prefix.hpp -Winvalid-pch
+$$(objects-$(1)): $(BUILD)/obj/$(1)/prefix.hpp.gch
 
-$(test_prefix).gch: $(test_prefix)
-	$(call say,CXX,$@)
-	$(Q)$(COMPILE) $(test_flags) -MMD -MP -MF $(test_prefix).d -x c++-header $< -o $@
+$(BUILD)/obj/$(1)/prefix.hpp: $(BUILD)/flags
+	@mkdir -p $$(@D)
+	@printf '#include <%s>\n' $$(prefix-$(1)) > $$@
 
--include $(test_prefix).d
+$(BUILD)/obj/$(1)/prefix.hpp.gch: $(BUILD)/obj/$(1)/prefix.hpp
+	$$(call say,CXX,$$@)
+	$$(Q)$$(COMPILE) $$(flags-$(1)) -MMD -MP -MF $(BUILD)/obj/$(1)/prefix.hpp.d -x c++-header $$< -o $$@
+
+-include $(BUILD)/obj/$(1)/prefix.hpp.d
+endef
+$(foreach part,tests $(if $(rill_sources),tools/rill),$(eval $(call prefix_rules,$(part))))
 endif
 
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
@@ -286,7 +298,7 @@ $(BUILD)/lib/librill_onnx.a: $(onnx_objects) $(BUILD)/sources
 $(BUILD)/lib/$(shared_file): $(library_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -shared -Wl,-soname,$(shared_name) $(filter %.o,$^) -o $@ $(LDFLAGS) $(LIBRARY_LIBS) $(COMPLETE-$(MODE))
+	$(Q)$(LINK) -shared -Wl,-soname,$(shared_name) -Wl,--version-script=tools/package/librill.map $(filter %.o,$^) -o $@ $(LDFLAGS) $(LIBRARY_LIBS) $(COMPLETE-$(MODE))
 
 $(BUILD)/lib/librill.so: $(BUILD)/lib/$(shared_file)
 	@ln -sf $(shared_file) $(@D)/$(shared_name)

@@ -334,8 +334,8 @@ TEST_CASE("onnx: parameters of two dtypes are refused") {
 
 TEST_CASE("onnx: preprocessing other than scale and standardize is refused") {
   nn::Flatten flatten;
-  refused("save_onnx: preprocessing 0 is a \"shift\", expected scale, normalize or standardize", flatten, {8, 8},
-          {.preprocessing = {std::make_shared<nn::data::Shift>(nn::data::ShiftOptions{})}});
+  refused("save_onnx: preprocessing 0 is a \"shift\", expected scale, normalize or standardize", flatten,
+          {8, 8}, {.preprocessing = {std::make_shared<nn::data::Shift>(nn::data::ShiftOptions{})}});
   refused("transforms: transform 0 is null, expected a transform", flatten, {8},
           {.preprocessing = {nullptr}});
 }

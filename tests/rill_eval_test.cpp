@@ -1,4 +1,8 @@
 // `rill eval`: the numbers of a model on each kind of data, against those of the library.
+#include <fmt/format.h>
+
+#include <rill/core/io/idx.hpp>
+
 #include "rill_command.hpp"
 
 namespace {

@@ -1,4 +1,8 @@
 // `rill predict`: the same bits as Model::predict, whatever the file's format.
+#include <fmt/format.h>
+
+#include <rill/core/io/idx.hpp>
+
 #include "rill_command.hpp"
 
 namespace {

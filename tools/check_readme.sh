@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for file in quickstart.cpp quickstart; do
+written=(quickstart.cpp quickstart first.json first_model.json runs/first)
+for file in "${written[@]}"; do
   if [[ -e $file ]]; then
     echo "check_readme: $file is in the way, expected no such file in the repository's root" >&2
     exit 1
@@ -14,7 +15,7 @@ for file in quickstart.cpp quickstart; do
 done
 HOME=$(mktemp -d)
 export HOME
-trap 'rm -rf "$HOME" quickstart.cpp quickstart' EXIT
+trap 'rm -rf "$HOME" "${written[@]}"' EXIT
 
 # The lines of the blocks that are marked with language $1.
 blocks() { awk -v fence='```'"$1" '$0 == "```" { inside = 0 } inside { print } $0 == fence { inside = 1 }' README.md; }

@@ -83,10 +83,26 @@ std::string whole_tics(const Range& x) {
   return fmt::format("set xtics {:.10g},{:.10g}\n", std::ceil(x.low / step) * step, step);
 }
 
+// 1, 2 and 5 of every power of ten, or where that is crowded the powers alone.
+std::string logarithmic_tics(double low, double high) {
+  const int first = static_cast<int>(std::floor(std::log10(low))),
+            last = static_cast<int>(std::ceil(std::log10(high)));
+  std::string tics;
+  for (int power = first; power <= last; ++power) {
+    for (const int digit : {1, 2, 5}) {
+      const double at = digit * std::pow(10, power);
+      if (at < low || at > high || (digit > 1 && last - first > 3)) continue;
+      tics += fmt::format("{}\"{:.4g}\" {:.10g}", tics.empty() ? "" : ", ", at, at);
+    }
+  }
+  return "set ytics (" + tics + ")\n";
+}
+
 std::string y_range(const Chart& chart, Range y) {
   const bool logarithmic = chart.may_be_logarithmic && y.low > least && y.high > 20 * y.low;
   if (logarithmic)
-    return fmt::format("set logscale y\nset yrange [{:.6g}:{:.6g}]\n", y.low / 1.2, y.high * 1.2);
+    return fmt::format("set logscale y\nset yrange [{:.6g}:{:.6g}]\n", y.low / 1.2, y.high * 1.2) +
+           logarithmic_tics(y.low / 1.2, y.high * 1.2);
   const double spread = y.high - y.low;
   double pad = 0.06 * spread;
   if (spread <= 1e-6 * std::max(std::abs(y.high), std::abs(y.low)))

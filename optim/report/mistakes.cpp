@@ -58,6 +58,18 @@ std::string item(const RunReport& report, const Misclassified& mistake) {
                      sample, escaped(truth), escaped(predicted), more);
 }
 
+// All mistakes: a report need not hold every one of them.
+std::int64_t count_of(const RunReport& report) {
+  if (!report.confusion.defined()) return std::ssize(report.mistakes);
+  const auto counts = report.confusion.data<std::int64_t>();
+  const std::int64_t classes = report.confusion.size(0);
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < classes * classes; ++i) {
+    if (i % (classes + 1) != 0) wrong += counts[static_cast<std::size_t>(i)];
+  }
+  return std::max(wrong, std::ssize(report.mistakes));
+}
+
 }  // namespace
 
 std::string mistakes_section(const RunReport& report) {
@@ -71,7 +83,7 @@ std::string mistakes_section(const RunReport& report) {
   for (const Misclassified* mistake : order) items += item(report, *mistake);
   return section("Misclassified samples",
                  fmt::format("<p>{} of {}, the most confident first.</p>\n<ul class=\"mistakes\">\n{}</ul>\n",
-                             order.size(), report.mistakes.size(), items));
+                             order.size(), count_of(report), items));
 }
 
 }  // namespace rill::optim::report

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nn::config::Json;
+using nn::config::Node;
 using nn::config::OrderedJson;
 
 // Written when a run has ended: where it stands, the run is not done again.
@@ -60,8 +61,9 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
 }
 
 OrderedJson to_json(const SweepResult& result, const optim::RunConfig& config) {
-  OrderedJson numbers = OrderedJson::object();
-  for (const auto& entry : result.numbers) numbers[entry.first] = entry.second;
+  // As pairs: what reads an object back knows no order.
+  OrderedJson numbers = OrderedJson::array();
+  for (const auto& entry : result.numbers) numbers.push_back({entry.first, entry.second});
   return {{"config", optim::to_json(config)},
           {"diverged", result.diverged},
           {"best_epoch", result.best_epoch},
@@ -84,8 +86,11 @@ std::optional<SweepResult> finished(const PlannedRun& planned) {
                      node.at("best_epoch").integer(0, 1'000'000'000),
                      node.at("monitor").text(),
                      {}};
-  for (const auto& item : node.at("numbers").expect_object().json().items()) {
-    if (item.value().is_number()) result.numbers.emplace_back(item.key(), item.value().get<double>());
+  const Node numbers = node.at("numbers");
+  for (std::size_t i = 0; i < numbers.expect_array().size(); ++i) {
+    const Json& pair = numbers[i].json();
+    if (pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_number())
+      result.numbers.emplace_back(pair[0].get<std::string>(), pair[1].get<double>());
   }
   return result;
 }
@@ -173,7 +178,7 @@ void add_sweep(Program& program) {
             {"rill sweep run.json --set optimizer.lr=0.001,0.01 --set training.epochs=3 --out runs/lr",
              "two learning rates, with three epochs instead of those in the file"}},
        .reads = "RUN, the model and the data that it names",
-       .writes = "DIR/<value>/… for each run, DIR/sweep.csv, and DIR/sweep.svg where gnuplot is there"});
+       .writes = "DIR/<value>/... for each run, DIR/sweep.csv, and DIR/sweep.svg where gnuplot is there"});
   app->add_option("RUN", command->path, "a run config")->required()->type_name("FILE");
   app->add_option("--set", command->settings, "a value, or several to vary; any number of times")
       ->required()
