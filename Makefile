@@ -362,9 +362,9 @@ asan:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan test-ready
 	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(BUILD)/asan $(BUILD)/asan/tests/rill_tests $(ARGS)
 
-# Where memory is handed about: graphs, views, every op with its gradients, modules, parsers, loaders, recycled units.
-asan_tests := graph inplace memory observe gradcheck shape_ops index_ops create module audit wiring recycle \
-  callbacks optim_state csv io safetensors checkpoint fit_resume loader prefetch
+# Where memory is handed about: graphs, views, modules, loaders, recycled units, and every parser of files.
+asan_tests := graph inplace memory shape_ops index_ops module recycle csv io safetensors loader checkpoint_damage \
+  config_hostile bad_files tfjs_errors
 ##   asan-quick   those that hand memory about
 asan-quick:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan TESTS='$(asan_tests)' $(BUILD)/asan/tests/rill_tests
@@ -398,6 +398,7 @@ trust-long:
 	  done; \
 	done
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
+	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
 	+@$(MAKE) test-ready
 	$(Q)for folder in $(blas_folders); do \

@@ -18,7 +18,7 @@ std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < names.size() && i < 8; ++i)
     text += (i ? ", " : "") + nn::config::in_quotes(names[i]);
-  return names.size() > 8 ? text + ", ... (" + std::to_string(names.size()) + ")" : text;
+  return names.size() > 8 ? text + ", … (" + std::to_string(names.size()) + ")" : text;
 }
 
 class CsvRows final : public Rows {

@@ -50,7 +50,7 @@ ordered_json to_json(nn::Model& model, const std::string& path) {
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < names.size() && i < 20; ++i) text += (i ? ", " : "") + names[i];
-  return names.size() > 20 ? text + ", ..." : text;
+  return names.size() > 20 ? text + ", …" : text;
 }
 
 void print_text(nn::Model& model) {

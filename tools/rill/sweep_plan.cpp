@@ -67,7 +67,7 @@ SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t fir
     }
     combinations = std::move(more);
   }
-  if (plan.keys.empty()) throw UsageError("nothing is varied, expected --set KEY=VALUE,VALUE,...");
+  if (plan.keys.empty()) throw UsageError("nothing is varied, expected --set KEY=VALUE,VALUE,…");
   std::set<std::string> names;
   for (const SweepRun& combination : combinations) {
     if (!names.insert(combination.name).second)
