@@ -179,3 +179,18 @@ TEST_CASE("config: parameters that are not trained stay so") {
           build(wrong);
         }).starts_with("m.json: /frozen/1: unknown parameter \"0.bais\"; did you mean \""));
 }
+
+TEST_CASE("config: tied parameters are refused, for they would come back as two") {
+  Generator generator(1);
+  nn::Dense first(3, 3, generator), second(3, 3, generator);
+  second.weight = first.weight;
+  nn::Sequential network{std::move(first), std::move(second)};
+  CHECK(test::message_of([&] { nn::config::config_of(network, {3}); }) ==
+        "save_config: \"1.weight\" is another name of a tensor before it, expected one of its own; a config "
+        "knows no ties");
+}
+
+TEST_CASE("config: a network of f64 buffers alone is one of f64") {
+  nn::Sequential network{nn::BatchNorm1d(3, {.affine = false, .dtype = DType::f64})};
+  CHECK(json_of(network).find("\"dtype\": \"f64\"") != std::string::npos);
+}

@@ -308,3 +308,12 @@ TEST_CASE("init: bad arguments are refused") {
           [] { init::variance_gain("elu", -1); });
   refused("init: parameter is 0, expected an alpha above 0 for celu", [] { init::variance_gain("celu", 0); });
 }
+
+TEST_CASE("init: a tail too far from the mean to be drawn from is refused") {
+  using namespace rill;
+  CHECK_THROWS_AS(nn::init::truncated_normal(0, 1e-300, 1e30, 2e30), Error);
+  CHECK_THROWS_AS(nn::init::truncated_normal(0, 1, 1e300, 1e301), Error);
+  Generator generator(1);
+  const nn::Dense far(2, 2, generator, {.init = nn::init::truncated_normal(0, 1, 1e20, 2e20)});
+  for (const float value : far.weight.data<float>()) CHECK(value == 1e20f);
+}

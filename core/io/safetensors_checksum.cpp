@@ -31,7 +31,10 @@ std::string Checksum::digits() const {
 // A quote inside of a text is escaped, so these characters are nowhere but at the key of a text.
 std::size_t find_checksum(std::string_view header) {
   const std::string key = '"' + std::string(checksum_key) + "\":\"";
-  const std::size_t found = header.find(key);
+  // A longer key may end in the same letters, behind an escaped quote.
+  std::size_t found = header.find(key);
+  while (found != std::string_view::npos && found > 0 && header[found - 1] != '{' && header[found - 1] != ',')
+    found = header.find(key, found + 1);
   return found == std::string_view::npos ? found : found + key.size();
 }
 

@@ -100,7 +100,7 @@ void check_kind(const std::string& path, std::string_view head) {
   }
   if (head.size() > 1 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5)
     refuse_kind(path, "a Python pickle, as PyTorch writes them (.pt)", from_torch);
-  if (head.starts_with("\x08") && head.find("onnx") != std::string_view::npos)
+  if (head.size() > 2 && head[0] == 8 && head[1] > 0 && head[1] < 32 && head[2] == 0x12)  // version, producer
     refuse_kind(path, "an ONNX file", "rill writes ONNX but does not read it");
   if (head.starts_with("\x93NUMPY")) refuse_kind(path, "a NumPy array", "it holds one tensor, not a model");
   if (head.starts_with("\x1f\x8b")) refuse_kind(path, "a gzip file", "unpack it with gunzip");

@@ -1,15 +1,28 @@
 #include <algorithm>
+#include <set>
 
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/model_config.hpp>
 #include <rill/nn/config/read_model.hpp>
+#include <rill/nn/state_file.hpp>
 
 namespace rill::nn::config {
 namespace {
 
 DType dtype_of(Sequential& network) {
-  const std::vector<Tensor> parameters = network.parameters();
-  return parameters.empty() ? DType::f32 : parameters.front().dtype();
+  for (const auto& [name, value] : network.named_state()) {
+    if (is_floating(value.dtype())) return value.dtype();
+  }
+  return DType::f32;
+}
+
+// Two names of one tensor would come back as two tensors.
+void check_untied(Sequential& network) {
+  std::set<std::string> once;
+  for (const auto& [name, value] : network.named_state()) once.insert(name);
+  for (const auto& [name, value] : state_file(network).tensors)
+    RILL_CHECK(once.contains(name), "save_config: \"", name,
+               "\" is another name of a tensor before it, expected one of its own; a config knows no ties");
 }
 
 void freeze(Sequential& network, const std::vector<std::string>& names, const std::string& where) {
@@ -27,6 +40,7 @@ void freeze(Sequential& network, const std::vector<std::string>& names, const st
 }  // namespace
 
 ModelConfig config_of(Sequential& network, const Shape& input_shape) {
+  check_untied(network);
   ModelConfig config;
   config.input_shape.assign(input_shape.begin(), input_shape.end());
   config.dtype = dtype_of(network) == DType::f64 ? "f64" : "f32";

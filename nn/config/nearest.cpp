@@ -67,15 +67,15 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
 }
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t most = 40;
+  constexpr std::size_t longest = 40;
   std::string result = "\"";
-  for (const char c : text.substr(0, most)) {
+  for (const char c : text.substr(0, longest)) {
     const auto byte = static_cast<unsigned char>(c);
     result += byte >= 0x20 && byte != 0x7f ? c : '?';
   }
-  while (text.size() > most && !result.empty() && (static_cast<unsigned char>(result.back()) & 0xc0) == 0x80)
+  while (text.size() > longest && !result.empty() && (static_cast<unsigned char>(result.back()) & 0xc0) == 0x80)
     result.pop_back();
-  return result + (text.size() > most ? "…\"" : "\"");
+  return result + (text.size() > longest ? "…\"" : "\"");
 }
 
 }  // namespace rill::nn::config

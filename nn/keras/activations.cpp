@@ -100,7 +100,8 @@ std::optional<LayerConfig> activation_object(Layer& layer, const Node& value) {
   const Json nothing = Json::object();
   Fields fields(value.has("config") ? value.at("config") : Node(nothing, value.file(), value.pointer()),
                 name);
-  fields.ignore({"name", "trainable", "dtype", "batch_input_shape", "activity_regularizer"});
+  fields.ignore({"name", "trainable", "dtype", "batch_input_shape"});
+  fields.refuse_set({"activity_regularizer"});
   if (name == "Activation") {
     const std::optional<Node> inner = fields.find("activation");
     fields.finish();

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include <rill/core/io/file.hpp>
 #include <rill/nn/keras/weights.hpp>
@@ -154,11 +155,16 @@ void set(Tensor value, const Slot& slot, const Values& values, const std::vector
 
 Manifest::Manifest(const Node& node, const std::string& folder, const std::vector<Slot>& slots) {
   Names names(slots);
+  std::set<std::string> files;
   for (std::size_t g = 0; g < node.expect_array().size(); ++g) {
     Group group;
     const Node paths = node[g].at("paths").expect_array(), weights = node[g].at("weights").expect_array();
-    for (std::size_t i = 0; i < paths.size(); ++i)
-      group.files.push_back((std::filesystem::path(folder) / file_name(paths[i])).string());
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      const std::string file = file_name(paths[i]);
+      if (!files.insert(file).second)
+        paths[i].fail("file " + paths[i].shown() + " stands twice, expected once");
+      group.files.push_back((std::filesystem::path(folder) / file).string());
+    }
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const Sizes sizes = shape_in(weights[i].at("shape"));
       Values values = values_in(weights[i]);

@@ -55,11 +55,12 @@ void check_penalty(Layer& layer, std::string_view key) {
   std::string factors;
   if (penalty.l1 != 0) factors += " with l1 " + decimals(penalty.l1);
   if (penalty.l2 != 0) factors += (factors.empty() ? " with l2 " : " and l2 ") + decimals(penalty.l2);
-  const bool weight_decay = penalty.only_norms && penalty.l1 == 0 && !key.starts_with("activity");
+  const bool weight_decay = penalty.only_norms && penalty.l1 == 0 && key == "kernel_regularizer";
   value->fail(has + config::in_quotes(penalty.kind) + factors +
               ", expected null, as rill's losses have no such term; " +
               (weight_decay ? "train with weight_decay " + decimals(2 * penalty.l2) +
-                                  ", which is the same for SGD and Adam, or load with drop_regularizers"
+                                  ", which is the same for SGD and Adam and acts on every weight, or load "
+                                  "with drop_regularizers"
                             : std::string("load with drop_regularizers to train without it")));
 }
 

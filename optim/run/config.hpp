@@ -123,7 +123,8 @@ struct TrainingConfig {
     archive.optional("batch_size", self.batch_size, "samples a step", between(1, 1e9));
     archive.optional("shuffle", self.shuffle, "a new order in every epoch");
     archive.optional("drop_last", self.drop_last, "leave out a last batch that is not full");
-    archive.optional("steps_per_epoch", self.steps_per_epoch, "the first batches alone; 0 for all", counts());
+    archive.optional("steps_per_epoch", self.steps_per_epoch, "the first batches alone; 0 for all",
+                     between(0, 1e9));
     archive.optional("clip_grad_norm", self.clip_grad_norm,
                      "largest norm of all gradients together; 0 for none", at_least(0));
     archive.optional("prefetch", self.prefetch, "batches that are prepared ahead, by a thread of their own",

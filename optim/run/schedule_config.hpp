@@ -43,9 +43,9 @@ struct OneCycleConfig {
     archive.optional("pct_start", self.pct_start, "share of the steps that go up",
                      Check{.low = 0, .high = 0.9999999999999999, .open = true});
     archive.optional("anneal", self.anneal, "form of the slopes", one_of({"cosine", "linear"}));
-    archive.optional("div_factor", self.div_factor, "the first rate is max_lr / div_factor", above(0));
+    archive.optional("div_factor", self.div_factor, "the first rate is max_lr / div_factor", at_least(1));
     archive.optional("final_div_factor", self.final_div_factor, "the last rate is the first one / that",
-                     above(0));
+                     at_least(1));
     archive.optional("cycle_momentum", self.cycle_momentum, "move the optimizer's momentum the other way");
     archive.optional("base_momentum", self.base_momentum, "momentum at the peak", between(0, 1));
     archive.optional("max_momentum", self.max_momentum, "momentum at both ends", between(0, 1));

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <rill/core/io/file.hpp>
+#include <rill/nn/config/nearest.hpp>
+#include <rill/nn/health/audit.hpp>
 #include <rill/optim/health_monitor.hpp>
 #include <rill/optim/run/folder.hpp>
 #include <rill/optim/run/log.hpp>
@@ -58,6 +61,7 @@ class Training {
   }
 
   RunResult run() {
+    check_watched();
     if (fit_.resume.empty()) {
       folder_.begin(options_.overwrite);
     } else {
@@ -80,6 +84,31 @@ class Training {
   }
 
  private:
+  // What would only be noticed when the files of an older run are gone.
+  void check_watched() {
+    std::vector<std::string> names{"loss"};
+    for (const auto& metric : make_metrics(config_.loss)) names.push_back(metric->name());
+    if (validation_) {
+      for (std::size_t i = 0, count = names.size(); i < count; ++i) names.push_back("val_" + names[i]);
+    }
+    names.push_back("lr");
+    if (config_.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto check = [&](const std::string& name, const char* place) {
+      RILL_CHECK(std::ranges::find(names, name) != names.end(), "run: ", place, ": there is no ",
+                 nn::config::in_quotes(name), " in the log", nn::config::suggestion(name, known));
+    };
+    check(monitor_, "/training/checkpoint/monitor");
+    if (config_.training.early_stopping)
+      check(config_.training.early_stopping->monitor, "/training/early_stopping/monitor");
+    if (!config_.monitor) return;
+    try {
+      nn::audit(model_, *data_.train, {.samples = 1});
+    } catch (const Error& error) {
+      rill::detail::fail(std::string("run: /monitor: ") + error.what() + "; leave \"monitor\" out");
+    }
+  }
+
   void add_schedule() {
     if (!config_.schedule) return;
     const std::int64_t steps = config_.training.steps_per_epoch;

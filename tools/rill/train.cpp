@@ -100,8 +100,8 @@ int train(const TrainCommand& command) {
     options.resume = (std::filesystem::path(config.out) / "last.safetensors").string();
     RILL_CHECK(
         std::filesystem::exists(options.resume), options.resume,
-        ": there is no checkpoint to resume, expected one of a run that was interrupted; without --resume it "
-        "begins anew");
+        ": there is no checkpoint to resume, expected one of a run that was interrupted; begin anew with "
+        "--overwrite");
   }
   catch_interrupts();
   const optim::RunResult result = optim::run_training(config, options);
