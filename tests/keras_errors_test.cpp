@@ -140,7 +140,8 @@ TEST_CASE("keras: regularizers and constraints are refused with what to do") {
   };
   CHECK(with("kernel_regularizer", object("L2", {{"l2", 0.0001}})) ==
         place + "\"L2\" with l2 0.0001" + reason +
-            "train with weight_decay 0.0002, which is the same for SGD and Adam and acts on every weight, or load with "
+            "train with weight_decay 0.0002, which is the same for SGD and Adam and acts on every weight, or "
+            "load with "
             "drop_regularizers");
   CHECK(with("kernel_regularizer", object("L1L2", {{"l1", 0.5}, {"l2", 0.25}})) ==
         place + "\"L1L2\" with l1 0.5 and l2 0.25" + reason +

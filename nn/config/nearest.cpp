@@ -73,7 +73,8 @@ std::string in_quotes(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     result += byte >= 0x20 && byte != 0x7f ? c : '?';
   }
-  while (text.size() > longest && !result.empty() && (static_cast<unsigned char>(result.back()) & 0xc0) == 0x80)
+  while (text.size() > longest && !result.empty() &&
+         (static_cast<unsigned char>(result.back()) & 0xc0) == 0x80)
     result.pop_back();
   return result + (text.size() > longest ? "…\"" : "\"");
 }
