@@ -270,8 +270,8 @@ Init truncated_normal(double mean, double std, double low, double high) {
   RILL_CHECK(low < high, "init: low is ", low, " and high is ", high, ", expected low below high");
   // Drawing from a tail begins with its distance from the mean, in deviations.
   const double nearest = std::clamp(mean, low, high);
-  RILL_CHECK(std::abs(nearest - mean) / std <= 1e100, "init: low ", low, " to high ", high, " is ",
-             std::abs(nearest - mean) / std, " deviations from the mean, expected up to 1e100");
+  RILL_CHECK(std::abs(nearest - mean) / std <= 1e300, "init: low ", low, " to high ", high, " is ",
+             std::abs(nearest - mean) / std, " deviations from the mean, expected up to 1e300");
   return Init("truncated_normal", {{"mean", mean}, {"std", std}, {"low", low}, {"high", high}},
               [=](Tensor& weight, Generator& generator) {
                 fill(weight, generator, [=](Stream& stream) {
