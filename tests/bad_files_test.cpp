@@ -149,14 +149,6 @@ std::string message_at(const std::string& kind, const std::string& path) {
   return message;
 }
 
-/// Of a file, or of all files in a folder together.
-std::size_t bytes_in(const std::string& path) {
-  if (std::filesystem::is_regular_file(path)) return std::filesystem::file_size(path);
-  std::size_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) bytes += entry.file_size();
-  return bytes;
-}
-
 }  // namespace
 
 TEST_CASE("bad files: each is refused with its message") {
@@ -209,6 +201,18 @@ TEST_CASE("bad files: folder and table name the same files") {
 }
 
 #ifdef RILL_TEST_COUNTS_NEW
+namespace {
+
+/// Of a file, or of all files in a folder together.
+std::size_t bytes_in(const std::string& path) {
+  if (std::filesystem::is_regular_file(path)) return std::filesystem::file_size(path);
+  std::size_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) bytes += entry.file_size();
+  return bytes;
+}
+
+}  // namespace
+
 TEST_CASE("bad files: the most memory is seen, that of the pool too") {
   constexpr std::size_t mib = 1 << 20;
   CHECK(peak_of([] { const std::vector<char> bytes(mib); }) >= mib);
