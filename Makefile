@@ -157,7 +157,7 @@ library_objects := $(call objects,$(library_sources))
 ifneq ($(MODE),release)
   # One file for each folder, that includes the others: headers and templates are compiled once.
   folders := $(sort $(dir $(library_sources)))
-  library_objects := $(patsubst %,$(BUILD)/obj/%folder.o,$(folders))
+  library_objects := $(patsubst %,$(BUILD)/obj/%unity.o,$(folders))
 endif
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
@@ -273,11 +273,11 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(OWN_FLAGS) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/%/folder.cpp: $(BUILD)/sources
+$(BUILD)/obj/%/unity.cpp: $(BUILD)/sources
 	@mkdir -p $(@D)
 	@printf '#include <rill/%s>\n' $(sort $(wildcard $*/*.cpp)) > $@
 
-$(BUILD)/obj/%/folder.o: $(BUILD)/obj/%/folder.cpp $(BUILD)/flags
+$(BUILD)/obj/%/unity.o: $(BUILD)/obj/%/unity.cpp $(BUILD)/flags
 	$(call say,CXX,'$*/*.cpp')
 	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 

@@ -41,8 +41,9 @@ layers='
 error version
 dtype shape
 random sample sum
-memory
+memory isa
 parallel
+kernels/
 blas broadcast observe
 tensor
 axis bits create

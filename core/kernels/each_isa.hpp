@@ -1,0 +1,54 @@
+// Compiles the body of a kernel once for each instruction set. A kernel NAME is three files:
+//
+//   NAME.hpp       what callers see: plain functions of pointers and sizes
+//   NAME_body.hpp  the code, written once with lanes.hpp; no includes, no #pragma once, everything static or a template
+//   NAME.cpp       #include <rill/core/kernels/NAME.hpp>, every header that the body needs, then
+//                    #define RILL_KERNEL NAME
+//                    #define RILL_KERNEL_BODY <rill/core/kernels/NAME_body.hpp>
+//                    #include <rill/core/kernels/each_isa.hpp>
+//                  and the public functions, which choose:
+//                    isa() == Isa::avx2 ? kernels::NAME::avx2::run(x, n) : kernels::NAME::plain::run(x, n);
+//
+// The body lands in the namespaces rill::kernels::NAME::plain and ::avx2. What it calls from headers outside is inlined or
+// stays as it is compiled there: no function for a newer instruction set is shared with the rest of the program.
+// No #pragma once: each kernel includes it once.
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define RILL_LANES 4
+namespace rill::kernels::RILL_KERNEL::plain {
+#include <rill/core/kernels/lanes.hpp>
+//
+#include RILL_KERNEL_BODY
+}  // namespace rill::kernels::RILL_KERNEL::plain
+#undef RILL_LANES
+
+#if defined(__x86_64__)
+#define RILL_LANES 8
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace rill::kernels::RILL_KERNEL::avx2 {
+#include <rill/core/kernels/lanes.hpp>
+//
+#include RILL_KERNEL_BODY
+}  // namespace rill::kernels::RILL_KERNEL::avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef RILL_LANES
+#else
+namespace rill::kernels::RILL_KERNEL {
+namespace avx2 = plain;  // never chosen
+}
+#endif
+
+#undef RILL_KERNEL
+#undef RILL_KERNEL_BODY
