@@ -1,7 +1,16 @@
+#include <sstream>
+
 #include <rill/core/error.hpp>
 
 namespace rill::detail {
 
+std::string joined(std::initializer_list<Part> parts) {
+  std::ostringstream out;
+  for (const Part& part : parts) out << part;
+  return out.str();
+}
+
 void fail(const std::string& message) { throw Error(message); }
+void fail_with(std::initializer_list<Part> parts) { fail(joined(parts)); }
 
 }  // namespace rill::detail

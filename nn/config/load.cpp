@@ -7,6 +7,7 @@
 #include <rill/nn/config/model_config.hpp>
 #include <rill/nn/config/preprocessing.hpp>
 #include <rill/nn/config/read_model.hpp>
+#include <rill/nn/config/schema.hpp>
 #include <rill/nn/keras/load.hpp>
 #include <rill/nn/state_file.hpp>
 

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include <rill/nn/config/archive.hpp>
+#include <rill/nn/config/schema.hpp>
 #include <rill/optim/run/overrides.hpp>
 #include <rill/optim/run/run.hpp>
 
