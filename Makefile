@@ -370,7 +370,7 @@ asan-quick:
 	+@$(MAKE) MODE=asan BUILD=$(BUILD)/asan TESTS='$(asan_tests)' $(BUILD)/asan/tests/rill_tests
 	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(BUILD)/asan $(BUILD)/asan/tests/rill_tests $(ARGS)
 
-# OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: every parallel loop would be a race.
+# OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: a host's parallel loop (a test has one) would be a race.
 tsan_cxx := $(if $(findstring clang,$(CXX)),$(CXX),clang++)
 tsan_build := $(BUILD)/tsan
 ##   tsan         the tests named "threads: ..." under ThreadSanitizer (clang++)

@@ -1,7 +1,6 @@
 // The workers behind parallel loops: when they start, what they leave to the caller, and what becomes of them in a child
 // process, under signals and after main.
 
-#include <fcntl.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -29,6 +28,14 @@
 #include "skip.hpp"
 #include "subprocess.hpp"
 #include "thread_count.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RILL_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define RILL_TEST_SANITIZED 1
+#endif
+#endif
 
 namespace {
 
@@ -80,6 +87,9 @@ TEST_CASE("parallel: the caller runs all tasks itself where no worker comes") {
 }
 
 TEST_CASE("parallel: where the system gives no threads, the caller runs all tasks itself") {
+#ifdef RILL_TEST_SANITIZED
+  return test::skip("a sanitizer needs address space of its own");
+#endif
   const test::Outcome outcome = test::run_case("parallel: child that may start no threads");
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
