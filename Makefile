@@ -375,7 +375,7 @@ asan-quick:
 	+@$(MAKE) MODE=asan CXX='$(sanitizing_clang)' BUILD=$(quick_build) ASAN_LEVEL=-O0 TESTS='$(asan_tests)' $(quick_build)/tests/rill_tests
 	$(Q)$(ASAN_ENV) RILL_BUILD_DIR=$(quick_build) $(quick_build)/tests/rill_tests $(ARGS)
 
-# OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: every parallel loop would be a race.
+# OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: a host's parallel loop (a test has one) would be a race.
 tsan_build := $(BUILD)/tsan
 ##   tsan         the tests named "threads: ..." under ThreadSanitizer (clang++)
 tsan:

@@ -1,8 +1,13 @@
-// Threads: our own thread count, and loops over OpenMP with it.
+// Threads: our own thread count, and loops over our own workers with it.
 //
-// The count belongs to rill alone: a host program's OpenMP and OpenBLAS settings are neither read after the start
-// nor changed. How work is cut never changes a result: elementwise loops do not care, and everything that sums
-// runs over a grid of blocks that follows from the sizes alone (parallel_tasks).
+// The count belongs to rill alone: a host program's OpenMP and OpenBLAS settings are neither read after the start nor
+// changed. How work is cut never changes a result: elementwise loops do not care, and everything that sums runs over a
+// grid of blocks that follows from the sizes alone (parallel_tasks).
+//
+// Workers (core/parallel_pool.hpp) serve one loop at a time. A loop inside of a task, one beside another thread's, and one
+// in a host's OpenMP region stays on the thread that calls it. Nobody waits for a worker that has not begun: measured on
+// two cores, two threads beside two busy processes take 2 to 2.7 times their quiet time. A region costs 1 us where workers
+// spin, 10 where they sleep.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +15,9 @@
 
 namespace rill {
 
-/// Threads used by kernels; n >= 1, else throws Error. Process-wide. The default is RILL_NUM_THREADS, else
-/// OMP_NUM_THREADS, else the cores that this process may use.
+/// Threads used by kernels; n in [1, 1024], else throws Error. Process-wide, at any time. The default is
+/// RILL_NUM_THREADS, else OMP_NUM_THREADS, else the cores that this process may use; the first use of a RILL_NUM_THREADS
+/// that is no number from 1 to 1024 throws Error.
 void set_num_threads(int n);
 int num_threads();
 
@@ -34,8 +40,9 @@ using TaskFunction = void (*)(void* context, std::int64_t index);
 
 void run_tasks(std::int64_t count, TaskFunction function, void* context);
 
-// One OpenMP region costs microseconds; below this many elements a loop stays on the calling thread.
-constexpr std::int64_t parallel_grain = 32768;
+// The least a thread gets of a loop over elements: 5 us of the cheapest one, relu. A region that finds its workers awake
+// pays off from 4096 on, one that wakes them from 32768.
+constexpr std::int64_t parallel_grain = 16384;
 
 }  // namespace detail
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -197,6 +198,12 @@ TEST_CASE("allocation: a warm step whose kernels run in parallel makes no call o
     set_num_threads(threads);
     // Products of two strips beside elementwise loops of more parts: teams of changing size.
     Training t = training(nn::ELU(), true, 128, 2000, 40);
+    // Each task waits for all, so that every thread is there and has what it needs.
+    std::atomic<int> inside{0};
+    parallel_tasks(threads, [&](std::int64_t) {
+      ++inside;
+      while (inside < threads) std::this_thread::yield();
+    });
     check_warm([&] { t.step(); });
   }
   set_num_threads(before);
