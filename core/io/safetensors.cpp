@@ -108,10 +108,10 @@ void widen(const Entry& entry, std::span<float> values, const Fill& fill) {
   const auto convert = entry.stored.name == "F16" ? from_f16 : from_bf16;
   std::array<std::uint16_t, 4096> halves{};
   while (!values.empty()) {
-    const std::span<std::uint16_t> piece = std::span(halves).first(std::min(halves.size(), values.size()));
-    fill(std::as_writable_bytes(piece));
-    std::ranges::transform(piece, values.begin(), convert);
-    values = values.subspan(piece.size());
+    const std::span<std::uint16_t> some = std::span(halves).first(std::min(halves.size(), values.size()));
+    fill(std::as_writable_bytes(some));
+    std::ranges::transform(some, values.begin(), convert);
+    values = values.subspan(some.size());
   }
 }
 
