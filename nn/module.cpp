@@ -129,7 +129,7 @@ class Assignment {
     }
     for (const auto& [name, value] : given_) {
       RILL_CHECK(used_.contains(name), what_, ": tensor \"", name, "\" ", value.shape(),
-                 " is not a parameter of the model");
+                 " is not a parameter of the model, expected those of its layers alone");
     }
   }
 

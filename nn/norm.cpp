@@ -16,11 +16,16 @@ void check_norm(const char* layer, double eps, DType dtype) {
 }  // namespace
 
 BatchNorm1d::BatchNorm1d(std::int64_t num_features, const BatchNormOptions& options)
-    : num_features_(num_features), eps_(options.eps), momentum_(options.momentum) {
+    : num_features_(num_features),
+      eps_(options.eps),
+      momentum_(options.momentum),
+      frozen_stats_(options.frozen_stats) {
   RILL_CHECK(num_features >= 1, "BatchNorm1d: num_features is ", num_features, ", expected 1 or more");
   check_norm("BatchNorm1d", eps_, options.dtype);
   RILL_CHECK(!momentum_ || (*momentum_ >= 0 && *momentum_ <= 1), "BatchNorm1d: momentum is ", *momentum_,
              ", expected 0 to 1");
+  RILL_CHECK(!options.frozen_stats || options.track_running_stats,
+             "BatchNorm1d: frozen_stats is true without track_running_stats, expected both");
   if (options.affine) {
     weight = ones({num_features}, options.dtype).requires_grad_();
     bias = zeros({num_features}, options.dtype).requires_grad_();
@@ -36,7 +41,8 @@ Tensor BatchNorm1d::forward(const Tensor& x) {
   const bool tracks = running_mean.defined();
   RILL_CHECK((x.dim() == 2 || x.dim() == 3) && x.shape()[1] == num_features_, "BatchNorm1d: x is ", x.shape(),
              ", expected [n, ", num_features_, "] or [n, ", num_features_, ", length]");
-  if (!training() || !tracks) return batch_norm(x, running_mean, running_var, weight, bias, !tracks, 0, eps_);
+  if (!training() || !tracks || frozen_stats_)
+    return batch_norm(x, running_mean, running_var, weight, bias, !tracks, 0, eps_);
   std::int64_t& batches = num_batches_tracked.mutable_data<std::int64_t>()[0];
   const double share = momentum_.value_or(1 / (static_cast<double>(batches) + 1));
   Tensor y = batch_norm(x, running_mean, running_var, weight, bias, true, share, eps_);

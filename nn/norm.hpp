@@ -14,6 +14,7 @@ struct BatchNormOptions {
   std::optional<double> momentum = 0.1;
   bool affine = true;               ///< with weight and bias
   bool track_running_stats = true;  ///< else the batch's statistics are used in evaluation too
+  bool frozen_stats = false;  ///< the running ones are used in training too, and stay; Keras' not trainable
   DType dtype = DType::f32;
 };
 
@@ -24,7 +25,8 @@ struct BatchNormOptions {
 class BatchNorm1d final : public Module {
  public:
   static constexpr std::string_view type_name = "batch_norm";
-  /// Throws Error for fewer than 1 feature, an eps below 0, a momentum outside of [0, 1], or a dtype that is not floating.
+  /// Throws Error for fewer than 1 feature, an eps below 0, a momentum outside of [0, 1], statistics that are frozen but not
+  /// tracked, or a dtype that is not floating.
   explicit BatchNorm1d(std::int64_t num_features, const BatchNormOptions& options = {});
   /// Throws Error for other shapes, and in training for fewer than two elements a channel.
   Tensor forward(const Tensor& x) override;
@@ -33,6 +35,7 @@ class BatchNorm1d final : public Module {
   std::int64_t num_features() const { return num_features_; }
   double eps() const { return eps_; }
   std::optional<double> momentum() const { return momentum_; }
+  bool frozen_stats() const { return frozen_stats_; }
 
   Tensor weight, bias;                                    ///< undefined without `affine`
   Tensor running_mean, running_var, num_batches_tracked;  ///< undefined without `track_running_stats`
@@ -41,6 +44,7 @@ class BatchNorm1d final : public Module {
   std::int64_t num_features_;
   double eps_;
   std::optional<double> momentum_;
+  bool frozen_stats_;
 };
 
 struct LayerNormOptions {

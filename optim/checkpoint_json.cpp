@@ -1,14 +1,14 @@
 #include <bit>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include <rill/core/io/safetensors_header.hpp>
+#include <rill/nn/config/json.hpp>
 #include <rill/optim/checkpoint_json.hpp>
 
 namespace rill::optim::detail {
 namespace {
 
-using Json = nlohmann::json;
+using nn::config::Json;
 using rill::detail::concat;
 
 // --- writing ---------------------------------------------------------------------------------------------------------
@@ -256,8 +256,7 @@ std::string training_text(const Checkpoint& checkpoint, const std::string& where
 }
 
 void read_training_text(const std::string& text, const std::string& where, Checkpoint& checkpoint) {
-  const Json json = Json::parse(text, nullptr, false);
-  RILL_CHECK(!json.is_discarded(), where, ": rill.training is no json, expected what fit() writes");
+  const Json json = nn::config::parse_json(text, where + ": rill.training");
   read_training(JsonPlace(json, where, ""), where, checkpoint);
 }
 

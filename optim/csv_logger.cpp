@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <system_error>
 
@@ -17,6 +18,9 @@ std::string csv_field(const std::string& name, char separator) {
   for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + '"';
 }
+
+// A NaN has no sign to tell of.
+std::string number(double value) { return std::isnan(value) ? "nan" : fmt::format("{}", value); }
 
 }  // namespace
 
@@ -119,7 +123,7 @@ void CSVLogger::on_epoch_end(Run& run) {
   std::string text = pending_ + std::to_string(run.epoch);
   for (std::size_t i = 1; i < columns_.size(); ++i) {
     text += separator_;
-    if (run.logs.contains(columns_[i])) text += fmt::format("{}", run.logs.at(columns_[i]));
+    if (run.logs.contains(columns_[i])) text += number(run.logs.at(columns_[i]));
   }
   text += '\n';
   file_ << text << std::flush;

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+
 #include <rill/optim/health_monitor.hpp>
 
 namespace rill::optim::callbacks {
@@ -9,12 +13,29 @@ HealthMonitor::HealthMonitor(std::shared_ptr<const nn::data::Dataset> probe, Hea
 
 void HealthMonitor::on_train_begin(Run& run) {
   history_.clear();
+  earlier_.clear();
+  earlier_step_ = -1;
+  if (run.resumed && !options_.csv.empty()) read_earlier(run.step);
   nn::MonitorOptions options{.probe_samples = options_.probe_samples,
                              .every = options_.every,
                              .statistics = options_.statistics,
                              .first_step = run.step};
   if (options_.gradients) options.loss = run.loss;
   monitor_.emplace(run.model, probe_, options);
+}
+
+// Rows of later steps come again; so does the report of the last one, which is left out of what is written.
+void HealthMonitor::read_earlier(std::int64_t last_step) {
+  std::ifstream in(options_.csv, std::ios::binary);
+  std::string line;
+  std::getline(in, line);
+  while (std::getline(in, line) && !in.eof()) {
+    std::int64_t step = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), step);
+    if (error != std::errc() || end == line.data() + line.size() || *end != ',' || step > last_step) return;
+    earlier_ += line + '\n';
+    earlier_step_ = step;
+  }
 }
 
 void HealthMonitor::on_gradients(Run&) { monitor_->before_update(); }
@@ -26,7 +47,10 @@ void HealthMonitor::on_epoch_end(Run& run) {
   run.logs.set("never_on", report.never_on_share());
   run.logs.set("dead", report.dead_share());
   run.logs.set("non_finite", static_cast<double>(report.non_finite()) / static_cast<double>(report.units()));
-  if (!options_.csv.empty()) nn::write_health_csv(monitor_->history(), options_.csv);
+  if (options_.csv.empty()) return;
+  const std::vector<nn::HealthReport>& all = monitor_->history();
+  const auto fresh = std::ranges::find_if(all, [&](const auto& each) { return each.step > earlier_step_; });
+  nn::write_health_csv({fresh, all.end()}, options_.csv, earlier_);
 }
 
 // The model may be gone when the history is read.

@@ -20,7 +20,7 @@ struct HealthMonitorOptions {
 
 /// Watches the units of the model that trains on one probe set: a report before the first step, one every so many steps, and one
 /// at the end of every epoch. That one's never_on_share() and shares of dead and non-finite units are in the epoch's logs, as
-/// "never_on", "dead" and "non_finite". In a run that is resumed the history, and its file, begin anew there.
+/// "never_on", "dead" and "non_finite". In a run that is resumed the history begins anew there; in its file the rows up to there stay before it.
 class HealthMonitor final : public Callback {
  public:
   /// Throws Error for a null probe.
@@ -37,10 +37,14 @@ class HealthMonitor final : public Callback {
   const std::vector<nn::HealthReport>& history() const { return monitor_ ? monitor_->history() : history_; }
 
  private:
+  void read_earlier(std::int64_t last_step);
+
   std::shared_ptr<const nn::data::Dataset> probe_;
   HealthMonitorOptions options_;
   std::optional<nn::Monitor> monitor_;
   std::vector<nn::HealthReport> history_;
+  std::string earlier_;             // rows of the file that a resumed run goes on
+  std::int64_t earlier_step_ = -1;  // of the last of them
 };
 
 }  // namespace rill::optim::callbacks

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <fmt/format.h>
 
 #include <rill/optim/callbacks.hpp>
@@ -7,7 +8,8 @@ namespace {
 
 std::string shown_numbers(const Logs& logs) {
   std::string text;
-  for (const auto& [name, value] : logs) text += fmt::format("  {} {:.4g}", name, value);
+  for (const auto& [name, value] : logs)
+    text += fmt::format("  {} {:.4g}", name, std::isnan(value) ? NAN : value);
   return text;
 }
 

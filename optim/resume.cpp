@@ -121,7 +121,8 @@ class Comparison {
                  "\" differs from the one that the model ties it to, expected one value");
     }
     RILL_CHECK(given.empty(), path_, ": tensor \"", given.begin()->first, "\" ",
-               given.begin()->second.shape(), " is not a parameter of the model");
+               given.begin()->second.shape(),
+               " is not a parameter of the model, expected those of its layers alone");
     std::vector<std::string> own_counters, saved_counters;
     for (const auto& [name, place] : own.counters) own_counters.push_back(name);
     for (const auto& [name, value] : saved.counters) saved_counters.push_back(name);

@@ -85,9 +85,20 @@ TEST_CASE("checkpoint: a damaged file is not resumed from") {
   CHECK(text.ends_with("; the file is damaged, or was changed after it was written"));
 }
 
+TEST_CASE("checkpoint: a training text that is deep, or has a key twice, is refused") {
+  const std::string deep(100000, '[');
+  CHECK(refusal("[0.25]", deep) == "x: rill.training: /history/0/epochs" + [] {
+    std::string zeros;
+    for (int i = 0; i < 96; ++i) zeros += "/0";
+    return zeros;
+  }() + ": nesting is deeper than 100, expected no more than that");
+  CHECK(refusal("\"shuffle\"", "\"seed\":1,\"shuffle\"")
+            .ends_with(": key \"shuffle\" stands twice, expected once"));
+}
+
 TEST_CASE("checkpoint: a training text that lies is refused with its place") {
   const std::string x = "x: rill.training: ";
-  CHECK(refusal("{", "{{") == "x: rill.training is no json, expected what fit() writes");
+  CHECK(refusal("{", "{{").starts_with("x: rill.training:1:2: syntax error while parsing object key"));
   CHECK(refusal("\"epoch_step\":0", "\"epoch_step\":-1") ==
         x + "/position/epoch_step is -1, expected a whole number from 0 to 2^62 - 1");
   CHECK(refusal("\"epoch_step\":0", "\"epoch_step\":1e300") ==

@@ -192,7 +192,7 @@ TEST_CASE("resume: another model is refused, and nothing is changed") {
   CHECK(refusal(nn::Sequential{nn::Flatten(), nn::Dense(9, 6, g), nn::ReLU(), nn::Dense(6, 3, g)}) ==
         ": parameter \"3.weight\" is missing, model expects f32 [3, 6]");
   CHECK(refusal(nn::Sequential{nn::Flatten(), nn::Dense(9, 6, g)}) ==
-        ": tensor \"2.bias\" [6] is not a parameter of the model");
+        ": tensor \"2.bias\" [6] is not a parameter of the model, expected those of its layers alone");
   CHECK(refusal(nn::Sequential{nn::Flatten(), nn::Dense(9, 6, g), nn::BatchNorm1d(6), nn::ReLU(), nn::ReLU(),
                                nn::Dense(6, 3, g)}) ==
         std::string(

@@ -88,8 +88,7 @@ TEST_CASE("config: bad input is refused with its place") {
   CHECK(message(layers(R"({"type": "prelu", "num_parameters": 3})")) ==
         "m.json: /layers/0: num_parameters is 3, expected 1 or 4, the input's features");
   CHECK(message(layers(R"({"type": "dense", "units": 1000000})")) ==
-        "m.json: /layers/0: the model has more than 1048576 parameters, expected no more; allow them with "
-        "LoadOptions::max_parameters");
+        "m.json: /layers/0: the model has more than 1048576 parameters, expected no more");
   CHECK(message("") == "m.json: the file is empty, expected json");
   CHECK(message("{\"rill\": 2}") ==
         "m.json: /rill: the file is of rill's format 2, expected 1, which this version reads");

@@ -84,9 +84,9 @@ TEST_CASE("load_csv: of classes that are numbers, the first that is not an integ
   const TempDir folder;
   for (const std::string fraction : {"0.5", "1e-400", "inf"}) {
     const std::string path = folder.write("a.csv", "1,3\n2,+1\n3, " + fraction + "\n4,7.5\n");
-    CHECK_ERROR(load_csv(path),
-                path + ": all 4 classes are numbers, and \"" + fraction +
-                    "\" is not an integer, expected class names; for a regression set regression");
+    CHECK_ERROR(load_csv(path), path + ": all 4 classes are numbers, and \"" + fraction +
+                                    "\" is not an integer, expected class names; for a regression set "
+                                    "regression (rill new: --regression)");
   }
 }
 
@@ -121,6 +121,16 @@ TEST_CASE("load_csv: columns are given by variables of either type") {
   options.features = {name, feature};
   options.features = {1, 0};
   CHECK(load(text, options).features == Names{"b", "a"});
+}
+
+TEST_CASE("load_csv: a row that another delimiter would part gives the hint") {
+  const TempDir folder;
+  const std::string path = folder.write("a.csv", "x;y\n1;2\n");
+  CHECK_ERROR(load_csv(path), path +
+                                  ":1: there is 1 column, the target, expected at least 1 feature; is the "
+                                  "delimiter \";\"?");
+  CHECK_ERROR(load_csv(path, {.target = "y"}),
+              path + ":1: there is no column \"y\", expected one of \"x;y\"; is the delimiter \";\"?");
 }
 
 }  // namespace

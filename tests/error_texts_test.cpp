@@ -627,7 +627,8 @@ TEST_CASE("errors: weights that are not the model's") {
   save({{"weight", zeros({3, 2})}, {"bias", zeros({3}, DType::f64)}});
   refused(path + ": parameter \"bias\" is f64, model expects f32", model.parameters(), load);
   save({{"weight", zeros({3, 2})}, {"bias", zeros({3})}, {"scale", zeros({4})}});
-  refused(path + ": tensor \"scale\" [4] is not a parameter of the model", model.parameters(), load);
+  refused(path + ": tensor \"scale\" [4] is not a parameter of the model, expected those of its layers alone",
+          model.parameters(), load);
 }
 
 TEST_CASE("errors: count_correct") {

@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "keras.hpp"
+#include "values.hpp"
 
 namespace {
 
@@ -166,7 +168,8 @@ TEST_CASE("keras: batch normalisation has Keras' defaults, and momentum weighs t
                                                            {"momentum", 0.01},
                                                            {"cumulative", false},
                                                            {"affine", true},
-                                                           {"track_running_stats", true}});
+                                                           {"track_running_stats", true},
+                                                           {"frozen_stats", false}});
   CHECK(rill_of(keras_layer("BatchNormalizationV1", {{"momentum", 0.9}, {"epsilon", 0.5}, {"axis", {1}}}))
             .at("momentum") == 0.1);
   CHECK(rill_of(keras_layer("BatchNormalization", {{"center", false}, {"scale", false}})).at("affine") ==
@@ -250,6 +253,21 @@ TEST_CASE("keras: layers that are not trainable ask for no gradient") {
   Json all = keras_model(Json::array({keras_dense(2)}));
   all["config"]["trainable"] = false;
   CHECK_FALSE(test::load_keras(all).parameters().front().requires_grad());
+}
+
+TEST_CASE("keras: a batch normalisation that is not trainable uses the running statistics in training too") {
+  nn::Model model = test::load_keras(
+      keras_model(Json::array({keras_layer("BatchNormalization", {{"trainable", false}, {"epsilon", 0}})})));
+  auto& norm = dynamic_cast<nn::BatchNorm1d&>(model.network[0]);
+  CHECK_FALSE(norm.weight.requires_grad());
+  CHECK_FALSE(norm.bias.requires_grad());
+  std::ranges::fill(norm.running_mean.mutable_data<float>(), 1.0F);
+  std::ranges::fill(norm.running_var.mutable_data<float>(), 4.0F);
+  model.train();
+  CHECK(test::values_of(model(test::f32({2, 4}, {1, 3, 5, 7, 9, 11, 13, 15}))) ==
+        std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7});
+  CHECK(test::values_of(norm.running_mean) == std::vector<double>(4, 1));
+  CHECK(test::layers_of(model)[0].at("frozen_stats") == true);
 }
 
 TEST_CASE("keras: dtype policies give the dtype of the weights") {

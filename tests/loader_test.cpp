@@ -270,7 +270,7 @@ TEST_CASE("tensor_dataset: tensors that do not fit are refused") {
       "a regression",
       Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), tensor({0, -1}, DType::i64)),
-                       "tensor_dataset: label 1 is -1, expected 0 to 0", Error);
+                       "tensor_dataset: label 1 is -1, expected 0 or more", Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), labels, 1),
                        "tensor_dataset: label 1 is 1, expected 0 to 0", Error);
   CHECK_THROWS_WITH_AS(TensorDataset(zeros({2, 3}), labels, 0),

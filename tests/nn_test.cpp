@@ -215,7 +215,7 @@ TEST_CASE("nn: weights of another model are refused and change nothing") {
   refused(model_with(nn::Dense(3, 2, generator, {.dtype = DType::f64})),
           ": parameter \"0.weight\" is f64, model expects f32");
   refused(nn::Sequential{nn::Dense(3, 2, generator), nn::PReLU()},
-          ": tensor \"1.weight\" [1] is not a parameter of the model");
+          ": tensor \"1.weight\" [1] is not a parameter of the model, expected those of its layers alone");
 }
 
 TEST_CASE("nn: count_correct counts rows whose largest logit is the label's, and never a NaN") {

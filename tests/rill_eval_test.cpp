@@ -145,6 +145,29 @@ TEST_CASE("rill eval: drawn digits need no file") {
   CHECK(rill_json({"eval", path, "--digits", "--samples", "30"})["samples"] == 30);
 }
 
+TEST_CASE("rill eval: a loss for numbers is refused for a model of classes, as wrong usage") {
+  const TempDir folder;
+  const std::string path = save(flower_model(), folder.file("m.safetensors"));
+  const Outcome run =
+      rill::test::rill({"eval", path, "--csv", folder.write("in.csv", flower_table), "--loss", "mse"});
+  CHECK(run.status == 2);
+  CHECK(run.output ==
+        "rill: --loss mse: is for numbers, the model tells 3 classes apart, expected cross_entropy\n");
+}
+
+TEST_CASE("rill eval: a table with semicolons is read, and a NaN is printed without a sign") {
+  const TempDir folder;
+  nn::Model model = flower_model();
+  for (Tensor value : model.parameters())
+    for (float& each : value.mutable_data<float>()) each = -NAN;
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  std::string table = flower_table;
+  std::ranges::replace(table, ',', ';');
+  const Outcome run = rill::test::rill({"eval", path, "--csv", folder.write("in.csv", table)});
+  CHECK(run.status == 0);
+  CHECK(run.says("loss: nan ("));
+}
+
 TEST_CASE("rill eval: data that does not fit the model is refused") {
   const Flowers flowers;
   const Outcome digits = rill::test::rill({"eval", flowers.path, "--digits"});

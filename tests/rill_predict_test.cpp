@@ -69,6 +69,45 @@ TEST_CASE("rill predict: a table without a header gives none") {
   flowers.check_outputs(flower_rows(), 0);
 }
 
+TEST_CASE("rill predict: tables with semicolons or tabs give the model's outputs to the bit") {
+  Flowers flowers;
+  for (const char delimiter : {';', '\t', '|'}) {
+    std::string table = flower_table, bare = without_header(flower_table);
+    std::ranges::replace(table, ',', delimiter);
+    std::ranges::replace(bare, ',', delimiter);
+    CHECK(flowers.predict(flowers.folder.write("in.csv", table)).status == 0);
+    flowers.check_outputs(flower_rows(), 1);
+    CHECK(flowers.predict(flowers.folder.write("in.csv", bare)).status == 0);
+    flowers.check_outputs(flower_rows(), 0);
+  }
+}
+
+TEST_CASE(
+    "rill predict: names that are numbers are a header, the numbers of columns without names are none") {
+  Flowers flowers;
+  const auto lines_with = [&](std::vector<std::string> features, const std::string& first) {
+    flowers.model.features = std::move(features);
+    save(flowers.model, flowers.path);
+    CHECK(flowers.predict(flowers.folder.write("in.csv", first + "\n5.1,3.5,1.4,0.2\n")).status == 0);
+    return flowers.lines().front() == "setosa,versicolor,virginica" ? "header" : "sample";
+  };
+  CHECK(lines_with({"1990", "2000", "2010", "2020"}, "1990,2000,2010,2020") == std::string("header"));
+  CHECK(lines_with({"1990", "2000", "2010", "2020"}, "1990,2000,2010,2021") == std::string("sample"));
+  CHECK(lines_with({"0", "1", "2", "3"}, "0,1,2,3") == std::string("sample"));
+}
+
+TEST_CASE("rill predict: a NaN or an infinity in an npy file is refused with its place") {
+  Flowers flowers;
+  Tensor x = flower_rows().clone();
+  x.mutable_data<float>()[6] = NAN;
+  io::save_npy(flowers.folder.file("x.npy"), x);
+  const Outcome run = flowers.predict(flowers.folder.file("x.npy"), {"--batch", "1"});
+  CHECK(run.status == 1);
+  CHECK(run.output == "rill: " + flowers.folder.file("x.npy") +
+                          ": element 2 of sample 1 is nan, expected a finite number\n");
+  CHECK_FALSE(std::filesystem::exists(flowers.output));
+}
+
 TEST_CASE("rill predict: batches of any size give the same file") {
   const Flowers flowers;
   const std::string table = flowers.folder.write("in.csv", without_header(flower_table));

@@ -29,7 +29,8 @@ struct Folder {
 
 // Starts the command, sends it a signal when its first line is there, and waits for its end: the exit status, and what
 // stands on standard output.
-Outcome interrupted(std::vector<std::string> arguments, int signal) {
+// With `second` two signals are there at once.
+Outcome interrupted(std::vector<std::string> arguments, int signal, int second = 0) {
   std::array<int, 2> ends{};
   REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
   arguments.insert(arguments.begin(), rill_program());
@@ -49,7 +50,10 @@ Outcome interrupted(std::vector<std::string> arguments, int signal) {
   for (char c = 0; ::read(ends[0], &c, 1) == 1;) {
     outcome.output += c;
     if (!sent && outcome.output.find("epoch") != std::string::npos && c == '\n') {
+      if (second) ::kill(child, SIGSTOP);
       ::kill(child, signal);
+      if (second) ::kill(child, second);
+      if (second) ::kill(child, SIGCONT);
       sent = true;
     }
   }
@@ -160,6 +164,47 @@ TEST_CASE("rill train: SIGINT and SIGTERM save, end with 130 and 143, and --resu
     CHECK_MESSAGE(second.status == 0, second.output);
     CHECK(lines_of(run.folder.read("out/log.csv")).size() == epochs + 3);
   }
+}
+
+TEST_CASE("rill train: a second signal ends the process at once, unsaved, and leaves the folder free") {
+  const Folder run;
+  const Outcome outcome =
+      interrupted({"train", run.config, "--out", run.out, "--no-report", "--epochs", "100000", "--threads",
+                   "1", "--set", "training.checkpoint.every_epochs=0"},
+                  SIGINT, SIGTERM);
+  const bool at_once = outcome.status == 128 + SIGINT || outcome.status == 128 + SIGTERM;
+  CHECK_MESSAGE(at_once, outcome.status, outcome.output);
+  CHECK_FALSE(outcome.says("saved"));
+  CHECK_FALSE(std::filesystem::exists(run.out + "/last.safetensors"));
+  CHECK(run.train({"--overwrite"}).status == 0);
+}
+
+TEST_CASE(
+    "rill train: mistakes in a config that the data shows are exit code 2, with the file and the place") {
+  const Folder run;
+  const auto says = [&](const std::string& setting, const std::string& message) {
+    const Outcome outcome = run.train({"--set", setting});
+    CHECK_MESSAGE(outcome.status == 2, outcome.output);
+    CHECK(outcome.output.starts_with("rill: " + run.config + ": " + message));
+  };
+  says("model.layers.3.units=11", "/model: it gives [1, 11] for a sample, expected [1, 10]");
+  says("loss=mse", "/loss: mse is for numbers");
+  says("training.early_stopping={\"monitor\": \"val_los\"}",
+       "/training/early_stopping/monitor: there is no ");
+  const Outcome seed = run.train({"--seed", "-1"});
+  CHECK(seed.status == 2);
+  CHECK(seed.says("/seed: -1 is out of range"));
+}
+
+TEST_CASE("rill check: a loss or a monitor that cannot be is exit code 2") {
+  const Folder run;
+  const auto check = [&](const std::string& setting) {
+    return rill::test::rill({"check", run.config, "--set", setting});
+  };
+  CHECK(check("seed=4").status == 0);
+  CHECK(check("loss=mse").status == 2);
+  CHECK(check("loss=mse").output.starts_with("rill: " + run.config + ": /loss: mse is for numbers"));
+  CHECK(check("training.checkpoint.monitor=val_los").status == 2);
 }
 
 TEST_CASE("rill sweep: each value has its run, a row of the table and of the file") {

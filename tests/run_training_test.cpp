@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 #include <rill/core/io/safetensors.hpp>
@@ -168,6 +169,73 @@ TEST_CASE("run: a run that is interrupted and resumed leaves the same files as o
       CHECK_MESSAGE(folder.read(name + "/" + file) == folder.read(std::string("whole/") + file), file, " ",
                     stop);
   }
+}
+
+TEST_CASE("run: health.csv of a resumed run goes on where the checkpoint was written") {
+  const TempDir folder;
+  const std::vector<std::string> watched{"monitor={\"every\": 10}"};
+  run_training(digits_run(folder, "whole", watched), {.report = false});
+  // After the end of the first epoch, and in the middle of the second one, whose report of step 30 comes again.
+  for (const int stop : {19, 33}) {
+    const std::string name = "run" + std::to_string(stop);
+    int steps = 0;
+    run_training(digits_run(folder, name, watched),
+                 {.interrupted = [&] { return ++steps == stop; }, .report = false});
+    run_training(digits_run(folder, name, watched),
+                 {.resume = folder.file(name + "/last.safetensors"), .report = false});
+    const auto steps_in = [&](const std::string& run) {
+      std::istringstream in(folder.read(run + "/health.csv"));
+      std::vector<std::string> found;
+      for (std::string line; std::getline(in, line);) {
+        if (const std::string step = line.substr(0, line.find(',')); found.empty() || step != found.back())
+          found.push_back(step);
+      }
+      return found;
+    };
+    const std::vector<std::string> found = steps_in(name);
+    CHECK(found.at(0) == "step");
+    CHECK(found.at(1) == "0");
+    CHECK(found.back() == steps_in("whole").back());
+    CHECK(std::set<std::string>(found.begin(), found.end()).size() == found.size());
+  }
+}
+
+TEST_CASE("run: a resume that fails writes nothing, and lost times do not make it fail") {
+  const TempDir folder;
+  int steps = 0;
+  const auto config = [&](std::vector<std::string> more = {}) { return digits_run(folder, "run", more); };
+  run_training(config(), {.interrupted = [&] { return ++steps == 45; }, .report = false});
+  const optim::TrainOptions again{.resume = folder.file("run/last.safetensors"), .report = false};
+  const std::string written = folder.read("run/config.json");
+  const std::string lines = folder.read("run/log.jsonl");
+  folder.write("run/log.jsonl", lines.substr(0, lines.find('\n') + 1));
+  CHECK(refusal([&] { run_training(config({"training.epochs=9"}), again); }) ==
+        folder.file("run/log.jsonl") +
+            ": there are 1 epochs, expected the 2 of the checkpoint; resume in the folder of the run");
+  CHECK(folder.read("run/config.json") == written);
+  folder.write("run/log.jsonl", lines);
+  CHECK(refusal([&] { run_training(config({"training.epochs=2"}), again); }).find(" epochs are done") !=
+        std::string::npos);
+  CHECK(folder.read("run/config.json") == written);
+  folder.write("run/timing.csv", "epoch,seconds,steps\n");
+  CHECK(run_training(config(), again).history.epochs.size() == 3);
+}
+
+TEST_CASE("run: two runs do not train in one folder at once") {
+  const TempDir folder;
+  std::string second;
+  const auto train_again = [&] {
+    second = refusal([&] { run_training(digits_run(folder, "run"), {.overwrite = true, .report = false}); });
+    return true;
+  };
+  run_training(digits_run(folder, "run"), {.interrupted = train_again, .report = false});
+  CHECK(second ==
+        folder.file("run") +
+            ": another run trains in this folder, expected one at a time; wait for its end, or name "
+            "another folder as \"out\"");
+  CHECK(run_training(digits_run(folder, "run"),
+                     {.resume = folder.file("run/last.safetensors"), .report = false})
+            .history.epochs.size() == 3);
 }
 
 TEST_CASE("run: a run goes on with more epochs, and with nothing else changed") {

@@ -65,6 +65,23 @@ TEST_CASE("tfjs: a shard that is missing, a folder, longer or shorter is refused
   CHECK(sized("") == "m.json: /weightsManifest/0/paths: the files have 0 bytes" + bytes);
 }
 
+TEST_CASE("tfjs: weights of the optimizer that are larger than any keeps are refused") {
+  const auto beside = [](std::int64_t elements) {
+    return changed([&](TfjsModel& model) {
+      Json state = model.weight(0);
+      state["group"] = "optimizer";
+      state["shape"] = {elements};
+      model.group()["weights"].push_back(state);
+      model.shard.append(4 * static_cast<std::size_t>(elements), 'x');
+    });
+  };
+  CHECK(beside(262144 + 48) == "accepted");
+  CHECK(beside(262144 + 49) ==
+        "m.json: /weightsManifest/0/weights/2: the weights of the optimizer have more than 1048768 bytes, "
+        "expected "
+        "no more beside those of the layers");
+}
+
 TEST_CASE("tfjs: weights that are unknown, missing, twice or of another shape are all named") {
   CHECK(changed([](TfjsModel& model) { model.weight(0)["name"] = "e/kernel"; }) ==
         "m.json: /weightsManifest: no layer has the weight \"e/kernel\"; the weight \"d/kernel\" is missing, "

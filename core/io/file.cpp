@@ -271,8 +271,11 @@ std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes)
   return content;
 }
 
-FileReader::FileReader(const std::string& path)
-    : path_(path), descriptor_(open_to_read(path).file.release()) {}
+FileReader::FileReader(const std::string& path) : path_(path) {
+  Opened opened = open_to_read(path);
+  if (S_ISREG(opened.info.st_mode)) size_ = static_cast<std::uint64_t>(opened.info.st_size);
+  descriptor_ = opened.file.release();
+}
 
 FileReader::~FileReader() { ::close(descriptor_); }
 

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,9 +36,13 @@ class FileReader {
   /// Fills `room` with the bytes that follow; how many, fewer only at the end. Throws Error with the system's reason.
   std::size_t read(std::span<std::byte> room);
 
+  /// The bytes that a regular file has; none for devices and pipes. A hint: it may change.
+  std::optional<std::uint64_t> size() const { return size_; }
+
  private:
   std::string path_;
   int descriptor_;
+  std::optional<std::uint64_t> size_;
 };
 
 /// What write_file_atomically() hands to its callback: appends to the file. Unbuffered, so meant for large pieces.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 #include <rill/core/error.hpp>
@@ -29,23 +30,35 @@ static_assert(std::endian::native == std::endian::little, "tensors are copied as
 using Json = nlohmann::json;
 
 constexpr std::size_t length_bytes = 8;
-struct Parts {
-  std::string_view header;
-  std::span<const std::byte> data;
+
+// A file, read once from its start to its end.
+struct Source {
+  std::uint64_t size;
+  std::function<std::size_t(std::span<std::byte>)> read;  // how many bytes; fewer only at the end
+  const std::string& where;
+
+  void fill(std::span<std::byte> room) const {
+    const std::size_t got = read(room);
+    RILL_CHECK(got == room.size(), where, ": the file ended ", room.size() - got,
+               " bytes early, expected the ", size, " that it had; it has changed while it was read");
+  }
 };
 
-/// Header and data, after the checks that need no parser.
-Parts split(std::span<const std::byte> content, const std::string& where) {
-  RILL_CHECK(content.size() >= length_bytes, where, ": ", content.size(), " bytes, expected at least ",
-             length_bytes, " for the header's length");
-  std::uint64_t length = 0;
-  std::memcpy(&length, content.data(), length_bytes);
+/// The bytes behind the length.
+std::string read_header(const Source& source, std::uint64_t length) {
+  const std::string& where = source.where;
   RILL_CHECK(length <= max_safetensors_header, where, ": header length is ", length, ", expected at most ",
              max_safetensors_header, "; is it a safetensors file?");
-  const std::size_t rest = content.size() - length_bytes;
+  const std::uint64_t rest = source.size - length_bytes;
   RILL_CHECK(length <= rest, where, ": header length is ", length, ", expected at most ", rest,
-             " in a file of ", content.size(), " bytes; the file is truncated");
-  std::string_view text(reinterpret_cast<const char*>(content.data()) + length_bytes, length);
+             " in a file of ", source.size, " bytes; the file is truncated");
+  std::string header(static_cast<std::size_t>(length), ' ');
+  source.fill(std::as_writable_bytes(std::span(header)));
+  return header;
+}
+
+/// The header's text without the spaces behind it.
+std::string_view text_of(std::string_view text, const std::string& where) {
   RILL_CHECK(text.starts_with('{'), where, ": header starts with ", in_quotes(text.substr(0, 1), false),
              ", expected \"{\"");
   text = text.substr(0, text.find_last_not_of(' ') + 1);
@@ -55,7 +68,7 @@ Parts split(std::span<const std::byte> content, const std::string& where) {
   const std::size_t zero = text.find('\0');
   RILL_CHECK(zero == std::string_view::npos, where, ": header holds a zero byte at ", zero,
              ", expected json");
-  return {text, content.subspan(length_bytes + length)};
+  return text;
 }
 
 /// Bytes that a tensor takes. Empty dimensions count as 1 in the check, so that a Shape can be made of the sizes.
@@ -88,25 +101,55 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_bytes, const s
              data_bytes < end ? "; the file is truncated" : "; the file is too long");
 }
 
-Tensor make_tensor(const Entry& entry, std::span<const std::byte> data) {
+using Fill = std::function<void(std::span<std::byte>)>;
+
+/// Halves are widened from a piece of fixed size.
+void widen(const Entry& entry, std::span<float> values, const Fill& fill) {
+  const auto convert = entry.stored.name == "F16" ? from_f16 : from_bf16;
+  std::array<std::uint16_t, 4096> halves{};
+  while (!values.empty()) {
+    const std::span<std::uint16_t> some = std::span(halves).first(std::min(halves.size(), values.size()));
+    fill(std::as_writable_bytes(some));
+    std::ranges::transform(some, values.begin(), convert);
+    values = values.subspan(some.size());
+  }
+}
+
+Tensor read_tensor(const Entry& entry, const Fill& fill) {
   const std::vector<std::int64_t> sizes(entry.shape.begin(), entry.shape.end());
   Tensor tensor = empty(Shape(sizes), entry.stored.dtype);
   if (entry.stored.size == 2) {
-    const auto widen = entry.stored.name == "F16" ? from_f16 : from_bf16;
-    const std::byte* half = data.data() + entry.offsets[0];
-    for (float& value : tensor.mutable_data<float>()) {
-      std::uint16_t bits = 0;
-      std::memcpy(&bits, half, sizeof bits);
-      value = widen(bits);
-      half += sizeof bits;
-    }
-    return tensor;
+    widen(entry, tensor.mutable_data<float>(), fill);
+  } else {
+    dispatch(entry.stored.dtype, [&]<class T>(T) { fill(std::as_writable_bytes(tensor.mutable_data<T>())); });
   }
-  dispatch(entry.stored.dtype, [&]<class T>(T) {
-    const std::span<std::byte> out = std::as_writable_bytes(tensor.mutable_data<T>());
-    if (!out.empty()) std::memcpy(out.data(), data.data() + entry.offsets[0], out.size());
-  });
   return tensor;
+}
+
+Safetensors read_safetensors(const Source& source) {
+  const std::string& where = source.where;
+  RILL_CHECK(source.size >= length_bytes, where, ": ", source.size, " bytes, expected at least ",
+             length_bytes, " for the header's length");
+  std::uint64_t length = 0;
+  source.fill(std::as_writable_bytes(std::span(&length, 1)));
+  const std::string raw = read_header(source, length);
+  const std::string_view text = text_of(raw, where);
+  safetensors::Header header = safetensors::parse_header(text, where);
+  check_layout(header.entries, source.size - length_bytes - length, where);
+  Safetensors result;
+  result.metadata = std::move(header.metadata);
+  safetensors::Verification verification(raw, text, result.metadata, where);
+  const Fill fill = [&](std::span<std::byte> room) {
+    if (room.empty()) return;
+    source.fill(room);
+    verification.add(room);
+  };
+  for (Entry& entry : header.entries) {
+    Tensor tensor = read_tensor(entry, fill);
+    result.tensors.emplace_back(std::move(entry.name), std::move(tensor));
+  }
+  result.checksum = verification.finish(result.metadata);
+  return result;
 }
 
 // --- writing ---------------------------------------------------------------------------------------------------------
@@ -195,21 +238,23 @@ std::string make_header(const std::vector<const Named*>& order, const Safetensor
 }  // namespace
 
 Safetensors parse_safetensors(std::span<const std::byte> content, const std::string& where) {
-  const Parts parts = split(content, where);
-  safetensors::Header header = safetensors::parse_header(parts.header, where);
-  check_layout(header.entries, parts.data.size(), where);
-  Safetensors result;
-  result.metadata = std::move(header.metadata);
-  result.checksum = safetensors::verify_checksum(content, parts.header, result.metadata, where);
-  for (Entry& entry : header.entries) {
-    Tensor tensor = make_tensor(entry, parts.data);
-    result.tensors.emplace_back(std::move(entry.name), std::move(tensor));
-  }
-  return result;
+  std::span<const std::byte> rest = content;
+  const auto read = [&](std::span<std::byte> room) {
+    const std::size_t count = std::min(room.size(), rest.size());
+    std::copy_n(rest.begin(), count, room.begin());
+    rest = rest.subspan(count);
+    return count;
+  };
+  return read_safetensors({content.size(), read, where});
 }
 
 Safetensors load_safetensors(const std::string& path) {
-  return parse_safetensors(read_file(path, max_safetensors_bytes), path);
+  FileReader file(path);
+  const std::optional<std::uint64_t> size = file.size();
+  if (!size) return parse_safetensors(read_file(path, max_safetensors_bytes), path);  // a pipe
+  RILL_CHECK(*size <= max_safetensors_bytes, path, ": ", *size, " bytes, expected at most ",
+             max_safetensors_bytes);
+  return read_safetensors({*size, [&](std::span<std::byte> room) { return file.read(room); }, path});
 }
 
 void save_safetensors(const std::string& path, const Safetensors& file) {

@@ -8,6 +8,8 @@
 namespace rill::io::safetensors {
 namespace {
 
+constexpr std::string_view damaged = "; the file is damaged, or was changed after it was written";
+
 // Digits as they are, anything else in quotes.
 std::string plain(const std::string& text) {
   const bool digits =
@@ -38,32 +40,35 @@ std::size_t find_checksum(std::string_view header) {
   return found == std::string_view::npos ? found : found + key.size();
 }
 
-bool verify_checksum(std::span<const std::byte> content, std::string_view header,
-                     std::map<std::string, std::string>& metadata, const std::string& where) {
-  constexpr std::string_view damaged = "; the file is damaged, or was changed after it was written";
+Verification::Verification(std::string_view raw, std::string_view text,
+                           std::map<std::string, std::string>& metadata, const std::string& where)
+    : where_(where) {
   const auto written = metadata.extract(std::string(checksum_key));
   if (!written) {
     const auto own =
         std::ranges::find_if(metadata, [](const auto& entry) { return entry.first.starts_with(own_prefix); });
     RILL_CHECK(own == metadata.end(), where, ": metadata holds ", in_quotes(own->first), ", expected \"",
                checksum_key, "\" beside it", damaged);
-    return false;
+    return;
   }
-  const std::size_t place = find_checksum(header);
-  RILL_CHECK(place != std::string_view::npos, where, ": checksum ", in_quotes(written.mapped()),
+  written_ = written.mapped();
+  const std::size_t place = find_checksum(text);
+  RILL_CHECK(place != std::string_view::npos, where, ": checksum ", in_quotes(*written_),
              " stands in the header with escapes or spaces, expected \"", checksum_key, "\":\"",
              blank_checksum, "\" with other digits", damaged);
-  const char* digits = header.data() + place;
-  const auto at = static_cast<std::size_t>(digits - reinterpret_cast<const char*>(content.data()));
-  const std::size_t end = std::min(at + blank_checksum.size(), content.size());
-  Checksum checksum;
-  checksum.add(content.first(at));
-  checksum.add(blank_checksum);
-  checksum.add(content.subspan(end));
-  RILL_CHECK(written.mapped() == checksum.digits(), where, ": checksum is ", plain(written.mapped()),
-             ", expected ", checksum.digits(), damaged);
+  const std::uint64_t length = raw.size();
+  checksum_.add(std::as_bytes(std::span(&length, 1)));
+  checksum_.add(raw.substr(0, place));
+  checksum_.add(blank_checksum);
+  checksum_.add(raw.substr(std::min(place + blank_checksum.size(), raw.size())));
+}
+
+bool Verification::finish(const std::map<std::string, std::string>& metadata) const {
+  if (!written_) return false;
+  RILL_CHECK(*written_ == checksum_.digits(), where_, ": checksum is ", plain(*written_), ", expected ",
+             checksum_.digits(), damaged);
   const auto format = metadata.find(std::string(format_key));
-  RILL_CHECK(format == metadata.end() || format->second == "1", where, ": ", format_key, " is ",
+  RILL_CHECK(format == metadata.end() || format->second == "1", where_, ": ", format_key, " is ",
              in_quotes(format->second),
              ", expected \"1\"; read the file with the version of rill that wrote it");
   return true;

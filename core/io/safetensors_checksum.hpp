@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,10 +31,26 @@ class Checksum {
 /// Where the digits begin in a header's text; npos if it does not hold them as they are written.
 std::size_t find_checksum(std::string_view header);
 
-/// Checks the file `content`, whose header `header` (a part of it) gives `metadata`, and takes the checksum out of that.
-/// Returns whether there was one. Throws Error, starting with `where`, for a checksum that is not the file's, for
-/// metadata under rill's names without one, and for another format than 1.
-bool verify_checksum(std::span<const std::byte> content, std::string_view header,
-                     std::map<std::string, std::string>& metadata, const std::string& where);
+/// Verifies a file's checksum while its tensors are read.
+class Verification {
+ public:
+  /// Begins behind the header: `raw` is all of it, `text` its part from `{` to `}`, which gives `metadata`, and the checksum is
+  /// taken out of that. Throws Error, starting with `where`, for metadata under rill's names without one.
+  Verification(std::string_view raw, std::string_view text, std::map<std::string, std::string>& metadata,
+               const std::string& where);
+
+  /// The bytes that follow, in their order.
+  void add(std::span<const std::byte> bytes) {
+    if (written_) checksum_.add(bytes);
+  }
+
+  /// Whether there is a checksum. Throws Error for one that is not the file's, and for another format than 1.
+  bool finish(const std::map<std::string, std::string>& metadata) const;
+
+ private:
+  const std::string& where_;
+  std::optional<std::string> written_;
+  Checksum checksum_;
+};
 
 }  // namespace rill::io::safetensors

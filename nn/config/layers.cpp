@@ -157,9 +157,14 @@ BatchNorm1d ConfigOf<BatchNorm1d>::build(BuildContext& context) const {
   if (context.shape.rank() > 2)
     context.fail("batch_norm gets " + rill::detail::concat(context.shape) +
                  ", expected [features] or [channels, length]; put a flatten before it");
+  if (frozen_stats && !track_running_stats)
+    context.fail("frozen_stats is true without track_running_stats, expected both");
   context.take(channels, (affine ? 2 : 0) + (track_running_stats ? 2 : 0));
-  BatchNormOptions options{
-      .eps = eps, .affine = affine, .track_running_stats = track_running_stats, .dtype = context.dtype};
+  BatchNormOptions options{.eps = eps,
+                           .affine = affine,
+                           .track_running_stats = track_running_stats,
+                           .frozen_stats = frozen_stats,
+                           .dtype = context.dtype};
   options.momentum = cumulative ? std::optional<double>() : momentum;
   return BatchNorm1d(context.measuring ? 1 : channels, options);
 }
@@ -169,7 +174,8 @@ ConfigOf<BatchNorm1d> ConfigOf<BatchNorm1d>::of(BatchNorm1d& layer) {
           .momentum = layer.momentum().value_or(0.1),
           .cumulative = !layer.momentum(),
           .affine = layer.weight.defined(),
-          .track_running_stats = layer.running_mean.defined()};
+          .track_running_stats = layer.running_mean.defined(),
+          .frozen_stats = layer.frozen_stats()};
 }
 
 LayerNorm ConfigOf<LayerNorm>::build(BuildContext& context) const {

@@ -258,7 +258,7 @@ struct ConfigOf<BatchNorm1d> {
   double eps = 1e-5;
   double momentum = 0.1;
   bool cumulative = false;
-  bool affine = true, track_running_stats = true;
+  bool affine = true, track_running_stats = true, frozen_stats = false;
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
     archive.optional("eps", self.eps, "added to the variance", at_least(0));
@@ -269,6 +269,8 @@ struct ConfigOf<BatchNorm1d> {
     archive.optional("affine", self.affine, "with weight and bias");
     archive.optional("track_running_stats", self.track_running_stats,
                      "else evaluation uses the batch's statistics");
+    archive.optional("frozen_stats", self.frozen_stats,
+                     "training uses the running statistics too, and does not change them");
   }
   BatchNorm1d build(BuildContext& context) const;
   static ConfigOf of(BatchNorm1d& layer);

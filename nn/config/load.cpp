@@ -121,6 +121,12 @@ bool is_safetensors(std::string_view head) {
   return length <= io::max_safetensors_header;
 }
 
+// A file that is cut, or damaged, where it would tell what it is: its name does, unless it begins as JSON.
+bool is_named_safetensors(const std::string& path, std::string_view head) {
+  const std::size_t first = head.find_first_not_of(" \t\r\n");
+  return path.ends_with(".safetensors") && (first == std::string_view::npos || head[first] != '{');
+}
+
 }  // namespace
 
 bool is_keras(const Node& document) {
@@ -159,6 +165,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
     return config::model_of_file(path, options);
   }
   config::check_kind(path, head);
+  if (config::is_named_safetensors(path, head)) return config::model_of_file(path, options);
   const config::Json document = config::read_json(path);
   return config::model_of(config::Node(document, path), std::filesystem::path(path).parent_path().string(),
                           options);

@@ -61,14 +61,14 @@ Sequential build(const ModelConfig& config, Generator& generator, const BuildOpt
   }
   constexpr std::int64_t spare = 1 << 20;  // so that a weight that is missing is told by its name
   const bool by_file = options.values && *options.values < options.max_parameters - spare;
-  BuildContext context{.shape = Shape(config.input_shape),
-                       .generator = generator,
-                       .dtype = config.dtype == "f64" ? DType::f64 : DType::f32,
-                       .where = options.where + ": ",
-                       .weights_follow = options.weights_follow,
-                       .max_elements = by_file ? *options.values + spare : options.max_parameters,
-                       .advice = by_file ? " in a file of " + std::to_string(*options.values) + " values"
-                                         : "; allow them with LoadOptions::max_parameters"};
+  BuildContext context{
+      .shape = Shape(config.input_shape),
+      .generator = generator,
+      .dtype = config.dtype == "f64" ? DType::f64 : DType::f32,
+      .where = options.where + ": ",
+      .weights_follow = options.weights_follow,
+      .max_elements = by_file ? *options.values + spare : options.max_parameters,
+      .advice = by_file ? " in a file of " + std::to_string(*options.values) + " values" : ""};
   const ConfigOf<Sequential> layers{config.layers};
   Generator scratch(0);
   BuildContext measuring{.shape = context.shape,

@@ -114,12 +114,12 @@ class Columns {
     if (const auto* const name = std::get_if<std::string>(&column)) {
       const auto found = std::find(first_.begin(), first_.end(), *name);
       RILL_CHECK(found != first_.end(), where(), ": there is no column ", quote_csv_field(*name),
-                 ", expected one of ", listed(first_));
+                 ", expected one of ", listed(first_), hint());
       return static_cast<std::size_t>(found - first_.begin());
     }
     const std::int64_t number = std::get<std::int64_t>(column), count = std::ssize(first_);
     RILL_CHECK(number >= -count && number < count, where(), ": there is no column ", number, ", expected ",
-               -count, " to ", count - 1);
+               -count, " to ", count - 1, hint());
     return static_cast<std::size_t>(number < 0 ? number + count : number);
   }
 
@@ -135,7 +135,16 @@ class Columns {
     }
     for (std::size_t i = 0; chosen.empty() && i < first_.size(); ++i)
       if (i != target_) features_.push_back(i);
-    RILL_CHECK(!features_.empty(), where(), ": there is 1 column, the target, expected at least 1 feature");
+    RILL_CHECK(!features_.empty(), where(), ": there is 1 column, the target, expected at least 1 feature",
+               hint());
+  }
+
+  // A row that nothing parts may have been written with another delimiter.
+  std::string hint() const {
+    const std::size_t other = first_.size() > 1 ? std::string::npos : first_[0].find_first_of(",;\t|");
+    return other == std::string::npos
+               ? ""
+               : "; is the delimiter " + quote_csv_field(first_[0].substr(other, 1)) + "?";
   }
 
   const std::string& path_;
@@ -171,10 +180,10 @@ class ClassNames {
   /// Sorts the names and changes the labels with them.
   Fields finish(std::vector<std::int64_t>& labels, const std::string& path) {
     if (fixed_) return names_;
-    RILL_CHECK(!no_integer_ || !numbers_, path, ": all ", names_.size(), " classes are numbers, and ",
-               quote_csv_field(*no_integer_),
-               " is not an integer, expected class names; for a regression set "
-               "regression");
+    RILL_CHECK(
+        !no_integer_ || !numbers_, path, ": all ", names_.size(), " classes are numbers, and ",
+        quote_csv_field(*no_integer_),
+        " is not an integer, expected class names; for a regression set regression (rill new: --regression)");
     Fields sorted = names_;
     std::sort(sorted.begin(), sorted.end(), [&](const std::string& a, const std::string& b) {
       if (no_integer_) return a < b;

@@ -150,6 +150,9 @@ TensorDataset::TensorDataset(Tensor x, Tensor y, std::optional<std::int64_t> cla
     const auto largest = std::max_element(all.begin(), all.end());
     RILL_CHECK(*largest < most, "tensor_dataset: label ", largest - all.begin(), " is ", *largest,
                ", expected less than that, so that the classes can be counted");
+    const auto least = std::min_element(all.begin(), all.end());
+    RILL_CHECK(classes || *least >= 0, "tensor_dataset: label ", least - all.begin(), " is ", *least,
+               ", expected 0 or more");
     classes_ = classes ? *classes : std::max<std::int64_t>(0, *largest) + 1;
     check_labels("tensor_dataset", all, classes_);
   } else {

@@ -188,11 +188,13 @@ UnitTurnover turnover(const HealthReport& before, const HealthReport& after) {
   return found;
 }
 
-void write_health_csv(const std::vector<HealthReport>& history, const std::string& path) {
+void write_health_csv(const std::vector<HealthReport>& history, const std::string& path,
+                      const std::string& earlier) {
   std::ofstream file(path);
   file
       << "step,samples,layer,activation,units,non_finite,dead,never_positive,dormant,saturated,zero_gradient,"
-         "frequency,mean,variance,output_mean,gradient_rms\n";
+         "frequency,mean,variance,output_mean,gradient_rms\n"
+      << earlier;
   for (const HealthReport& report : history) {
     for (const LayerHealth& l : report.layers) {
       const auto count = [&](std::int64_t units) { return csv_count(l, units); };

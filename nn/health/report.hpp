@@ -121,6 +121,8 @@ UnitTurnover turnover(const HealthReport& before, const HealthReport& after);
 
 /// One row a layer and report: step, samples, layer, activation, units, then the counts and means; nan for counts of a layer
 /// without finite units. For gnuplot and spreadsheets. Throws Error if the file cannot be written.
-void write_health_csv(const std::vector<HealthReport>& history, const std::string& path);
+/// `earlier` are lines of a history that this one goes on, put before its own.
+void write_health_csv(const std::vector<HealthReport>& history, const std::string& path,
+                      const std::string& earlier = {});
 
 }  // namespace rill::nn

@@ -88,15 +88,15 @@ std::optional<LayerConfig> activation_object(Layer& layer, const Node& value) {
   const Node kind = value.at("class_name");
   const std::string& name = kind.text();
   if (name == "function") {
-    const bool own = value.has("module") && value.at("module").is_string() &&
-                     (value.at("module").text().starts_with("keras") ||
-                      value.at("module").text().starts_with("tensorflow"));
+    const bool own =
+        value.has("module") && value.at("module").is_string() && is_keras_module(value.at("module").text());
     const Node function = value.at("config");
     if (!own)
       function.fail("the function " + function.shown() + " of " + layer.fields.owner() +
                     " is one of the program that wrote the model, expected one of Keras'");
     return activation_named(function, function.text());
   }
+  check_origin(value, "activation");
   const Json nothing = Json::object();
   Fields fields(value.has("config") ? value.at("config") : Node(nothing, value.file(), value.pointer()),
                 name);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <rill/nn/keras/fields.hpp>
 
@@ -101,6 +102,22 @@ std::optional<std::vector<Node>> items_of(const Node& value) {
   std::vector<Node> items;
   for (std::size_t i = 0; i < list.size(); ++i) items.push_back(list[i]);
   return items;
+}
+
+bool is_keras_module(std::string_view module) {
+  constexpr std::array<std::string_view, 4> roots{"keras", "tf_keras", "keras_core", "tensorflow"};
+  return std::ranges::find(roots, module.substr(0, module.find('.'))) != roots.end();
+}
+
+void check_origin(const Node& object, const std::string& what) {
+  const std::string own = " is not Keras' own, expected " + what + "s of Keras";
+  if (object.has("registered_name") && object.at("registered_name").is_string() &&
+      object.at("registered_name").text().find('>') != std::string::npos)
+    object.at("registered_name").fail("the " + what + " " + object.at("registered_name").shown() + own);
+  if (!object.has("module") || object.at("module").is_null()) return;
+  const std::string& module = object.at("module").text();
+  if (!module.empty() && !is_keras_module(module))
+    object.at("module").fail("the module " + config::in_quotes(module) + " of the " + what + own);
 }
 
 }  // namespace rill::nn::keras

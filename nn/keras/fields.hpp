@@ -65,4 +65,10 @@ class Fields {
 /// is neither.
 std::optional<std::vector<Node>> items_of(const Node& value);
 
+/// Throws Error for a "registered_name" or a "module" of an object, which `what` names, that is not of Keras: keras, tf_keras,
+/// keras_core or tensorflow, or a part of these. A program's own may have the name of one of Keras'.
+void check_origin(const Node& object, const std::string& what);
+/// Whether a module is of Keras, as above.
+bool is_keras_module(std::string_view module);
+
 }  // namespace rill::nn::keras

@@ -107,6 +107,7 @@ struct Given {
     if (value.is_string()) return;
     if (!value.is_object())
       value.fail("the initializer of " + owner + " is " + value.shown() + ", expected a name or an object");
+    check_origin(value, "initializer");
     name = value.at("class_name");
     name.text();
     if (value.has("config") && !value.at("config").is_null()) config = value.at("config");

@@ -150,11 +150,8 @@ void read_batch_normalization(Layer& layer) {
   if (axes != std::vector<std::size_t>{0} || shape.size() > 2)
     layer.entry.fail("the axis of " + fields.owner() + " is not the first of inputs of " + shown(shape) +
                      ", expected [features] or, with axis 1, [channels, length]; put a Flatten before it");
-  if (!layer.trainable)
-    layer.entry.fail(fields.owner() +
-                     " is not trainable, so Keras uses the moving statistics in training too, expected a "
-                     "trainable one, whose batches are normalised with their own");
   ConfigOf<BatchNorm1d> norm;
+  norm.frozen_stats = !layer.trainable;  // Keras uses the moving ones in training too
   norm.eps = fields.number("epsilon", 1e-3, {.low = 0});
   // 0.99 leaves 0.01, not 0.010000000000000009.
   norm.momentum = std::round((1 - fields.number("momentum", 0.99, {.low = 0, .high = 1})) * 1e15) / 1e15;

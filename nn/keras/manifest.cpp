@@ -9,6 +9,8 @@ namespace rill::nn::keras {
 namespace {
 
 constexpr std::size_t max_named = 8;  // in one message
+// What an optimizer keeps for each weight, with room: it is read with the weights that it stands beside, and passed over.
+constexpr std::uint64_t max_skipped_each = 32, max_skipped = 1 << 20;  // bytes
 
 // A plain name of a file in the model's folder; "./" may stand before it.
 std::string file_name(const Node& node) {
@@ -156,6 +158,9 @@ void set(Tensor value, const Slot& slot, const Values& values, const std::vector
 Manifest::Manifest(const Node& node, const std::string& folder, const std::vector<Slot>& slots) {
   Names names(slots);
   std::set<std::string> files;
+  std::uint64_t allowed = max_skipped, skipped = 0;
+  for (const Slot& slot : slots)
+    allowed += max_skipped_each * static_cast<std::uint64_t>(elements_of(slot.sizes));
   for (std::size_t g = 0; g < node.expect_array().size(); ++g) {
     Group group;
     const Node paths = node[g].at("paths").expect_array(), weights = node[g].at("weights").expect_array();
@@ -179,7 +184,12 @@ Manifest::Manifest(const Node& node, const std::string& folder, const std::vecto
       if (overflow || __builtin_add_overflow(group.bytes, bytes, &group.bytes))
         weights[i].at("shape").fail("the weights have more than 2^64 bytes, expected fewer");
       const std::string& name = weights[i].at("name").text();
-      if (weights[i].has("group") && weights[i].json().at("group") == "optimizer") continue;
+      if (weights[i].has("group") && weights[i].json().at("group") == "optimizer") {
+        if (__builtin_add_overflow(skipped, bytes, &skipped) || skipped > allowed)
+          weights[i].fail("the weights of the optimizer have more than " + std::to_string(allowed) +
+                          " bytes, expected no more beside those of the layers");
+        continue;
+      }
       if (const Slot* slot = names.find(name, sizes)) group.weights.push_back({*slot, values});
     }
     groups_.push_back(std::move(group));

@@ -47,19 +47,6 @@ const Kind& kind_of(const Node& class_name) {
                   config::suggestion(name, std::span(names).first(16)));
 }
 
-// A layer of the program's own may have the name of one of Keras'.
-void check_origin(const Node& entry) {
-  constexpr const char* own = " is not Keras' own, expected layers of Keras";
-  if (entry.has("registered_name") && entry.at("registered_name").is_string() &&
-      entry.at("registered_name").text().find('>') != std::string::npos)
-    entry.at("registered_name").fail("the layer " + entry.at("registered_name").shown() + own);
-  if (!entry.has("module") || entry.at("module").is_null()) return;
-  const std::string& module = entry.at("module").text();
-  const bool known = module.empty() || module.starts_with("keras") || module.starts_with("tensorflow") ||
-                     module.starts_with("tf_keras");
-  if (!known) entry.at("module").fail("the module " + config::in_quotes(module) + " of the layer" + own);
-}
-
 // "float32", or a policy that names it; empty where nothing is said.
 std::string policy_of(const Node& value) {
   if (value.is_null()) return {};
@@ -114,7 +101,7 @@ void read_layer(const Node& entry, Import& import, std::vector<LayerConfig>& net
     entry.fail("the model has more than " + std::to_string(max_layers) + " layers, expected no more");
   const Kind& kind = kind_of(entry.at("class_name"));
   const std::string class_name = entry.at("class_name").text();
-  check_origin(entry);
+  check_origin(entry, "layer");
   Fields outer(entry, class_name);
   outer.ignore({"class_name", "config", "name", "inbound_nodes", "module", "registered_name", "build_config",
                 "compile_config", "shared_object_id", "keras_version", "backend"});
@@ -150,7 +137,7 @@ void Layer::add_slot(const std::string& weight, const std::string& target, Sizes
   overflow = overflow || __builtin_add_overflow(import.elements, count, &import.elements);
   if (overflow || import.elements > import.options.max_parameters)
     entry.fail("the model has more than " + std::to_string(import.options.max_parameters) +
-               " parameters, expected no more; allow them with LoadOptions::max_parameters");
+               " parameters, expected no more");
   Slot slot{.path = import.path, .target = target_of(target), .sizes = std::move(sizes)};
   slot.path.push_back(name);
   slot.path.push_back(weight);

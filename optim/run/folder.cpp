@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/archive.hpp>
@@ -28,6 +32,22 @@ RunFolder::RunFolder(std::string path) : path_(std::move(path)) {
   RILL_CHECK(!path_.empty(), "run: /out: the folder has no name, expected one");
 }
 
+RunFolder::~RunFolder() {
+  if (locked_ >= 0) ::close(locked_);
+}
+
+void RunFolder::lock() {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  RILL_CHECK(!error, path_, ": cannot be made (", error.message(), "), expected a folder");
+  locked_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // Where a file system has no locks there is nothing to keep others out with.
+  const bool taken = locked_ >= 0 && ::flock(locked_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  RILL_CHECK(!taken, path_,
+             ": another run trains in this folder, expected one at a time; wait for its end, or name "
+             "another folder as \"out\"");
+}
+
 void RunFolder::begin(bool overwrite) const {
   for (const char* name : own_files) {
     std::error_code error;
@@ -38,9 +58,6 @@ void RunFolder::begin(bool overwrite) const {
     if (there) std::filesystem::remove(file(name), error);
     RILL_CHECK(!error, file(name), ": cannot be removed (", error.message(), "), expected a writable folder");
   }
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  RILL_CHECK(!error, path_, ": cannot be made (", error.message(), "), expected a folder");
 }
 
 std::vector<std::string> RunFolder::files() const {

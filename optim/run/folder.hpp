@@ -13,16 +13,24 @@ class RunFolder {
   /// Throws Error for an empty path. Nothing is touched yet.
   explicit RunFolder(std::string path);
 
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  ~RunFolder();
+
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 
-  /// Makes the folder. Throws Error if it holds a run's files, or with `overwrite` removes them.
+  /// Makes the folder, and keeps others out of it for as long as this object, or the process, lives. Throws Error if it cannot be
+  /// made, or if another one is in it.
+  void lock();
+  /// Throws Error if the folder holds a run's files, or with `overwrite` removes them.
   void begin(bool overwrite) const;
   /// Names of the files in it, sorted.
   std::vector<std::string> files() const;
 
  private:
   std::string path_;
+  int locked_ = -1;  // a descriptor of the folder
 };
 
 /// Throws Error unless the checkpoint at `path` is of a run like `config`, as it is written to files, but for training.epochs and

@@ -6,8 +6,20 @@
 
 namespace rill::optim::config {
 
+void EpochLines::check(const Run& run) const {
+  if (!run.resumed) return;
+  const auto lines = std::ssize(lines_so_far(run.epoch));
+  RILL_CHECK(lines == run.epoch, path_, ": there are ", lines, " epochs, expected the ", run.epoch,
+             " of the checkpoint; resume in the folder of the run");
+}
+
 void EpochLines::on_train_begin(Run& run) {
-  io::write_file_atomically(path_, first_line_ + (run.resumed ? lines_so_far(run.epoch) : std::string()));
+  check(run);
+  std::string text = first_line_;
+  if (run.resumed) {
+    for (const std::string& each : lines_so_far(run.epoch)) text += each + '\n';
+  }
+  io::write_file_atomically(path_, text);
   file_.open(path_, std::ios::binary | std::ios::app);
   RILL_CHECK(file_, path_, ": cannot be opened for writing, expected a writable file");
 }
@@ -17,17 +29,14 @@ void EpochLines::on_epoch_end(Run& run) {
   RILL_CHECK(file_, path_, ": a line cannot be written, expected room on the disk");
 }
 
-std::string EpochLines::lines_so_far(std::int64_t epochs) const {
+// A last line without its end was cut while it was written.
+std::vector<std::string> EpochLines::lines_so_far(std::int64_t epochs) const {
   std::ifstream in(path_, std::ios::binary);
-  std::string text, each;
+  std::vector<std::string> lines;
+  std::string each;
   if (!first_line_.empty()) std::getline(in, each);
-  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
-    std::getline(in, each);
-    RILL_CHECK(in && !in.eof(), path_, ": there are ", epoch, " epochs, expected the ", epochs,
-               " of the checkpoint; resume in the folder of the run");
-    text += each + '\n';
-  }
-  return text;
+  while (std::ssize(lines) < epochs && std::getline(in, each) && !in.eof()) lines.push_back(each);
+  return lines;
 }
 
 std::string JsonLines::line(const Run& run) {

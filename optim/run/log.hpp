@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <rill/optim/callbacks.hpp>
 
@@ -17,7 +18,9 @@ class EpochLines : public Callback {
  public:
   EpochLines(std::string path, std::string first_line)
       : path_(std::move(path)), first_line_(std::move(first_line)) {}
-  /// Throws Error if the file cannot be written, or if a resumed run's has too few lines.
+  /// Throws Error if a resumed run's file has too few lines. Nothing is written.
+  virtual void check(const Run& run) const;
+  /// Throws Error as check() does, and if the file cannot be written.
   void on_train_begin(Run& run) override;
   /// Throws Error if the line cannot be written.
   void on_epoch_end(Run& run) override;
@@ -27,7 +30,7 @@ class EpochLines : public Callback {
   virtual std::string line(const Run& run) = 0;
 
  private:
-  std::string lines_so_far(std::int64_t epochs) const;
+  std::vector<std::string> lines_so_far(std::int64_t epochs) const;
   std::string path_, first_line_;
   std::ofstream file_;
 };
@@ -41,10 +44,12 @@ class JsonLines final : public EpochLines {
   std::string line(const Run& run) override;
 };
 
-/// epoch,seconds,steps: how long the steps of an epoch, and its end, took; of a resumed one those that were left.
+/// epoch,seconds,steps: how long the steps of an epoch, and its end, took; of a resumed one those that were left. Lines that are
+/// gone do not keep a run from going on.
 class TimingLines final : public EpochLines {
  public:
   explicit TimingLines(std::string path) : EpochLines(std::move(path), "epoch,seconds,steps\n") {}
+  void check(const Run&) const override {}
   void on_train_begin(Run& run) override;
 
  private:
@@ -52,6 +57,16 @@ class TimingLines final : public EpochLines {
   std::string line(const Run& run) override;
   Clock::time_point start_;
   std::int64_t first_step_ = 0;
+};
+
+/// Calls a function once, when the training begins: in a resumed run everything has been restored by then.
+class AtBegin final : public Callback {
+ public:
+  explicit AtBegin(std::function<void(Run&)> call) : call_(std::move(call)) {}
+  void on_train_begin(Run& run) override { call_(run); }
+
+ private:
+  std::function<void(Run&)> call_;
 };
 
 /// Saves the model after every epoch that is the best so far.

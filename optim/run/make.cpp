@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include <rill/nn/config/nearest.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/optim/run/make.hpp>
 
@@ -77,13 +78,8 @@ std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config) {
 
 void check_fit(const RunConfig& config, nn::Model& model, const RunData& data) {
   check_inputs(model, data);
-  const std::string loss(
-      std::visit([]<class Each>(const Each&) { return Each::type_name; }, config.loss.value));
+  check_loss(config, data.regression());
   const auto* of_classes = std::get_if<CrossEntropyConfig>(&config.loss.value);
-  RILL_CHECK((of_classes != nullptr) != data.regression(), "run: /loss: ", loss, " is for ",
-             of_classes ? "classes" : "numbers", ", the data's targets are ",
-             data.regression() ? "numbers, expected mse, l1, huber or bce_with_logits"
-                               : "classes, expected cross_entropy, or data with \"regression\": true");
   const Shape expected = of_classes ? Shape{1, data.train->classes()} : data.train->target_batch_shape(1);
   const Shape given = output_of(model).shape();
   RILL_CHECK(given == expected, "run: /model: it gives ", given, " for a sample, expected ", expected,
@@ -92,15 +88,58 @@ void check_fit(const RunConfig& config, nn::Model& model, const RunData& data) {
       !of_classes || of_classes->weight.empty() || std::ssize(of_classes->weight) == data.train->classes(),
       "run: /loss/weight: there are ", of_classes->weight.size(), " factors, expected ",
       data.train->classes(), ", one a class");
-  const auto check_monitor = [&](const char* place, const std::string& name) {
-    RILL_CHECK(data.validation || !name.starts_with("val_"), "run: ", place, ": there is no \"", name,
+  check_monitors(config, data.validation != nullptr);
+}
+
+void check_monitors(const RunConfig& config, bool validation) {
+  std::vector<std::string> names{"loss"};
+  for (const auto& metric : make_metrics(config.loss)) names.push_back(metric->name());
+  for (std::size_t i = 0, count = names.size(); validation && i < count; ++i)
+    names.push_back("val_" + names[i]);
+  names.push_back("lr");
+  if (config.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto check = [&](const char* place, const std::string& name, bool logged = true) {
+    RILL_CHECK(validation || !name.starts_with("val_"), "run: ", place, ": there is no \"", name,
                "\" without validation data, expected loss or another number of the training; or set "
                "data.validation");
+    RILL_CHECK(name.empty() || !logged || std::ranges::find(names, name) != names.end(), "run: ", place,
+               ": there is no ", nn::config::in_quotes(name), " in the log",
+               nn::config::suggestion(name, known));
   };
-  check_monitor("/training/checkpoint/monitor", config.training.checkpoint.monitor);
+  check("/training/checkpoint/monitor", config.training.checkpoint.monitor);
   if (config.training.early_stopping)
-    check_monitor("/training/early_stopping/monitor", config.training.early_stopping->monitor);
-  if (config.schedule) check_monitor("/schedule/monitor", config.schedule->monitor("run: /schedule"));
+    check("/training/early_stopping/monitor", config.training.early_stopping->monitor);
+  if (config.schedule) check("/schedule/monitor", config.schedule->monitor("run: /schedule"), false);
+}
+
+namespace {
+
+// Whether targets are numbers, and whether some samples are kept for validation.
+struct DataKind {
+  bool regression = false, validation = true;
+};
+
+DataKind kind_of(const DataConfig& config) {
+  return std::visit(
+      []<class Each>(const Each& each) {
+        DataKind kind;
+        if constexpr (requires { each.regression; }) kind = {each.regression, each.validation > 0};
+        return kind;
+      },
+      config.value);
+}
+
+}  // namespace
+
+void check_loss(const RunConfig& config, bool regression) {
+  const std::string loss(
+      std::visit([]<class Each>(const Each&) { return Each::type_name; }, config.loss.value));
+  const bool classes = std::holds_alternative<CrossEntropyConfig>(config.loss.value);
+  RILL_CHECK(classes != regression, "run: /loss: ", loss, " is for ", classes ? "classes" : "numbers",
+             ", the data's targets are ",
+             regression ? "numbers, expected mse, l1, huber or bce_with_logits"
+                        : "classes, expected cross_entropy, or data with \"regression\": true");
 }
 
 RunConfig as_run(const RunConfig& config, nn::Model& model) {
@@ -131,6 +170,9 @@ std::unique_ptr<Optimizer> OptimizerConfig::make(nn::Module& model) const {
 void check_run(const RunConfig& config) {
   nn::Model model = config::make_model(config);
   config::make_loss(config.loss);
+  const config::DataKind kind = config::kind_of(config.data);
+  config::check_loss(config, kind.regression);
+  config::check_monitors(config, kind.validation);
   const std::unique_ptr<Optimizer> optimizer = config.optimizer.make(model);
   if (!config.schedule) return;
   constexpr std::int64_t plenty = 1'000'000'000;  // of batches: only the data says how many

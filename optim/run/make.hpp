@@ -18,6 +18,11 @@ std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config);
 /// Throws Error for a model whose inputs or outputs are not those of the data, and for a loss of other targets.
 void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
 
+/// Throws Error for a loss that is for other targets than the data's.
+void check_loss(const RunConfig& config, bool regression);
+/// Throws Error for monitors of numbers that no log will have.
+void check_monitors(const RunConfig& config, bool validation);
+
 /// The run as its folder tells it: with the model in it, where a file gives no weights.
 RunConfig as_run(const RunConfig& config, nn::Model& model);
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/core/error.hpp>
 #include <rill/nn/health/report.hpp>
 #include <rill/nn/model.hpp>
 #include <rill/optim/fit.hpp>
@@ -49,8 +50,15 @@ struct RunData {
 /// Throws Error as the readers of the files do.
 RunData load_data(const DataConfig& config, std::uint64_t seed);
 
+/// What is wrong in a config itself, also where it only shows beside the data: "run: /loss: …".
+class RunConfigError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Makes all that does not need the data: model, loss, optimizer and schedule. Throws Error for what cannot be made, and for
-/// parts that do not go together.
+/// parts that do not go together, among them a loss that is not for what the data's "regression" says, and monitors of numbers
+/// that no log will have.
 void check_run(const RunConfig& config);
 
 struct TrainOptions {
@@ -82,8 +90,8 @@ struct RunResult {
 /// best.safetensors, report.html and pictures. Both saved files are models that nn::load_model() reads.
 ///
 /// A folder with another run's files is refused. To resume, the config must be that of the checkpoint, but for training.epochs
-/// and out. Throws Error for these, as load_data() and check_run() do, where data and model do not fit, and for files that
-/// cannot be written. A run that diverges throws nothing: the history says so.
+/// and out. Throws Error for these, as load_data() and check_run() do, and for files that cannot be written; RunConfigError where
+/// data and config do not fit. A run that diverges throws nothing: the history says so.
 RunResult run_training(const RunConfig& config, const TrainOptions& options = {});
 
 }  // namespace rill::optim

@@ -27,6 +27,15 @@ std::optional<nn::data::Loader> validation_loader(const RunData& data) {
   return nn::data::Loader(data.validation, {.batch_size = 500});
 }
 
+template <class Check>
+void as_config_error(Check check) {
+  try {
+    check();
+  } catch (const Error& error) {
+    throw RunConfigError(error.what());
+  }
+}
+
 // Everything of a run, made in the order of its file; the folder is untouched until train().
 class Training {
  public:
@@ -37,7 +46,7 @@ class Training {
         config_(as_run(config, model_)),
         data_(load_data(config.data, static_cast<std::uint64_t>(config.seed))),
         loss_(make_loss(config.loss)) {
-    check_fit(config_, model_, data_);
+    as_config_error([&] { check_fit(config_, model_, data_); });
     model_.preprocessing = data_.preprocessing;
     model_.classes = data_.classes;
     model_.features = data_.features;
@@ -45,7 +54,7 @@ class Training {
     train_.emplace(data_.train, loader_options(config_, data_));
     validation_ = validation_loader(data_);
     optimizer_ = config_.optimizer.make(model_);
-    add_schedule();
+    as_config_error([&] { add_schedule(); });
     add_callbacks();
     fit_.epochs = config_.training.epochs;
     fit_.steps_per_epoch = config_.training.steps_per_epoch;
@@ -61,13 +70,10 @@ class Training {
   }
 
   RunResult run() {
-    check_watched();
-    if (fit_.resume.empty()) {
-      folder_.begin(options_.overwrite);
-    } else {
-      check_resume(fit_.resume, config_);
-    }
-    io::write_file_atomically(folder_.file("config.json"), to_json(config_));
+    as_config_error([&] { check_watched(); });
+    if (!fit_.resume.empty()) check_resume(fit_.resume, config_);
+    folder_.lock();
+    if (fit_.resume.empty()) folder_.begin(options_.overwrite);
     Trainer trainer(model_, *optimizer_, loss_);
     trainer.metrics(make_metrics(config_.loss));
     RunResult result;
@@ -86,21 +92,7 @@ class Training {
  private:
   // What would only be noticed when the files of an older run are gone.
   void check_watched() {
-    std::vector<std::string> names{"loss"};
-    for (const auto& metric : make_metrics(config_.loss)) names.push_back(metric->name());
-    if (validation_) {
-      for (std::size_t i = 0, count = names.size(); i < count; ++i) names.push_back("val_" + names[i]);
-    }
-    names.push_back("lr");
-    if (config_.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
-    const std::vector<std::string_view> known(names.begin(), names.end());
-    const auto check = [&](const std::string& name, const char* place) {
-      RILL_CHECK(std::ranges::find(names, name) != names.end(), "run: ", place, ": there is no ",
-                 nn::config::in_quotes(name), " in the log", nn::config::suggestion(name, known));
-    };
-    check(monitor_, "/training/checkpoint/monitor");
-    if (config_.training.early_stopping)
-      check(config_.training.early_stopping->monitor, "/training/early_stopping/monitor");
+    check_monitors(config_, validation_.has_value());
     if (!config_.monitor) return;
     try {
       nn::audit(model_, *data_.train, {.samples = 1});
@@ -134,8 +126,13 @@ class Training {
                                             .csv = monitor.csv ? folder_.file("health.csv") : ""});
       add(health_);
     }
+    const auto lines = std::make_shared<JsonLines>(folder_.file("log.jsonl"));
+    add(std::make_shared<AtBegin>([this, lines](Run& run) {
+      lines->check(run);
+      io::write_file_atomically(folder_.file("config.json"), to_json(config_));
+    }));
     add(std::make_shared<CSVLogger>(folder_.file("log.csv")));
-    add(std::make_shared<JsonLines>(folder_.file("log.jsonl")));
+    add(lines);
     add(std::make_shared<TimingLines>(folder_.file("timing.csv")));
     monitor_ = best_monitor(config_, data_);
     best_ = std::make_shared<BestModel>(monitor_, config_.training.checkpoint.mode,

@@ -42,7 +42,7 @@ int check(const CheckOptions& options) {
   const bool run = reads_as_run(options.path);
   if (!run && !options.overrides.empty())
     throw UsageError("--set is for runs, and " + options.path + " is none");
-  const std::string summary = reading_config([&] {
+  const std::string summary = reading_run(options.path, [&] {
     return run ? summary_of_run(options.path, options.overrides)
                : summary_of_model(options.path, options.drop_regularizers);
   });

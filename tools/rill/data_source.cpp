@@ -10,6 +10,7 @@
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
+#include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/program.hpp>
 
@@ -28,7 +29,9 @@ std::shared_ptr<const nn::data::Dataset> first_of(std::shared_ptr<const nn::data
 
 std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
                                                   Targets targets) {
-  nn::data::CsvOptions options{.regression = targets == Targets::numbers, .classes = model.classes};
+  nn::data::CsvOptions options{.regression = targets == Targets::numbers,
+                               .classes = model.classes,
+                               .delimiter = csv_delimiter(source.csv)};
   const std::string& target = source.target.empty() ? model.target : source.target;
   if (!target.empty()) options.target = target;
   for (const std::string& feature : model.features) options.features.emplace_back(feature);

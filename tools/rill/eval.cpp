@@ -74,6 +74,8 @@ Measured measure(nn::Model& model, const nn::data::Dataset& dataset, const Judge
   result.loss /= samples;
   result.absolute /= samples;
   result.squared /= samples;
+  for (double* value : {&result.loss, &result.absolute, &result.squared})
+    if (std::isnan(*value)) *value = NAN;  // which has no sign to print
   return result;
 }
 

@@ -1,9 +1,11 @@
 #include <rill/tools/rill/files.hpp>
 
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 #include <vector>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/json.hpp>
@@ -43,6 +45,20 @@ FileKind kind_of(const std::string& path) {
   const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");
   if (first != std::string_view::npos && (head[first] == '{' || head[first] == '[')) return FileKind::json;
   return FileKind::other;
+}
+
+char csv_delimiter(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return ',';
+  for (const char delimiter : {',', ';', '\t', '|'}) {
+    try {
+      io::CsvReader reader(path, delimiter);
+      if (reader.next() && reader.size() > 1) return delimiter;
+    } catch (const Error&) {
+      return ',';  // who reads the file says what is wrong with it
+    }
+  }
+  return ',';
 }
 
 bool reads_as_config(const std::string& path) { return !has_one_of(path, {"weightsManifest"}); }

@@ -46,6 +46,11 @@ Judge::Judge(nn::Model& model, const std::string& loss)
   const bool two = outputs_ == 1 && model.classes.size() == 2;
   if (loss == "auto") name_ = outputs_ > 1 ? "cross_entropy" : two ? "bce_with_logits" : "mse";
   binary_ = outputs_ == 1 && (two || name_ == "bce_with_logits");
+  const bool numbers = name_ == "mse" || name_ == "l1" || name_ == "huber";
+  if (numbers && !model.classes.empty())
+    throw UsageError("--loss " + name_ + ": is for numbers, the model tells " +
+                     std::to_string(model.classes.size()) + " classes apart, expected " +
+                     (outputs_ > 1 ? "cross_entropy" : "bce_with_logits"));
   if (name_ == "cross_entropy" && outputs_ == 1)
     throw UsageError("--loss cross_entropy: the model has 1 output, expected one for each class");
 }

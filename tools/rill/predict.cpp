@@ -121,8 +121,12 @@ void add_predict(Program& program) {
        .text =
            "Writes one row a sample: the model's outputs alone, with the fewest digits that read back the\n"
            "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
-           "Where the input has a header (a first row with a non-number), columns are chosen by the\n"
-           "model's feature names, in any order, and the output gets a header too.",
+           "Where the input has a header (a first row with a non-number, or with the model's names), "
+           "columns\n"
+           "are chosen by the model's feature names, in any order, and the output gets a header too. A "
+           "table\n"
+           "without commas may have semicolons, tabs or | between its fields. NaN and infinities are "
+           "refused.",
        .examples = {{"rill predict iris.safetensors --input new.csv --output answers.csv --labels",
                      "outputs and the class of each row of a table"},
                     {"rill predict mnist.safetensors --input t10k-images-idx3-ubyte.gz --output -",

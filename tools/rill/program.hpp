@@ -33,6 +33,17 @@ auto reading_config(Body&& body) {
   }
 }
 
+/// The same for a run config: what is wrong in it is said of the file at `path`, "run.json: /loss: …".
+template <class Body>
+auto reading_run(const std::string& path, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    throw UsageError(text.starts_with("run: /") ? path + text.substr(3) : text);
+  }
+}
+
 struct Example {
   std::string line;  ///< "rill eval model.safetensors --idx data/mnist"
   std::string does;  ///< what it does, in a few words

@@ -1,6 +1,7 @@
 #include <rill/tools/rill/rows.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -24,11 +25,14 @@ std::string listed(const std::vector<std::string>& names) {
 class CsvRows final : public Rows {
  public:
   CsvRows(const std::string& path, const nn::Model& model)
-      : reader_(path), where_(path), inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
+      : reader_(path, csv_delimiter(path)),
+        where_(path),
+        inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
     pending_ = reader_.next();
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
     for (std::size_t i = 0; i < reader_.size(); ++i)
       header_ |= io::parse_csv_value(reader_[i]).kind == io::CsvKind::text;
+    header_ |= holds_names(model.features);
     width_ = reader_.size();
     if (header_) {
       choose_columns(model);
@@ -54,6 +58,19 @@ class CsvRows final : public Rows {
   }
 
  private:
+  // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
+  bool holds_names(const std::vector<std::string>& features) const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < reader_.size(); ++i) names.emplace_back(reader_.trimmed(i));
+    bool told = false;
+    for (const std::string& feature : features) {
+      if (std::find(names.begin(), names.end(), feature) == names.end()) return false;
+      const bool number = feature.find_first_not_of("0123456789") == std::string::npos && feature.size() < 8;
+      told |= !number || std::stoul(feature) > features.size();
+    }
+    return told;
+  }
+
   void all_columns(const nn::Model& model) {
     RILL_CHECK(width_ == inputs_, where_, ": the rows have ", width_, " columns, the model expects ", inputs_,
                model.features.empty() ? "" : ": " + listed(model.features));
@@ -99,7 +116,7 @@ class CsvRows final : public Rows {
 // An array that is in memory as the file holds it; its batches alone become f32.
 class ArrayRows : public Rows {
  public:
-  ArrayRows(const std::string& path, Shape shape, const nn::Model& model) : shape_(shape) {
+  ArrayRows(const std::string& path, Shape shape, const nn::Model& model) : path_(path), shape_(shape) {
     RILL_CHECK(shape.rank() >= 1 && shape[0] > 0, path, ": the array is ", shape,
                ", expected samples along its first axis");
     features_ = shape.numel() / shape[0];
@@ -111,7 +128,9 @@ class ArrayRows : public Rows {
     const std::int64_t rows = std::min(most, shape_[0] - at_);
     if (rows == 0) return {};
     at_ += rows;
-    return part(at_ - rows, rows).reshape({rows, features_});
+    Tensor x = part(at_ - rows, rows).reshape({rows, features_});
+    check_finite(x);
+    return x;
   }
 
  protected:
@@ -119,6 +138,20 @@ class ArrayRows : public Rows {
   std::int64_t features_ = 0;
 
  private:
+  // As a CSV file's fields are.
+  void check_finite(const Tensor& x) const {
+    const auto values = x.data<float>();
+    const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+    const std::int64_t place = bad - values.begin();
+    RILL_CHECK(bad == values.end(), path_, ": element ", place % features_, " of sample ",
+               at_ - x.size(0) + place / features_, " is ",
+               std::isnan(*bad) ? "nan"
+               : *bad > 0       ? "inf"
+                                : "-inf",
+               ", expected a finite number");
+  }
+
+  std::string path_;
   Shape shape_;
   std::int64_t at_ = 0;
 };

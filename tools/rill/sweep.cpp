@@ -38,7 +38,7 @@ struct PlannedRun {
 
 std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& plan, std::string& folder) {
   kind_of(command.path);
-  return reading_config([&] {
+  return reading_run(command.path, [&] {
     // The overrides that are the same for all runs stand in each of them.
     const optim::RunConfig base = optim::load_run(command.path);
     folder = command.out.empty() ? base.out + "_sweep" : command.out;

@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 struct TrainCommand {
   std::string path, out;
   std::vector<std::string> overrides;
-  std::optional<std::uint64_t> seed;
+  std::optional<std::int64_t> seed;
   std::optional<std::int64_t> epochs;
   bool resume = false, overwrite = false, quiet = false, no_report = false, json = false;
 };
@@ -31,7 +31,7 @@ optim::RunConfig read_config(const TrainCommand& command) {
   if (command.epochs) overrides.push_back("training.epochs=" + std::to_string(*command.epochs));
   if (!command.out.empty()) overrides.push_back("out=" + ordered_json(command.out).dump());
   kind_of(command.path);  // a file that is not there is no wrong config
-  return reading_config([&] {
+  return reading_run(command.path, [&] {
     optim::RunConfig config = optim::load_run(command.path, overrides);
     optim::check_run(config);
     return config;
@@ -88,6 +88,16 @@ int exit_code(const optim::RunResult& result, const std::string& path) {
   return interrupted_status();
 }
 
+// Some mistakes in a config show beside the data alone.
+optim::RunResult trained(const std::string& path, const optim::RunConfig& config,
+                         const optim::TrainOptions& options) {
+  try {
+    return optim::run_training(config, options);
+  } catch (const optim::RunConfigError& error) {
+    return reading_run(path, [&]() -> optim::RunResult { throw error; });
+  }
+}
+
 int train(const TrainCommand& command) {
   const optim::RunConfig config = read_config(command);
   const bool quiet = command.quiet || command.json;
@@ -104,7 +114,7 @@ int train(const TrainCommand& command) {
         "--overwrite");
   }
   catch_interrupts();
-  const optim::RunResult result = optim::run_training(config, options);
+  const optim::RunResult result = trained(command.path, config, options);
   std::cout.flush();
   print_result(result, command.json);
   flush_output();
