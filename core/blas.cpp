@@ -6,6 +6,7 @@
 
 #include <rill/core/blas.hpp>
 #include <rill/core/error.hpp>
+#include <rill/core/kernels/sparse_product.hpp>
 #include <rill/core/parallel.hpp>
 
 namespace rill::blas {
@@ -139,6 +140,9 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0) return;
   const Problem problem{transpose_a, transpose_b, m, n, k};
+  if constexpr (std::is_same_v<T, float>) {
+    if (kernels::multiply_sparse(problem, a, b, c, bias, accumulate)) return;
+  }
   const Grid grid = grid_for(m, n, k);
   for_each_task(grid.rows * grid.columns, [&](std::int64_t tile) {
     compute_tile(problem, grid, tile, Operands<T>{a, b, c}, bias, accumulate);
