@@ -226,6 +226,23 @@ TEST_CASE("sparse product: gemm gives NaN where a skipped zero would meet one") 
   CHECK_FALSE(std::isnan(product.c[10]));
 }
 
+TEST_CASE("sparse product: a stack has the bits of single products, sparse and dense ones") {
+  constexpr std::int64_t m = 70, n = 130, k = 300;
+  Case sparse({false, false, m, n, k}, 0.1, 1), dense({false, false, m, n, k}, 1, 1);
+  std::vector<float> stacked(4 * m * n);
+  std::vector<blas::Operands<float>> products;
+  for (int i = 0; i < 4; ++i) {
+    const Case& each = i % 2 == 0 ? sparse : dense;
+    products.push_back({each.a.data(), each.b.data(), stacked.data() + i * m * n});
+  }
+  blas::gemm_stack<float>(sparse.problem, products);
+  for (int i = 0; i < 4; ++i) {
+    Case& each = i % 2 == 0 ? sparse : dense;
+    blas::gemm<float>(false, false, m, n, k, each.a.data(), each.b.data(), each.c.data());
+    CHECK(std::memcmp(each.c.data(), stacked.data() + i * m * n, m * n * sizeof(float)) == 0);
+  }
+}
+
 TEST_CASE("sparse product: a NaN or an infinity among the non-zeros reaches its row alone") {
   for (const float bad : {nan, inf}) {
     for (const Isa use : every_isa()) {

@@ -263,6 +263,11 @@ bool run(const Job& job, const Kernels& kernels) {
 
 }  // namespace
 
+bool may_multiply_sparse(const blas::Problem& p) {
+  return density_limit({p.m, p.n, p.k, p.transpose_a}) > 0 ||
+         density_limit({p.n, p.m, p.k, !p.transpose_b}) > 0;
+}
+
 bool multiply_sparse(const blas::Problem& p, const float* a, const float* b, float* c, const float* bias,
                      bool accumulate, Isa use) {
   static constexpr Kernels plain = sparse_product::plain::functions(),

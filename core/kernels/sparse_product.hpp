@@ -22,4 +22,7 @@ namespace rill::kernels {
 bool multiply_sparse(const blas::Problem& problem, const float* a, const float* b, float* c,
                      const float* bias, bool accumulate, Isa use = isa());
 
+/// Whether the sizes alone leave multiply_sparse() a chance.
+bool may_multiply_sparse(const blas::Problem& problem);
+
 }  // namespace rill::kernels
