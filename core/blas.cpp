@@ -3,9 +3,13 @@
 #include <climits>
 #include <mutex>
 #include <omp.h>
+#include <type_traits>
+#include <vector>
 
 #include <rill/core/blas.hpp>
 #include <rill/core/error.hpp>
+#include <rill/core/kernels/sparse_product.hpp>
+#include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
 
 namespace rill::blas {
@@ -139,6 +143,9 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0) return;
   const Problem problem{transpose_a, transpose_b, m, n, k};
+  if constexpr (std::is_same_v<T, float>) {
+    if (kernels::multiply_sparse(problem, a, b, c, bias, accumulate)) return;
+  }
   const Grid grid = grid_for(m, n, k);
   for_each_task(grid.rows * grid.columns, [&](std::int64_t tile) {
     compute_tile(problem, grid, tile, Operands<T>{a, b, c}, bias, accumulate);
@@ -150,6 +157,17 @@ void gemm_stack(const Problem& problem, std::span<const Operands<T>> products) {
   const std::int64_t m = problem.m, n = problem.n, k = problem.k;
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0 || products.empty()) return;
+  std::vector<Operands<T>, memory::Allocator<Operands<T>>> dense;
+  if constexpr (std::is_same_v<T, float>) {
+    if (kernels::may_multiply_sparse(problem)) {
+      dense.reserve(products.size());
+      for (const Operands<T>& each : products) {
+        if (!kernels::multiply_sparse(problem, each.a, each.b, each.c, nullptr, false)) dense.push_back(each);
+      }
+      products = dense;
+      if (products.empty()) return;
+    }
+  }
   const Grid grid = grid_for(m, n, k);
   const std::int64_t tiles = grid.rows * grid.columns, all = std::ssize(products) * tiles;
   // Small products are done by the dozen, so that a task is worth a thread.

@@ -11,6 +11,7 @@
 #include <rill/rill.hpp>
 #include <rill/tools/bench/gemm_step.hpp>
 #include <rill/tools/bench/op_bench.hpp>
+#include <rill/tools/bench/sparse_bench.hpp>
 
 namespace rill::bench {
 namespace {
@@ -196,6 +197,7 @@ int bench_ops(const std::string& filter, int threads, bool quick) {
   add_all_ops(std::type_identity<ops::OpList>());
   add_activations();
   add_products();
+  add_sparse_products();
   add_optimizers();
   // Google Benchmark takes its settings as a command line of its own.
   std::string program = "rill_bench", chosen = "--benchmark_filter=" + (filter.empty() ? "." : filter);

@@ -1,0 +1,349 @@
+// core/kernels/sparse_product: products that skip zeros, beside a naive oracle in double.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <rill/core/blas.hpp>
+#include <rill/core/isa.hpp>
+#include <rill/core/kernels/density.hpp>
+#include <rill/core/kernels/sparse_product.hpp>
+#include <rill/core/memory.hpp>
+#include <rill/core/random.hpp>
+
+#include "thread_count.hpp"
+
+namespace {
+
+using namespace rill;
+using rill::test::ThreadCount;
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+
+std::vector<Isa> every_isa() {
+  return isa() == Isa::avx2 ? std::vector<Isa>{Isa::plain, Isa::avx2} : std::vector<Isa>{Isa::plain};
+}
+
+std::vector<float> random_floats(std::int64_t count, std::uint32_t index, double density = 1) {
+  Stream stream(7, Purpose::user, 0, index);
+  std::vector<float> all(static_cast<std::size_t>(count));
+  for (float& value : all) {
+    const bool there = stream.uniform(0, 1) < density;
+    const auto drawn = static_cast<float>(stream.uniform(-1, 1));
+    value = there ? drawn : 0.0f;
+  }
+  return all;
+}
+
+// c = op(a) op(b), of which one operand is sparse.
+struct Case {
+  blas::Problem problem;
+  std::vector<float> a, b, bias, c;
+
+  Case(const blas::Problem& p, double density_a, double density_b)
+      : problem(p),
+        a(random_floats(p.m * p.k, 1, density_a)),
+        b(random_floats(p.k * p.n, 2, density_b)),
+        c(static_cast<std::size_t>(p.m * p.n), nan) {}
+
+  bool run(Isa use = isa()) {
+    return kernels::multiply_sparse(problem, a.data(), b.data(), c.data(),
+                                    bias.empty() ? nullptr : bias.data(), false, use);
+  }
+  float& at_a(std::int64_t i, std::int64_t p) {
+    return a[static_cast<std::size_t>(problem.transpose_a ? p * problem.m + i : i * problem.k + p)];
+  }
+  float& at_b(std::int64_t p, std::int64_t j) {
+    return b[static_cast<std::size_t>(problem.transpose_b ? j * problem.k + p : p * problem.n + j)];
+  }
+
+  // The largest |c - oracle| in units of what rounding may do: eps · (terms + 1) · Σ|a b|.
+  double worst_error() {
+    double worst = 0;
+    for (std::int64_t i = 0; i < problem.m; ++i) {
+      for (std::int64_t j = 0; j < problem.n; ++j) worst = std::max(worst, error_at(i, j));
+    }
+    return worst;
+  }
+  double error_at(std::int64_t i, std::int64_t j) {
+    double sum = bias.empty() ? 0 : bias[static_cast<std::size_t>(j)], magnitude = std::abs(sum), terms = 1;
+    for (std::int64_t p = 0; p < problem.k; ++p) {
+      const double term = static_cast<double>(at_a(i, p)) * static_cast<double>(at_b(p, j));
+      sum += term;
+      magnitude += std::abs(term);
+      terms += term != 0;
+    }
+    const double error = std::abs(static_cast<double>(c[static_cast<std::size_t>(i * problem.n + j)]) - sum);
+    const double allowed = std::numeric_limits<float>::epsilon() * terms * magnitude;
+    // Written so that NaN counts as the worst.
+    return !(error <= allowed) ? 2 : allowed > 0 ? error / allowed : 0;
+  }
+};
+
+// Sizes around whole vectors, blocks of 64 columns, chunks of 256 rows and tiles of 128.
+blas::Problem forward(std::int64_t batch, std::int64_t out, std::int64_t in) {
+  return {false, true, batch, out, in};
+}
+blas::Problem to_weight(std::int64_t batch, std::int64_t out, std::int64_t in) {
+  return {true, false, out, in, batch};
+}
+
+// Around whole vectors, blocks of 64 columns, chunks of 256 rows and tiles of 128.
+struct Sizes {
+  std::int64_t batch, out, in;
+};
+constexpr Sizes sizes[] = {{32, 128, 300}, {33, 129, 401}, {128, 65, 300}, {257, 72, 127}, {520, 80, 129},
+                           {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {8, 513, 783},  {100, 63, 112}};
+
+TEST_CASE("sparse product: a forward product is that of a naive loop, whatever the sizes and the density") {
+  for (const Sizes& size : sizes) {
+    for (const double density : {0.0, 0.001, 0.25}) {
+      for (const Isa use : every_isa()) {
+        CAPTURE(size.batch);
+        CAPTURE(size.out);
+        CAPTURE(size.in);
+        CAPTURE(density);
+        CAPTURE(isa_name(use));
+        Case product(forward(size.batch, size.out, size.in), density, 1);
+        REQUIRE(product.run(use));
+        CHECK(product.worst_error() <= 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("sparse product: a weight's gradient is that of a naive loop, whatever the sizes and the density") {
+  for (const Sizes& size : sizes) {
+    for (const double density : {0.0, 0.001, 0.15}) {
+      for (const Isa use : every_isa()) {
+        CAPTURE(size.batch);
+        CAPTURE(size.out);
+        CAPTURE(size.in);
+        CAPTURE(density);
+        CAPTURE(isa_name(use));
+        Case product(to_weight(size.batch, size.out, size.in), 1, density);
+        REQUIRE(product.run(use));
+        CHECK(product.worst_error() <= 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("sparse product: either operand may hold the zeros, transposed or not") {
+  for (const bool transpose_a : {false, true}) {
+    for (const bool transpose_b : {false, true}) {
+      for (const bool in_a : {false, true}) {
+        for (const Isa use : every_isa()) {
+          CAPTURE(transpose_a);
+          CAPTURE(transpose_b);
+          CAPTURE(in_a);
+          CAPTURE(isa_name(use));
+          Case product({transpose_a, transpose_b, 137, 150, 141}, in_a ? 0.1 : 1, in_a ? 1 : 0.1);
+          REQUIRE(product.run(use));
+          CHECK(product.worst_error() <= 1);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("sparse product: a bias is added to every row, also to rows of zeros") {
+  for (const Isa use : every_isa()) {
+    CAPTURE(isa_name(use));
+    Case product(forward(70, 130, 300), 0.1, 1);
+    product.bias = random_floats(130, 3);
+    std::fill_n(product.a.begin(), 300, 0.0f);
+    REQUIRE(product.run(use));
+    CHECK(product.worst_error() <= 1);
+    CHECK(std::equal(product.bias.begin(), product.bias.end(), product.c.begin()));
+  }
+}
+
+TEST_CASE(
+    "sparse product: a product by columns with a bias, and one that accumulates, are left to the dense one") {
+  Case by_columns(to_weight(64, 128, 300), 1, 0.1);
+  by_columns.bias = random_floats(300, 3);
+  CHECK_FALSE(by_columns.run());
+  Case product(forward(64, 128, 300), 0.1, 1);
+  CHECK_FALSE(kernels::multiply_sparse(product.problem, product.a.data(), product.b.data(), product.c.data(),
+                                       nullptr, true));
+  CHECK(std::all_of(product.c.begin(), product.c.end(), [](float x) { return std::isnan(x); }));
+}
+
+TEST_CASE("sparse product: many rows go by panels") {
+  Case product(forward(2600, 64, 1600), 0.02, 1);  // more than 4 million numbers
+  REQUIRE(product.run());
+  for (std::int64_t i = 0; i < 2600; i += i % 256 < 254 ? 127 : 1) {
+    for (std::int64_t j = 0; j < 64; ++j) REQUIRE(product.error_at(i, j) <= 1);
+  }
+}
+
+TEST_CASE("sparse product: lists as full as the last numbers of a tile are right, though the rest is empty") {
+  for (const Isa use : every_isa()) {
+    CAPTURE(isa_name(use));
+    Case product(forward(300, 130, 270), 0, 1);
+    for (std::int64_t i = 250; i < 300; ++i) {
+      for (std::int64_t p = 0; p < 270; ++p) product.at_a(i, p) = static_cast<float>(i - p);
+    }
+    REQUIRE(product.run(use));
+    CHECK(product.worst_error() <= 1);
+  }
+}
+
+struct Place {
+  std::int64_t i, j;
+};
+
+TEST_CASE("sparse product: a NaN or an infinity of the other operand is not skipped") {
+  for (const float bad : {nan, inf, -inf}) {
+    for (const Isa use : every_isa()) {
+      for (const Place& at : {Place{0, 0}, {129, 300}, {5, 299}, {128, 7}}) {
+        CAPTURE(bad);
+        CAPTURE(at.i);
+        CAPTURE(at.j);
+        CAPTURE(isa_name(use));
+        Case product(forward(40, 130, 301), 0.1, 1);
+        product.at_b(at.j, at.i) = bad;
+        CHECK_FALSE(product.run(use));
+        Case gradient(to_weight(301, 130, 200), 1, 0.1);
+        gradient.at_a(at.i, at.j) = bad;
+        CHECK_FALSE(gradient.run(use));
+      }
+    }
+  }
+}
+
+TEST_CASE("sparse product: gemm gives NaN where a skipped zero would meet one") {
+  Case product(forward(40, 130, 301), 0.1, 1);
+  product.at_a(3, 7) = 0;
+  product.at_b(7, 11) = nan;
+  blas::gemm<float>(false, true, 40, 130, 301, product.a.data(), product.b.data(), product.c.data());
+  for (std::size_t i = 0; i < 40; ++i) CHECK(std::isnan(product.c[i * 130 + 11]));
+  CHECK_FALSE(std::isnan(product.c[10]));
+}
+
+TEST_CASE("sparse product: a stack has the bits of single products, sparse and dense ones") {
+  constexpr std::int64_t m = 70, n = 130, k = 300;
+  Case sparse({false, false, m, n, k}, 0.1, 1), dense({false, false, m, n, k}, 1, 1);
+  std::vector<float> stacked(4 * m * n);
+  std::vector<blas::Operands<float>> products;
+  for (int i = 0; i < 4; ++i) {
+    const Case& each = i % 2 == 0 ? sparse : dense;
+    products.push_back({each.a.data(), each.b.data(), stacked.data() + i * m * n});
+  }
+  blas::gemm_stack<float>(sparse.problem, products);
+  for (int i = 0; i < 4; ++i) {
+    Case& each = i % 2 == 0 ? sparse : dense;
+    blas::gemm<float>(false, false, m, n, k, each.a.data(), each.b.data(), each.c.data());
+    CHECK(std::memcmp(each.c.data(), stacked.data() + i * m * n, m * n * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("sparse product: a NaN or an infinity among the non-zeros reaches its row alone") {
+  for (const float bad : {nan, inf}) {
+    for (const Isa use : every_isa()) {
+      CAPTURE(bad);
+      CAPTURE(isa_name(use));
+      Case product(forward(40, 130, 301), 0.1, 1);
+      product.at_a(3, 299) = bad;
+      REQUIRE(product.run(use));
+      for (std::size_t i = 0; i < product.c.size(); ++i)
+        REQUIRE(std::isfinite(product.c[i]) == (i / 130 != 3));
+    }
+  }
+}
+
+TEST_CASE("sparse product: -0 is a zero") {
+  Case product(forward(40, 130, 301), 0.1, 1);
+  Case negative = product;
+  std::replace_if(
+      negative.a.begin(), negative.a.end(), [](float x) { return x == 0; }, -0.0f);
+  REQUIRE(product.run());
+  REQUIRE(negative.run());
+  CHECK(std::memcmp(product.c.data(), negative.c.data(), product.c.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("sparse product: bits are the same for any number of threads") {
+  for (const blas::Problem& problem :
+       {forward(600, 200, 784), to_weight(128, 200, 784), to_weight(300, 64, 2000)}) {
+    const bool in_a = !problem.transpose_a;
+    Case one(problem, in_a ? 0.2 : 1, in_a ? 1 : 0.2);
+    {
+      const ThreadCount threads(1);
+      REQUIRE(one.run());
+    }
+    for (const int n : {2, 3, 4}) {
+      CAPTURE(n);
+      const ThreadCount threads(n);
+      Case several(problem, in_a ? 0.2 : 1, in_a ? 1 : 0.2);
+      REQUIRE(several.run());
+      CHECK(std::memcmp(one.c.data(), several.c.data(), one.c.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("sparse product: a warm product takes no memory from the system") {
+  for (const int n : {1, 2, 4}) {
+    CAPTURE(n);
+    const ThreadCount threads(n);
+    Case product(forward(300, 200, 784), 0.2, 1), gradient(to_weight(300, 200, 784), 1, 0.2);
+    const auto both = [&] { return product.run() && gradient.run(); };
+    REQUIRE(both());
+    const auto before = memory::stats().system_allocations;
+    for (int i = 0; i < 20; ++i) REQUIRE(both());
+    CHECK(memory::stats().system_allocations == before);
+  }
+}
+
+TEST_CASE("sparse product: dense numbers never go this way") {
+  for (const double density : {1.0, 0.8, 0.55}) {
+    CAPTURE(density);
+    Case product(forward(128, 512, 784), density, 1);
+    CHECK_FALSE(product.run());
+    Case gradient(to_weight(128, 512, 784), 1, density);
+    CHECK_FALSE(gradient.run());
+  }
+}
+
+TEST_CASE("sparse product: what the sample missed is counted before anything is multiplied") {
+  Case product(forward(128, 512, 784), 1, 1);
+  // Zeros where the sample looks, and nowhere else.
+  std::uint32_t at = 0;
+  for (int i = 0; i < 1024; ++i) {
+    at += 2654435769u;
+    const std::uint64_t place = static_cast<std::uint64_t>(at) * 128;
+    product.at_a(static_cast<std::int64_t>(place >> 32),
+                 static_cast<std::int64_t>((place & 0xffffffffu) * 784 >> 32)) = 0;
+  }
+  REQUIRE(kernels::may_be_sparse(product.a.data(), 128, 784, 0.1));
+  CHECK_FALSE(product.run());
+  CHECK(std::all_of(product.c.begin(), product.c.end(), [](float x) { return std::isnan(x); }));
+}
+
+TEST_CASE("density: a sample tells a share of zeros from another") {
+  for (const double density : {0.0, 0.1, 0.3, 0.5, 0.9}) {
+    CAPTURE(density);
+    const std::vector<float> x = random_floats(128 * 784, 1, density);
+    CHECK(kernels::may_be_sparse(x.data(), 128, 784, density + 0.06));
+    if (density > 0) CHECK_FALSE(kernels::may_be_sparse(x.data(), 128, 784, density - 0.06));
+  }
+}
+
+TEST_CASE("density: the limit rises with the width, is lower by columns, and is none for little work") {
+  const auto limit = [](std::int64_t width, bool turned) {
+    return kernels::density_limit({128, width, 784, turned});
+  };
+  CHECK(limit(10, false) < 0);
+  CHECK(limit(64, false) > 0.3);
+  CHECK(limit(512, false) > limit(64, false));
+  CHECK(limit(100'000, false) < 0.5);
+  CHECK(limit(64, true) > 0.2);
+  CHECK(limit(64, true) < limit(64, false));
+  CHECK(kernels::density_limit({1, 128, 784, false}) == 0);
+}
+
+}  // namespace
