@@ -18,6 +18,7 @@
 #pragma once
 
 #include <rill/core/graph.hpp>
+#include <rill/core/isa.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/core/sample.hpp>
 
@@ -25,9 +26,10 @@ namespace rill {
 
 namespace detail {
 
-// A loop whose iterations do not depend on each other, although x and y may be the same block (in place).
+// A loop whose iterations do not depend on each other, although x and y may be the same block (in place); in the
+// caller's instruction set. By itself for what is rarely run, or calls a function that has no vector form.
 template <class Body>
-inline void independent_loop(std::int64_t begin, std::int64_t end, Body body) {
+inline void plain_loop(std::int64_t begin, std::int64_t end, Body body) {
 #if defined(__clang__)
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpass-failed"  // some bodies call a function that has no vector form
@@ -39,6 +41,12 @@ inline void independent_loop(std::int64_t begin, std::int64_t end, Body body) {
 #if defined(__clang__)
 #pragma clang diagnostic pop
 #endif
+}
+
+// The same, compiled for the machine's instruction set.
+template <class Body>
+inline void independent_loop(std::int64_t begin, std::int64_t end, Body body) {
+  on_isa([=] { plain_loop(begin, end, body); });
 }
 
 template <class F>
@@ -94,7 +102,7 @@ struct Curvature {
       T* out = dx.mutable_data<T>().data();
       parallel_for(dx.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
         const F formula = local;  // a local copy: attributes read through a pointer would stop vectorisation
-        detail::independent_loop(begin, end, [=](std::int64_t i) {
+        detail::plain_loop(begin, end, [=](std::int64_t i) {
           if constexpr (from_output) {
             out[i] = in_g[i] * in_v[i] * formula.curvature_from_output(in_s[i]);
           } else {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 namespace rill {
 
@@ -18,5 +19,27 @@ Isa isa();
 
 /// "plain" or "avx2".
 std::string_view isa_name(Isa isa);
+
+namespace detail {
+
+#if defined(__x86_64__)
+// Flattened: what the body calls becomes part of this function, and so is compiled as it is.
+template <class Body>
+[[gnu::target("avx2,fma"), gnu::flatten]] void run_avx2(Body body) {
+  body();
+}
+#endif
+
+}  // namespace detail
+
+/// Calls `body`, compiled for the instruction set that isa() names: for a loop or two over elements, with captures by
+/// value. What cannot be inlined runs as it is compiled elsewhere.
+template <class Body>
+inline void on_isa(Body body) {
+#if defined(__x86_64__)
+  if (isa() == Isa::avx2) return detail::run_avx2(std::move(body));
+#endif
+  body();
+}
 
 }  // namespace rill

@@ -53,7 +53,8 @@ double reduce_grads(const std::vector<Tensor>& params, Join join, F f) {
           [=](std::int64_t begin, std::int64_t end) {
             for (std::int64_t block = begin; block < end; ++block) {
               const std::int64_t first = block * block_size;
-              out[block] = reduce_run(x + first, std::min(block_size, count - first), join, f);
+              on_isa(
+                  [=] { out[block] = reduce_run(x + first, std::min(block_size, count - first), join, f); });
             }
           },
           2);
@@ -66,6 +67,7 @@ double reduce_grads(const std::vector<Tensor>& params, Join join, F f) {
 // The p-norm of all gradients divided by `unit`, times `unit`.
 double norm_in(double unit, const std::vector<Tensor>& params, double p) {
   if (p == 1) return unit * reduce_grads(params, Plus(), [=](double g) { return g / unit; });
+  if (p == 2 && unit == 1) return std::sqrt(reduce_grads(params, Plus(), [](double g) { return g * g; }));
   if (p == 2) {
     return unit * std::sqrt(reduce_grads(params, Plus(), [=](double g) { return (g / unit) * (g / unit); }));
   }

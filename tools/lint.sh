@@ -40,7 +40,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 layers='
 error version
 dtype shape
-random sample sum
+random sample sum lanewise
 memory isa
 parallel
 kernels/
@@ -55,7 +55,7 @@ op_list io/
 
 # The list that names every op, and headers in core/ops that are no op.
 op_list=core/op_list.hpp
-op_helpers='ops/groups.hpp ops/norm.hpp ops/pairs.hpp'
+op_helpers='ops/groups.hpp ops/norm.hpp ops/pairs.hpp ops/row_exp.hpp'
 
 max_lines=400
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/lanewise.hpp>
 
 namespace rill {
 namespace ops {
@@ -20,11 +21,11 @@ struct Celu {
   // In double: exp would magnify the rounding of x / alpha.
   template <class T>
   T value(T x) const {
-    return x > T(0) ? x : static_cast<T>(alpha * std::expm1(double{x} / alpha));
+    return x > T(0) ? x : static_cast<T>(alpha * lanewise::expm1_as<T>(double{x} / alpha));
   }
   template <class T>
   T slope_from_input(T x) const {
-    return x > T(0) ? T(1) : static_cast<T>(std::exp(double{x} / alpha));
+    return x > T(0) ? T(1) : static_cast<T>(lanewise::exp_as<T>(double{x} / alpha));
   }
   template <class T>
   T slope_from_output(T y) const {

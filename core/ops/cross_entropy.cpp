@@ -3,6 +3,7 @@
 
 #include <rill/core/ops/cross_entropy.hpp>
 #include <rill/core/ops/reduce.hpp>
+#include <rill/core/ops/row_exp.hpp>
 #include <rill/core/ops/softmax.hpp>
 #include <rill/core/ops/where.hpp>
 #include <rill/core/parallel.hpp>
@@ -58,19 +59,10 @@ class Rows {
   double scale_ = 1;
 };
 
-// log Σ exp x of one row, in f64, so that the loss of logits as far apart as f32 allows stays finite.
+// The loss of a row x whose exponentials have the logarithm log_sum.
 template <class T>
-double log_sum_exp(const T* x, std::int64_t classes) {
-  const T top = *std::max_element(x, x + classes);
-  double sum = 0;
-  for (std::int64_t c = 0; c < classes; ++c) sum += static_cast<double>(std::exp(x[c] - top));
-  return static_cast<double>(top) + std::log(sum);
-}
-
-template <class T>
-double row_loss(const Rows<T>& rows, const T* x, std::int64_t row) {
+double row_loss(const Rows<T>& rows, const T* x, std::int64_t row, double log_sum) {
   if (rows.ignored(row)) return 0;
-  const double log_sum = log_sum_exp(x, rows.classes());
   const auto term = [&](std::int64_t c) {
     const double q = rows.q(row, c);
     return q == 0 ? 0 : q * (log_sum - static_cast<double>(x[c]));
@@ -79,6 +71,43 @@ double row_loss(const Rows<T>& rows, const T* x, std::int64_t row) {
   double loss = 0;
   for (std::int64_t c = 0; c < rows.classes(); ++c) loss += term(c);
   return loss;
+}
+
+// The losses of rows [begin, end) of x.
+template <class T, class Out>
+void row_losses(const Rows<T>& rows, const T* x, std::int64_t begin, std::int64_t end, Out* out) {
+  const std::int64_t classes = rows.classes();
+  const auto put = [&](std::int64_t row, double log_sum) {
+    out[row] = static_cast<Out>(row_loss(rows, x + row * classes, row, log_sum));
+  };
+  if (classes > exps_at_once) {
+    for (std::int64_t row = begin; row < end; ++row) put(row, log_sum_exp(x + row * classes, classes));
+    return;
+  }
+  for_exps_of_rows<T>(x, begin, end, classes, nullptr, [&](std::int64_t row, const T* e, T top) {
+    put(row, static_cast<double>(top) + std::log(detail::sum_run(e, classes)));
+  });
+}
+
+// e = exp(x - top) of a row becomes factor · (p Σ q - q).
+template <class T>
+void row_slope(const Rows<T>& rows, std::int64_t row, double factor, T* e) {
+  const std::int64_t classes = rows.classes(), target = rows.target(row);
+  if (rows.ignored(row)) {
+    std::fill_n(e, classes, T(0));
+    return;
+  }
+  const double of_p = rows.sum_of_q(row) / detail::sum_run(e, classes);
+  if (rows.smooth()) {
+    for (std::int64_t c = 0; c < classes; ++c)
+      e[c] = static_cast<T>(factor * (static_cast<double>(e[c]) * of_p - rows.q(row, c)));
+    return;
+  }
+  // q is 0 but for the target.
+  const double of_target = factor * (static_cast<double>(e[target]) * of_p - rows.q(row, target));
+  for (std::int64_t c = 0; c < classes; ++c)
+    e[c] = static_cast<T>(factor * (static_cast<double>(e[c]) * of_p));
+  e[target] = static_cast<T>(of_target);
 }
 
 }  // namespace
@@ -120,11 +149,7 @@ void CrossEntropy::forward(const Tensor& x, const Tensor& target, const Tensor& 
     const auto fill = [&]<class L>(L* out) {
       parallel_for(
           rows.count(),
-          [&, out](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t row = begin; row < end; ++row) {
-              out[row] = static_cast<L>(row_loss(rows, in + row * rows.classes(), row));
-            }
-          },
+          [&, out](std::int64_t begin, std::int64_t end) { row_losses(rows, in, begin, end, out); },
           rows.grain());
     };
     if (options.reduction == Reduction::none) return fill(y.mutable_data<T>().data());
@@ -151,24 +176,9 @@ void CrossEntropyBackward::forward(const Tensor& g, const Tensor& x, const Tenso
     parallel_for(
         rows.count(),
         [&, in, in_g, out](std::int64_t begin, std::int64_t end) {
-          const std::int64_t classes = rows.classes();
-          for (std::int64_t row = begin; row < end; ++row) {
-            const T* from = in + row * classes;
-            T* to = out + row * classes;
-            if (rows.ignored(row)) {
-              std::fill_n(to, classes, T(0));
-              continue;
-            }
-            const T top = *std::max_element(from, from + classes);
-            double sum = 0;
-            for (std::int64_t c = 0; c < classes; ++c)
-              sum += static_cast<double>(to[c] = std::exp(from[c] - top));
-            const double factor = rows.scale() * static_cast<double>(in_g[one_g ? 0 : row]);
-            const double of_p = rows.sum_of_q(row) / sum;
-            for (std::int64_t c = 0; c < classes; ++c) {
-              to[c] = static_cast<T>(factor * (static_cast<double>(to[c]) * of_p - rows.q(row, c)));
-            }
-          }
+          for_exps_of_rows(in, begin, end, rows.classes(), out, [&](std::int64_t row, T* e, T) {
+            row_slope(rows, row, rows.scale() * static_cast<double>(in_g[one_g ? 0 : row]), e);
+          });
         },
         rows.grain());
   });

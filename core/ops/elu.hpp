@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/lanewise.hpp>
 
 namespace rill {
 namespace ops {
@@ -20,11 +21,11 @@ struct Elu {
 
   template <class T>
   T value(T x) const {
-    return x > T(0) ? x : static_cast<T>(alpha) * std::expm1(x);
+    return x > T(0) ? x : static_cast<T>(alpha) * lanewise::expm1_of_negative(x);
   }
   template <class T>
   T slope_from_input(T x) const {
-    return x > T(0) ? T(1) : static_cast<T>(alpha) * std::exp(x);
+    return x > T(0) ? T(1) : static_cast<T>(alpha) * lanewise::exp_of_negative(x);
   }
   template <class T>
   T slope_from_output(T y) const {

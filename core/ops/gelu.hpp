@@ -50,18 +50,18 @@ struct GeluTanh {
 
   template <class T>
   T value(T x) const {
-    return static_cast<T>(std::max(double{x}, -gelu_limit) * detail::logistic(twice_u(x)));
+    return static_cast<T>(std::max(double{x}, -gelu_limit) * detail::logistic_as<T>(twice_u(x)));
   }
   template <class T>
   T slope_from_input(T x) const {
     const double t = std::clamp(double{x}, -gelu_limit, gelu_limit), v = twice_u(t);
-    return static_cast<T>(detail::logistic(v) + t * detail::logistic_slope(v) * twice_u_slope(t));
+    return static_cast<T>(detail::logistic_as<T>(v) + t * detail::logistic_slope_as<T>(v) * twice_u_slope(t));
   }
   template <class T>
   T curvature_from_input(T x) const {
     const double t = std::clamp(double{x}, -gelu_limit, gelu_limit), v = twice_u(t), dv = twice_u_slope(t);
     const double of_slope = -std::tanh(v / 2) * dv * dv + 6 * factor * cubic * t;
-    return static_cast<T>(detail::logistic_slope(v) * (2 * dv + t * of_slope));
+    return static_cast<T>(detail::logistic_slope_as<T>(v) * (2 * dv + t * of_slope));
   }
 
   ActivationInfo activation() const { return {.flat_below = -2.35}; }

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include <rill/core/lanewise.hpp>
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/extreme.hpp>
 #include <rill/core/ops/logsumexp.hpp>
@@ -27,7 +28,7 @@ void LogSumExp::forward(const Tensor& x, Tensor& y) const {
     const T* shift = top.data();
     const auto sum = sums.mutable_data<double>();
     sum_groups(groups, sum.data(), 1, 10, [=](std::int64_t at, std::int64_t group) {
-      return static_cast<double>(std::exp(from[at] - shift[group]));
+      return static_cast<double>(lanewise::exp(from[at] - shift[group]));
     });
     for (std::size_t i = 0; i < out.size(); ++i)
       out[i] = static_cast<T>(static_cast<double>(top[i]) + std::log(sum[i]));
@@ -50,7 +51,7 @@ std::vector<Sample<LogSumExp>> LogSumExp::samples() {
 void ExpOfDifference::forward(const Tensor& a, const Tensor& b, Tensor& p) const {
   dispatch_floating(a.dtype(), name, [&]<class T>(T) {
     for_pairs<T, T>(a, b, p, [](T x, T of_group) {
-      return x == -std::numeric_limits<T>::infinity() ? T(0) : std::exp(x - of_group);
+      return x == -std::numeric_limits<T>::infinity() ? T(0) : lanewise::exp(x - of_group);
     });
   });
 }

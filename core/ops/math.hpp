@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/lanewise.hpp>
 
 namespace rill {
 namespace ops {
@@ -24,7 +25,7 @@ struct Exp {
   static constexpr std::string_view name = "exp";
   template <class T>
   T value(T x) const {
-    return std::exp(x);
+    return lanewise::exp(x);
   }
   template <class T>
   T slope_from_output(T y) const {

@@ -63,7 +63,7 @@ template <class T, class Value>
 void fill(Tensor& y, Value value) {
   T* out = y.mutable_data<T>().data();
   parallel_for(y.numel(), [=](std::int64_t begin, std::int64_t end) {
-    detail::independent_loop(begin, end, [=](std::int64_t at) { out[at] = value(at); });
+    detail::plain_loop(begin, end, [=](std::int64_t at) { out[at] = value(at); });
   });
 }
 

@@ -6,6 +6,16 @@
 
 namespace rill::ops {
 
+// Only f32 is worth the code of a second instruction set.
+template <class T, class Body>
+void loop_of(std::int64_t begin, std::int64_t end, Body body) {
+  if constexpr (std::is_same_v<T, float>) {
+    detail::independent_loop(begin, end, body);
+  } else {
+    detail::plain_loop(begin, end, body);
+  }
+}
+
 /// y = f(a, b) for every pair; the elements of a and b are In, those of y are Out. y may be a or b.
 template <class In, class Out, class F>
 void for_pairs(const Tensor& a, const Tensor& b, Tensor& y, F f) {
@@ -19,13 +29,12 @@ void for_pairs(const Tensor& a, const Tensor& b, Tensor& y, F f) {
     Out* out = all_y + row * plan.columns;
     if (plan.step_a == 0) {
       const In value = *in_a;
-      detail::independent_loop(begin, end,
-                               [=](std::int64_t i) { out[i] = f(value, in_b[plan.step_b ? i : 0]); });
+      loop_of<In>(begin, end, [=](std::int64_t i) { out[i] = f(value, in_b[plan.step_b ? i : 0]); });
     } else if (plan.step_b == 0) {
       const In value = *in_b;
-      detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], value); });
+      loop_of<In>(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], value); });
     } else {
-      detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i]); });
+      loop_of<In>(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i]); });
     }
   });
 }
@@ -65,13 +74,13 @@ void for_triples(const Tensor& a, const Tensor& b, const Tensor& c, Tensor& y, F
     T* out = all_y + row * plan.columns;
     const auto [step_a, step_b, step_c] = plan.steps;
     if (step_a == 1 && step_b == 1 && step_c == 1) {
-      detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i], in_c[i]); });
+      loop_of<T>(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i], in_c[i]); });
     } else if (step_a == 1 && step_b == 1) {
       const T value = *in_c;
-      detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i], value); });
+      loop_of<T>(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], in_b[i], value); });
     } else if (step_a == 1 && step_c == 1) {
       const T value = *in_b;
-      detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], value, in_c[i]); });
+      loop_of<T>(begin, end, [=](std::int64_t i) { out[i] = f(in_a[i], value, in_c[i]); });
     } else {
       const std::int64_t to_a = step_a, to_b = step_b, to_c = step_c;
       for (std::int64_t i = begin; i < end; ++i) out[i] = f(in_a[i * to_a], in_b[i * to_b], in_c[i * to_c]);

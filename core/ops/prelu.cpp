@@ -74,14 +74,16 @@ void sum_by_channel(const Layout& layout, T* sums, Body body) {
         [=](std::int64_t c, std::int64_t begin, std::int64_t end) {
           // What the body returns goes through a small buffer: one loop that computes and one that sums are both
           // vectorised, the two in one are not.
-          constexpr std::int64_t chunk = 512;
-          T terms[chunk];
-          for (std::int64_t first = begin; first < end; first += chunk) {
-            const std::int64_t count = std::min(chunk, end - first);
-            T* const to = terms;
-            detail::independent_loop(0, count, [=](std::int64_t i) { to[i] = body(first + i, c); });
-            into[c] += detail::sum_run(terms, count);
-          }
+          on_isa([=] {
+            constexpr std::int64_t chunk = 512;
+            T terms[chunk];
+            for (std::int64_t first = begin; first < end; first += chunk) {
+              const std::int64_t count = std::min(chunk, end - first);
+              T* const to = terms;
+              detail::plain_loop(0, count, [=](std::int64_t i) { to[i] = body(first + i, c); });
+              into[c] += detail::sum_run(terms, count);
+            }
+          });
         },
         [=](std::int64_t begin) {
           detail::independent_loop(
@@ -149,12 +151,13 @@ void PreluBackward::forward(const Tensor& g, const Tensor& x, const Tensor& w, T
   dispatch_floating(x.dtype(), name, [&]<class T>(T) {
     const T *in = x.data<T>().data(), *in_g = g.data<T>().data(), *slopes = w.data<T>().data();
     T* out = dx.mutable_data<T>().data();
-    sum_by_channel(Layout(x.shape(), w.numel()), dw.mutable_data<T>().data(),
-                   [=](std::int64_t i, std::int64_t c) {
-                     const bool positive = in[i] > T(0);
-                     out[i] = in_g[i] * (positive ? T(1) : slopes[c]);
-                     return positive ? T(0) : in_g[i] * in[i];
-                   });
+    sum_by_channel(
+        Layout(x.shape(), w.numel()), dw.mutable_data<T>().data(), [=](std::int64_t i, std::int64_t c) {
+          const bool positive = in[i] > T(0);
+          const T slope = slopes[c];  // read in any case: what is read on a condition is not vectorised
+          out[i] = in_g[i] * (positive ? T(1) : slope);
+          return positive ? T(0) : in_g[i] * in[i];
+        });
   });
 }
 

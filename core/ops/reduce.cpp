@@ -1,5 +1,6 @@
 #include <bit>
 
+#include <rill/core/isa.hpp>
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/reduce.hpp>
 
@@ -19,13 +20,33 @@ Run last_run(unsigned mask) {
   return run;
 }
 
+// The sums of columns: y = scale · Σ x[o, r, ...] over r, in f64.
+template <class In, class Out>
+void sum_columns(const Groups& groups, const In* x, double scale, Out* y) {
+  const std::int64_t size = groups.reduced, columns = groups.inner;
+  for_strips(groups, 1, [=](std::int64_t o, std::int64_t begin, std::int64_t width) {
+    const In* first = x + o * size * columns + begin;
+    Out* to = y + o * columns + begin;
+    on_isa([=] {
+      double sums[strip_columns] = {};
+      for (std::int64_t r = 0; r < size; ++r) {
+        const In* row = first + r * columns;
+        for (std::int64_t i = 0; i < width; ++i) sums[i] += static_cast<double>(row[i]);
+      }
+      for (std::int64_t i = 0; i < width; ++i) to[i] = static_cast<Out>(sums[i] * scale);
+    });
+  });
+}
+
 template <class In, class Out>
 void sum_run_of_axes(const Tensor& x, Run run, double scale, Tensor& y) {
   Groups groups;
   for (int i = 0; i < x.dim(); ++i)
     (i < run.first ? groups.outer : i > run.last ? groups.inner : groups.reduced) *= x.shape()[i];
   const In* in = x.data<In>().data();
-  sum_groups(groups, y.mutable_data<Out>().data(), scale, 1,
+  Out* out = y.mutable_data<Out>().data();
+  if (groups.inner != 1) return sum_columns(groups, in, scale, out);
+  sum_groups(groups, out, scale, 1,
              [=](std::int64_t at, std::int64_t) { return static_cast<double>(in[at]); });
 }
 

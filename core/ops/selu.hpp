@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/lanewise.hpp>
 
 namespace rill {
 namespace ops {
@@ -20,11 +21,11 @@ struct Selu {
 
   template <class T>
   T value(T x) const {
-    return x > T(0) ? T(scale) * x : T(scale * alpha) * std::expm1(x);
+    return x > T(0) ? T(scale) * x : T(scale * alpha) * lanewise::expm1_of_negative(x);
   }
   template <class T>
   T slope_from_input(T x) const {
-    return x > T(0) ? T(scale) : T(scale * alpha) * std::exp(x);
+    return x > T(0) ? T(scale) : T(scale * alpha) * lanewise::exp_of_negative(x);
   }
   template <class T>
   T slope_from_output(T y) const {

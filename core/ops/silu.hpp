@@ -17,17 +17,17 @@ struct Silu {
 
   template <class T>
   T value(T x) const {
-    return static_cast<T>(std::max(double{x}, -limit) * detail::logistic(double{x}));
+    return static_cast<T>(std::max(double{x}, -limit) * detail::logistic_as<T>(double{x}));
   }
   template <class T>
   T slope_from_input(T x) const {
     const double t = std::clamp(double{x}, -limit, limit);
-    return static_cast<T>(detail::logistic(t) * (1 + t * detail::logistic(-t)));
+    return static_cast<T>(detail::logistic_as<T>(t) * (1 + t * detail::logistic_as<T>(-t)));
   }
   template <class T>
   T curvature_from_input(T x) const {
     const double t = std::clamp(double{x}, -limit, limit);
-    return static_cast<T>(detail::logistic_slope(t) * (2 - t * std::tanh(t / 2)));
+    return static_cast<T>(detail::logistic_slope_as<T>(t) * (2 - t * std::tanh(t / 2)));
   }
 
   ActivationInfo activation() const { return {.flat_below = -4.08}; }

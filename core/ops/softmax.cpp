@@ -3,23 +3,19 @@
 #include <rill/core/ops/groups.hpp>
 #include <rill/core/ops/logsumexp.hpp>
 #include <rill/core/ops/reduce.hpp>
+#include <rill/core/ops/row_exp.hpp>
 #include <rill/core/ops/softmax.hpp>
 
 namespace rill {
 namespace ops {
 namespace {
 
-// Runs rows(begin, end) over groups along the last axis, or strips(o, begin, width) over strips of others.
-template <class Row, class Strip>
-void for_groups(const Groups& groups, std::int64_t work, Row row, Strip strip) {
+// Runs rows(begin, end) over groups along the last axis, or strip(o, begin, width) over strips of others.
+template <class Rows, class Strip>
+void for_groups(const Groups& groups, std::int64_t work, Rows rows, Strip strip) {
   if (groups.reduced == 0) return;
   if (groups.inner != 1) return for_strips(groups, work, strip);
-  parallel_for(
-      groups.outer,
-      [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t o = begin; o < end; ++o) row(o);
-      },
-      groups.grain(work));
+  parallel_for(groups.outer, rows, groups.grain(work));
 }
 
 // An exponential is worth some ten plain operations.
@@ -57,15 +53,11 @@ void Softmax::forward(const Tensor& x, Tensor& y) const {
     const T* in = x.data<T>().data();
     T* out = y.mutable_data<T>().data();
     const std::int64_t classes = groups.reduced, inner = groups.inner;
-    const auto row = [=](std::int64_t o) {
-      const T* from = in + o * classes;
-      T* to = out + o * classes;
-      const T top = *std::max_element(from, from + classes);
-      double total = 0;
-      for (std::int64_t i = 0; i < classes; ++i)
-        total += static_cast<double>(to[i] = std::exp(from[i] - top));
-      const T divisor = static_cast<T>(total);
-      for (std::int64_t i = 0; i < classes; ++i) to[i] /= divisor;
+    const auto rows = [=](std::int64_t first, std::int64_t last) {
+      for_exps_of_rows(in, first, last, classes, out, [=](std::int64_t, T* e, T) {
+        const T divisor = static_cast<T>(detail::sum_run(e, classes));
+        for (std::int64_t i = 0; i < classes; ++i) e[i] /= divisor;
+      });
     };
     const auto strip = [=](std::int64_t o, std::int64_t begin, std::int64_t width) {
       const std::int64_t start = o * classes * inner + begin;
@@ -76,14 +68,14 @@ void Softmax::forward(const Tensor& x, Tensor& y) const {
         const T* from = in + start + r * inner;
         T* to = out + start + r * inner;
         for (std::int64_t i = 0; i < width; ++i)
-          totals[i] += static_cast<double>(to[i] = std::exp(from[i] - tops[i]));
+          totals[i] += static_cast<double>(to[i] = lanewise::exp_of_negative(from[i] - tops[i]));
       }
       for (std::int64_t r = 0; r < classes; ++r) {
         T* to = out + start + r * inner;
         for (std::int64_t i = 0; i < width; ++i) to[i] /= static_cast<T>(totals[i]);
       }
     };
-    for_groups(groups, work_of_exp, row, strip);
+    for_groups(groups, work_of_exp, rows, strip);
   });
 }
 
@@ -100,9 +92,12 @@ void SoftmaxBackward::forward(const Tensor& g, const Tensor& y, Tensor& dx) cons
     const auto term = [=](std::int64_t at) {
       return static_cast<double>(in_g[at]) * static_cast<double>(in_y[at]);
     };
-    const auto row = [=](std::int64_t o) {
-      const T sum = static_cast<T>(sum_terms(o * classes, classes, term));
-      for (std::int64_t at = o * classes; at < (o + 1) * classes; ++at) out[at] = in_y[at] * (in_g[at] - sum);
+    const auto rows = [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t o = first; o < last; ++o) {
+        const T sum = static_cast<T>(sum_terms(o * classes, classes, term));
+        for (std::int64_t at = o * classes; at < (o + 1) * classes; ++at)
+          out[at] = in_y[at] * (in_g[at] - sum);
+      }
     };
     const auto strip = [=](std::int64_t o, std::int64_t begin, std::int64_t width) {
       const std::int64_t start = o * classes * inner + begin;
@@ -116,7 +111,7 @@ void SoftmaxBackward::forward(const Tensor& g, const Tensor& y, Tensor& dx) cons
           out[at + i] = in_y[at + i] * (in_g[at + i] - static_cast<T>(sums[i]));
       }
     };
-    for_groups(groups, 2, row, strip);
+    for_groups(groups, 2, rows, strip);
   });
 }
 
@@ -135,13 +130,12 @@ void LogSoftmax::forward(const Tensor& x, Tensor& y) const {
     const T* in = x.data<T>().data();
     T* out = y.mutable_data<T>().data();
     const std::int64_t classes = groups.reduced, inner = groups.inner;
-    const auto row = [=](std::int64_t o) {
-      const T* from = in + o * classes;
-      T* to = out + o * classes;
-      const T top = *std::max_element(from, from + classes);
-      const T log_sum = static_cast<T>(std::log(sum_terms(
-          0, classes, [=](std::int64_t i) { return static_cast<double>(std::exp(from[i] - top)); })));
-      for (std::int64_t i = 0; i < classes; ++i) to[i] = (from[i] - top) - log_sum;
+    const auto rows = [=](std::int64_t first, std::int64_t last) {
+      for_exps_of_rows(in, first, last, classes, out, [=](std::int64_t o, T* e, T top) {
+        const T* from = in + o * classes;
+        const T log_sum = static_cast<T>(std::log(detail::sum_run(e, classes)));
+        for (std::int64_t i = 0; i < classes; ++i) e[i] = (from[i] - top) - log_sum;
+      });
     };
     const auto strip = [=](std::int64_t o, std::int64_t begin, std::int64_t width) {
       const std::int64_t start = o * classes * inner + begin;
@@ -151,7 +145,7 @@ void LogSoftmax::forward(const Tensor& x, Tensor& y) const {
       for (std::int64_t r = 0; r < classes; ++r) {
         const T* from = in + start + r * inner;
         for (std::int64_t i = 0; i < width; ++i)
-          totals[i] += static_cast<double>(std::exp(from[i] - tops[i]));
+          totals[i] += static_cast<double>(lanewise::exp_of_negative(from[i] - tops[i]));
       }
       for (std::int64_t i = 0; i < width; ++i) logs[i] = static_cast<T>(std::log(totals[i]));
       for (std::int64_t r = 0; r < classes; ++r) {
@@ -159,7 +153,7 @@ void LogSoftmax::forward(const Tensor& x, Tensor& y) const {
         for (std::int64_t i = 0; i < width; ++i) out[at + i] = (in[at + i] - tops[i]) - logs[i];
       }
     };
-    for_groups(groups, work_of_exp, row, strip);
+    for_groups(groups, work_of_exp, rows, strip);
   });
 }
 
@@ -173,11 +167,13 @@ void LogSoftmaxBackward::forward(const Tensor& g, const Tensor& y, Tensor& dx) c
     const T *in_g = g.data<T>().data(), *in_y = y.data<T>().data();
     T* out = dx.mutable_data<T>().data();
     const std::int64_t classes = groups.reduced, inner = groups.inner;
-    const auto row = [=](std::int64_t o) {
-      const T sum = static_cast<T>(
-          sum_terms(o * classes, classes, [=](std::int64_t at) { return static_cast<double>(in_g[at]); }));
-      for (std::int64_t at = o * classes; at < (o + 1) * classes; ++at)
-        out[at] = in_g[at] - std::exp(in_y[at]) * sum;
+    const auto rows = [=](std::int64_t first, std::int64_t last) {
+      detail::independent_loop(first * classes, last * classes,
+                               [=](std::int64_t at) { out[at] = lanewise::exp(in_y[at]); });
+      for (std::int64_t o = first; o < last; ++o) {
+        const T sum = static_cast<T>(detail::sum_run(in_g + o * classes, classes));
+        for (std::int64_t at = o * classes; at < (o + 1) * classes; ++at) out[at] = in_g[at] - out[at] * sum;
+      }
     };
     const auto strip = [=](std::int64_t o, std::int64_t begin, std::int64_t width) {
       const std::int64_t start = o * classes * inner + begin;
@@ -188,10 +184,10 @@ void LogSoftmaxBackward::forward(const Tensor& g, const Tensor& y, Tensor& dx) c
       for (std::int64_t r = 0; r < classes; ++r) {
         const std::int64_t at = start + r * inner;
         for (std::int64_t i = 0; i < width; ++i)
-          out[at + i] = in_g[at + i] - std::exp(in_y[at + i]) * static_cast<T>(sums[i]);
+          out[at + i] = in_g[at + i] - lanewise::exp(in_y[at + i]) * static_cast<T>(sums[i]);
       }
     };
-    for_groups(groups, work_of_exp, row, strip);
+    for_groups(groups, work_of_exp, rows, strip);
   });
 }
 

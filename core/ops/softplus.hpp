@@ -24,17 +24,18 @@ struct Softplus {
   T value(T x) const {
     const double z = beta * x;
     if (z > threshold) return x;
-    return static_cast<T>(((z > 0 ? z : 0) + std::log1p(std::exp(-std::abs(z)))) / beta);
+    return static_cast<T>(((z > 0 ? z : 0) + lanewise::log1p_as<T>(lanewise::exp_as<T>(-std::abs(z)))) /
+                          beta);
   }
   template <class T>
   T slope_from_input(T x) const {
     const double z = beta * x;
-    return z > threshold ? T(1) : static_cast<T>(detail::logistic(z));
+    return z > threshold ? T(1) : static_cast<T>(detail::logistic_as<T>(z));
   }
   template <class T>
   T curvature_from_input(T x) const {
     const double z = beta * x;
-    return z > threshold ? T(0) : static_cast<T>(beta * detail::logistic_slope(z));
+    return z > threshold ? T(0) : static_cast<T>(beta * detail::logistic_slope_as<T>(z));
   }
 
   ActivationInfo activation() const {

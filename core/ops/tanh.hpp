@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/lanewise.hpp>
 
 namespace rill {
 namespace ops {
@@ -16,12 +17,12 @@ struct Tanh {
   // In double: libm's tanhf is off by more than 2 ulp, and slower.
   template <class T>
   T value(T x) const {
-    const double less = std::expm1(-2 * std::abs(double{x}));
+    const double less = lanewise::expm1_as<T>(-2 * std::abs(double{x}));
     return static_cast<T>(std::copysign(less / (2 + less), double{x}));
   }
   template <class T>
   T slope_from_input(T x) const {
-    return static_cast<T>(slope(double{x}));
+    return static_cast<T>(slope<T>(double{x}));
   }
   template <class T>
   T slope_from_output(T y) const {
@@ -29,7 +30,7 @@ struct Tanh {
   }
   template <class T>
   T curvature_from_input(T x) const {
-    return static_cast<T>(-2 * std::tanh(double{x}) * slope(double{x}));
+    return static_cast<T>(-2 * std::tanh(double{x}) * slope<T>(double{x}));
   }
   template <class T>
   T curvature_from_output(T y) const {
@@ -42,8 +43,9 @@ struct Tanh {
   static std::vector<Tanh> samples() { return {{}}; }
 
  private:
+  template <class T>
   static double slope(double x) {
-    const double e = std::exp(-2 * std::abs(x));
+    const double e = lanewise::exp_as<T>(-2 * std::abs(x));
     return 4 * e / ((1 + e) * (1 + e));
   }
 };

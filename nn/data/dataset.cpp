@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <rill/core/error.hpp>
+#include <rill/core/isa.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/nn/data/dataset.hpp>
 
@@ -50,7 +51,9 @@ void convert(const std::uint8_t* from, const std::uint8_t* next, std::int64_t si
              float divisor, float* to) {
   constexpr std::int64_t line = 64, most = 64 * line;
   for (std::int64_t k = 0; k < std::min(size, most); k += line) __builtin_prefetch(next + k);
-  for (std::int64_t k = 0; k < size; ++k) to[k] = (static_cast<float>(from[k]) - offset) / divisor;
+  on_isa([=] {
+    for (std::int64_t k = 0; k < size; ++k) to[k] = (static_cast<float>(from[k]) - offset) / divisor;
+  });
 }
 
 }  // namespace
