@@ -8,6 +8,8 @@
 
 #include <rill/core/blas.hpp>
 #include <rill/core/error.hpp>
+#include <rill/core/isa.hpp>
+#include <rill/core/kernels/sgemm.hpp>
 #include <rill/core/kernels/sparse_product.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
@@ -135,6 +137,41 @@ void for_each_task(std::int64_t count, const Compute& compute) {
   for (std::int64_t i = 0; i < count; ++i) compute(i);
 }
 
+// Whether rill's own kernels compute single-precision products. OpenBLAS has none for AVX2 that is faster, and none of
+// ours is written for wider vectors.
+bool own_sgemm() {
+#if defined(__x86_64__)
+  static const bool own = isa() == Isa::avx2 && !__builtin_cpu_supports("avx512f");
+  return own;
+#else
+  return false;
+#endif
+}
+
+// Calls compute(first, last) for groups of products, so that a task is worth a thread.
+template <class Tasks, class Compute>
+void for_each_group(std::int64_t count, double work_of_one, const Tasks& tasks, const Compute& compute) {
+  constexpr double work_of_task = 1e6;  // multiply-adds
+  const auto at_once = static_cast<std::int64_t>(
+      std::clamp(work_of_task / std::max(work_of_one, 1.0), 1.0, static_cast<double>(count)));
+  tasks((count + at_once - 1) / at_once,
+        [&](std::int64_t task) { compute(task * at_once, std::min(count, (task + 1) * at_once)); });
+}
+
+void multiply_stack(const Problem& p, double work, std::span<const Operands<float>> products) {
+  constexpr double worth_all_threads = 12e6;  // multiply-adds of one product
+  const auto compute = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const Operands<float>& at = products[static_cast<std::size_t>(i)];
+      kernels::sgemm({p.transpose_a, p.transpose_b, p.m, p.n, p.k, at.a, at.b, at.c}, Isa::avx2);
+    }
+  };
+  if (work >= worth_all_threads) return compute(0, std::ssize(products));
+  for_each_group(
+      std::ssize(products), work, [](std::int64_t count, const auto& task) { parallel_tasks(count, task); },
+      compute);
+}
+
 }  // namespace
 
 template <class T>
@@ -145,6 +182,9 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   const Problem problem{transpose_a, transpose_b, m, n, k};
   if constexpr (std::is_same_v<T, float>) {
     if (kernels::multiply_sparse(problem, a, b, c, bias, accumulate)) return;
+    if (k > 0 && own_sgemm()) {
+      return kernels::sgemm({transpose_a, transpose_b, m, n, k, a, b, c, bias, accumulate}, Isa::avx2);
+    }
   }
   const Grid grid = grid_for(m, n, k);
   for_each_task(grid.rows * grid.columns, [&](std::int64_t tile) {
@@ -168,19 +208,20 @@ void gemm_stack(const Problem& problem, std::span<const Operands<T>> products) {
       if (products.empty()) return;
     }
   }
+  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  if constexpr (std::is_same_v<T, float>) {
+    if (k > 0 && own_sgemm()) return multiply_stack(problem, work, products);
+  }
   const Grid grid = grid_for(m, n, k);
-  const std::int64_t tiles = grid.rows * grid.columns, all = std::ssize(products) * tiles;
-  // Small products are done by the dozen, so that a task is worth a thread.
-  constexpr double work_of_task = 1e6;  // multiply-adds
-  const double work =
-      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(k, 1));
-  const auto at_once = static_cast<std::int64_t>(
-      std::clamp(work_of_task * static_cast<double>(tiles) / work, 1.0, static_cast<double>(all)));
-  for_each_task((all + at_once - 1) / at_once, [&](std::int64_t task) {
-    for (std::int64_t i = task * at_once; i < std::min(all, (task + 1) * at_once); ++i)
-      compute_tile<T>(problem, grid, i % tiles, products[static_cast<std::size_t>(i / tiles)], nullptr,
-                      false);
-  });
+  const std::int64_t tiles = grid.rows * grid.columns;
+  for_each_group(
+      std::ssize(products) * tiles, work / static_cast<double>(tiles),
+      [](std::int64_t count, const auto& task) { for_each_task(count, task); },
+      [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i)
+          compute_tile<T>(problem, grid, i % tiles, products[static_cast<std::size_t>(i / tiles)], nullptr,
+                          false);
+      });
 }
 
 template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, const float*,

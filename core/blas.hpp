@@ -1,7 +1,8 @@
-// Matrix products over OpenBLAS, bitwise the same for any number of threads.
+// Matrix products, bitwise the same for any number of threads: single precision by rill's own kernels
+// (core/kernels/sgemm.hpp) where the machine has AVX2 with FMA and no AVX-512, everything else by OpenBLAS.
 //
-// A product is cut into tiles by a grid that follows from (m, n, k) alone; OpenBLAS computes each tile on one
-// thread, and tiles run in parallel. OpenBLAS is kept serial only while a product runs; what the host program has
+// A product for OpenBLAS is cut into tiles by a grid that follows from (m, n, k) alone; OpenBLAS computes each tile on
+// one thread, and tiles run in parallel. OpenBLAS is kept serial only while a product runs; what the host program has
 // set is put back. Both builds of OpenBLAS, pthread and OpenMP, are supported.
 #pragma once
 
@@ -47,7 +48,7 @@ extern template void gemm_stack<double>(const Problem&, std::span<const Operands
 /// Throws Error naming `where` unless OpenBLAS can take the sizes, at most 2^31 - 1 each.
 void check_sizes(std::string_view where, std::int64_t m, std::int64_t n, std::int64_t k);
 
-/// The grid for an [m, n] product over k: `rows` by `columns` tiles of at most tile_rows by tile_columns.
+/// The grid of OpenBLAS for an [m, n] product over k: `rows` by `columns` tiles of at most tile_rows by tile_columns.
 struct Grid {
   std::int64_t rows, columns, tile_rows, tile_columns;
 };

@@ -1,0 +1,21 @@
+#include <rill/core/kernels/sgemm_line.hpp>
+
+#define RILL_KERNEL sgemm_line
+#define RILL_KERNEL_BODY <rill/core/kernels/sgemm_line_body.hpp>
+#include <rill/core/kernels/each_isa.hpp>
+
+namespace rill::kernels {
+
+void sgemm_dots(const SgemmDots& dots, Isa isa) {
+  isa == Isa::avx2 ? sgemm_line::avx2::dots(dots) : sgemm_line::plain::dots(dots);
+}
+
+void sgemm_row(const SgemmRow& row, Isa isa) {
+  isa == Isa::avx2 ? sgemm_line::avx2::one_row(row) : sgemm_line::plain::one_row(row);
+}
+
+void sgemm_outer(const SgemmOuter& outer, Isa isa) {
+  isa == Isa::avx2 ? sgemm_line::avx2::outer(outer) : sgemm_line::plain::outer(outer);
+}
+
+}  // namespace rill::kernels

@@ -1,0 +1,13 @@
+#include <rill/core/kernels/sgemm_tile.hpp>
+
+#define RILL_KERNEL sgemm_tile
+#define RILL_KERNEL_BODY <rill/core/kernels/sgemm_tile_body.hpp>
+#include <rill/core/kernels/each_isa.hpp>
+
+namespace rill::kernels {
+
+void sgemm_block(const SgemmBlock& block, Isa isa) {
+  isa == Isa::avx2 ? sgemm_tile::avx2::block(block) : sgemm_tile::plain::block(block);
+}
+
+}  // namespace rill::kernels
