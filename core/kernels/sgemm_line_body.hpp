@@ -49,6 +49,51 @@ static Floats dot_tile(const float* const* x, const float* const* y, long k) {
   return result;
 }
 
+// The same for one column, which is read from memory's speed on: four rows at a time, two vectors each.
+static inline void four_dots(const float* const* x, const float* y, long whole, Floats* result) {
+  const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  Floats a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
+  long p = 0;
+  for (; p + 2 * lanes <= whole; p += 2 * lanes) {
+    const Floats first = load(y + p), second = load(y + p + lanes);
+    a0 = fused(load(x0 + p), first, a0);
+    b0 = fused(load(x0 + p + lanes), second, b0);
+    a1 = fused(load(x1 + p), first, a1);
+    b1 = fused(load(x1 + p + lanes), second, b1);
+    a2 = fused(load(x2 + p), first, a2);
+    b2 = fused(load(x2 + p + lanes), second, b2);
+    a3 = fused(load(x3 + p), first, a3);
+    b3 = fused(load(x3 + p + lanes), second, b3);
+  }
+  if (p < whole) {
+    const Floats last = load(y + p);
+    a0 = fused(load(x0 + p), last, a0);
+    a1 = fused(load(x1 + p), last, a1);
+    a2 = fused(load(x2 + p), last, a2);
+    a3 = fused(load(x3 + p), last, a3);
+  }
+  result[0] = a0 + b0;
+  result[1] = a1 + b1;
+  result[2] = a2 + b2;
+  result[3] = a3 + b3;
+}
+
+template <>
+Floats dot_tile<1>(const float* const* x, const float* const* y, long k) {
+  const long whole = k / lanes * lanes;
+  Floats sums[lanes];
+  for (long r = 0; r < lanes; r += 4) four_dots(x + r, y[0], whole, sums + r);
+  Floats result = sums_of(sums);
+  if (whole < k) {
+    const float *last_x[lanes], *last_y = y[0] + whole;
+    for (int r = 0; r < lanes; ++r) last_x[r] = x[r] + whole;
+    Floats last[lanes];
+    last_products<1>(last_x, &last_y, k - whole, last);
+    result = result + sums_of(last);
+  }
+  return result;
+}
+
 static void write_dots(const SgemmDots& d, long i, long j, int rows, int columns, int step, Floats sums) {
   float values[lanes];
   store(values, sums);
