@@ -39,8 +39,8 @@ void multiply(const Product& p, const float* a, const float* b, float* c) {
 
 void multiply_vector(const Product& p, const float* a, const float* b, float* c) {
   const int n = static_cast<int>(p.n), k = static_cast<int>(p.k);
-  if (p.transpose_a) {  // c[m, n] += a[1, m]ᵀ b[1, n]
-    cblas_sger(CblasRowMajor, static_cast<int>(p.m), n, 1.0f, a, 1, b, 1, c, n);
+  if (p.transpose_a) {
+    multiply(p, a, b, c);
   } else if (p.transpose_b) {
     cblas_sgemv(CblasRowMajor, CblasNoTrans, n, k, 1.0f, b, k, a, 1, 0.0f, c, 1);
   } else {

@@ -40,8 +40,8 @@ struct Product {
 /// One call of cblas_sgemm.
 void multiply(const Product& product, const float* a, const float* b, float* c);
 
-/// The same for a batch of one sample, with cblas_sgemv; the gradient of a weight is added to c with cblas_sger, as a
-/// program without a framework would do it.
+/// The same for a batch of one sample: cblas_sgemv where one side is a vector. The gradient of a weight stays with sgemm,
+/// whose inner size is 1 then.
 void multiply_vector(const Product& product, const float* a, const float* b, float* c);
 
 /// The products that one step of a row needs: forward and, in a training, the gradients of the weights and of the

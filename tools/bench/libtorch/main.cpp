@@ -29,7 +29,7 @@ Samples copy_of(const rill::bench::Data& data) {
           torch::from_blob(const_cast<std::int64_t*>(y.data()), {count}, torch::kInt64).clone()};
 }
 
-torch::nn::Sequential make_model(const Row& row) {
+torch::nn::Sequential make_network(const Row& row) {
   torch::nn::Sequential model;
   for (std::size_t i = 0; i + 1 < row.sizes.size(); ++i) {
     if (i > 0) {
@@ -52,7 +52,7 @@ class Step {
       slope_ = torch::full({1}, 0.25).requires_grad_();
       return;
     }
-    model_ = make_model(row);
+    model_ = make_network(row);
     if (row.work == Work::inference) return;
     if (row.update == rill::bench::Update::sgd) {
       optimizer_ = std::make_unique<torch::optim::SGD>(model_->parameters(), torch::optim::SGDOptions(0.01));
