@@ -13,6 +13,9 @@
 ##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
 ##   RILL_DATA=DIR       folder that holds the MNIST files; mnist then downloads nothing
+##   RECIPE=R2           what recipe trains by, such as R2,R8
+##   BASE=REV            what bench-compare compares with; ROUNDS=7 runs of each
+##   TORCH=0             leave libtorch out of the benchmark; TORCH=1 insists on it; else it is measured where it is
 ##   ONNX=1              insist on the part that writes ONNX files; ONNX=0 leaves it out; else it is built where it can be
 ##   DEPS=install        install missing packages with apt-get, through sudo; DEPS=none never installs
 ##   V=1                 show the commands
@@ -98,6 +101,13 @@ ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long tr
   ifeq ($(filter 0,$(ONNX))$(filter tsan,$(MODE)),)
     include $(BUILD)/setup-onnx.mk
   endif
+  # TORCH_CPPFLAGS and TORCH_LIBS, empty where libtorch is missing.
+  TORCH ?= auto
+  ifneq ($(filter bench-built,$(MAKECMDGOALS)),)
+    ifeq ($(filter 0,$(TORCH)),)
+      include $(BUILD)/setup-torch.mk
+    endif
+  endif
 endif
 
 OPTIMISE-release := -O3 -g1
@@ -140,6 +150,10 @@ library_headers := $(sort $(filter-out nn/onnx/%,$(wildcard *.hpp $(rooms:=/*.hp
 example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
+# What needs no Google Benchmark: the tests know it, too.
+bench_core := $(filter-out %/main.cpp %/op_bench.cpp,$(bench_sources))
+torch_sources := tools/bench/libtorch/main.cpp tools/bench/bound_side.cpp tools/bench/gemm_step.cpp \
+  tools/bench/rill_step.cpp tools/bench/rows.cpp
 test_sources := $(sort $(wildcard tests/*.cpp))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
@@ -161,7 +175,7 @@ ifneq ($(MODE),release)
 endif
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
-  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(test_sources))
+  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -179,12 +193,14 @@ rill_share := $(addprefix $(share)/,man/man1/rill.1 bash-completion/completions/
 programs := $(examples) $(BUILD)/bin/rill $(rill_share)
 tests := $(BUILD)/tests/rill_tests
 bench := $(BUILD)/bin/rill_bench
+bench_libtorch := $(BUILD)/bin/rill_bench_libtorch
+recipes := $(BUILD)/examples/mnist_recipes
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture bench lint format asan asan-quick tsan trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -209,6 +225,9 @@ $(BUILD)/setup-onnx.mk: FORCE
 # anew. The first also keeps the symlink right, after the folder was moved too.
 flags_text = $(COMPILE) $(FAST_BUILD) $(COMPILER_VERSION) $(LINK) $(LIBS)
 quote = '$(subst ','\'',$(1))'
+
+$(BUILD)/setup-torch.mk: FORCE
+	@TORCH='$(or $(TORCH),auto)' tools/setup.sh torch
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(BUILD)/include
@@ -237,6 +256,10 @@ ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
 endif
+# Of the benchmark only the bound has loops of its own.
+$(patsubst %,$(BUILD)/obj/tools/bench/%.o,command compare op_bench results rill_side step_bench): private OWN_FLAGS := $(FAST_BUILD)
+# libtorch's headers are no concern of ours, and take long enough to compile.
+$(BUILD)/obj/tools/bench/libtorch/%.o: private OWN_FLAGS := -O1 $(TORCH_CPPFLAGS)
 # Where ONNX came or went, they are compiled anew.
 ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
@@ -312,10 +335,12 @@ $(BUILD)/bin/rill: private LIBS := $(ONNX_LIBS) $(LIBS)
 $(BUILD)/bin/rill $(tests): $(onnx_library)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
 $(bench): $(call objects,$(bench_sources))
-$(tests): $(call objects,$(test_sources))
+$(bench_libtorch): $(call objects,$(torch_sources))
+$(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
+$(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)))
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
-$(BUILD)/bin/rill $(bench) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
+$(BUILD)/bin/rill $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
@@ -353,11 +378,31 @@ picture:
 	@tools/setup.sh plot
 	$(Q)gnuplot -c examples/mnist_mlp.gp $(RUN)
 
-##   bench        build and run the benchmarks
+##   recipe       train by a recipe of examples/mnist_recipes: make recipe RECIPE=R2 ARGS="--seeds 3"
+RECIPE ?= R2
+recipe: $(recipes)
+	$(if $(own_data),@:,@tools/fetch_mnist.sh data/mnist)
+	$(Q)$(recipes) --recipe '$(RECIPE)' $(ARGS)
+
+##   bench        rill beside OpenBLAS and, where it is, libtorch: tools/bench/README.md; also writes build/bench.json
 bench:
 	@tools/setup.sh bench
-	+@$(MAKE) $(bench)
+	+@$(MAKE) bench-built $(if $(ARGS),,$(recipes))
 	$(Q)$(bench) $(ARGS)
+	$(if $(ARGS),,$(Q)if ls $${RILL_DATA:-data/mnist}/train-images* >/dev/null 2>&1; then \
+	  $(recipes) --recipe R2,R2-01,R6 --out $(BUILD); fi)
+
+# libtorch's part only where it is installed.
+bench-built: $(bench) $(if $(TORCH_LIBS),$(bench_libtorch))
+	$(if $(TORCH_LIBS),,@rm -f $(bench_libtorch))
+
+ROUNDS ?= 7
+##   bench-compare  the benchmark of this tree and of another revision in turn: make bench-compare BASE=HEAD~1
+bench-compare:
+	@tools/setup.sh bench
+	+@tools/bench/compare.sh check '$(BASE)' '$(ROUNDS)'
+	+@$(MAKE) $(bench)
+	+@NATIVE='$(NATIVE)' tools/bench/compare.sh run '$(BASE)' '$(ROUNDS)' $(ARGS)
 
 ##   asan         the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 asan:

@@ -112,6 +112,33 @@ TEST_CASE("examples: load_config trains the model of a JSON file, and what it sa
   CHECK(out.names() == std::vector<std::string>{"model.json", "model.safetensors"});
 }
 
+TEST_CASE("mnist_recipes: every recipe trains at a tiny size, augmented or not") {
+  const TempDir out;
+  const Outcome run =
+      rill::test::run_program("/bin/sh",
+                              {"-c", "cd " + out.path() + " && exec " + example("mnist_recipes") +
+                                         " --quick --out . --seed 3 --seeds 2 --recipe R2,R2-01,R6,R8,R10"},
+                              {{"RILL_DATA", std::nullopt}});
+  CHECK_MESSAGE(run.status == 0, run.output);
+  const std::string csv = out.read("recipes.csv");
+  CHECK(csv.starts_with(
+      "recipe,seed,accuracy,cpu_seconds,to_98,to_98_5,goal_accuracy,goal_cpu_seconds\nR2,3,0."));
+  CHECK(std::ranges::count(csv, '\n') == 1 + 5 * 2);
+  for (const char* recipe : {"R2", "R2-01", "R6", "R8", "R10"}) {
+    const std::string head = std::string("\n") + recipe + ",4,";
+    REQUIRE_MESSAGE(csv.find(head) != std::string::npos, recipe);
+    CHECK_MESSAGE(number_after(csv, head) > 0.2, recipe);
+    CHECK_MESSAGE(run.says(std::string("recipe ") + recipe + ": 784-"), recipe);
+  }
+  CHECK(run.says("goal      98.00 %     3.00   not judged: not all of MNIST"));
+}
+
+TEST_CASE("mnist_recipes: an unknown recipe is refused with those that there are") {
+  const Outcome run = run_example("mnist_recipes", {"--recipe", "R2,R9"});
+  CHECK(run.status == 2);
+  CHECK(run.says("unknown recipe \"R9\", expected some of R2, R2-01, R6, R8, R10"));
+}
+
 TEST_CASE("examples: xor is learnt") {
   const Outcome run = run_example("xor", {});
   CHECK(run.says("0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n4 of 4 correct\n"));

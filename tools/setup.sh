@@ -1,16 +1,16 @@
 #!/bin/sh
-# setup.sh [base|onnx|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|torch|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
 # What is missing is installed with apt-get if we are root or DEPS=install says so (then through sudo); otherwise the
 # packages and the command to run are printed, and the status is 1. It never asks. Packages of the groups `fetch` and
-# `package` are wished for, not needed: their absence is a warning. With ONNX=auto those of `onnx` are taken if they are
-# there, and nothing is said.
+# `package` are wished for, not needed: their absence is a warning. With ONNX=auto those of `onnx`, with TORCH=auto those
+# of `torch`, are taken if they are there, and nothing is said.
 #
-# Environment: CXX, BUILD, DEPS=install|check|none, ONNX=1|auto, CLANG_FORMAT. When all is there, nothing is printed, and a stamp in
-# $BUILD, made for this compiler, answers the next call. The stamps of `base` and `onnx` are setup.mk and
-# setup-onnx.mk, which the Makefile includes.
+# Environment: CXX, BUILD, DEPS=install|check|none, ONNX=1|auto, TORCH=1|auto, CLANG_FORMAT. When all is there, nothing is printed, and a stamp in
+# $BUILD, made for this compiler, answers the next call. The stamps of `base`, `onnx` and `torch` are
+# setup.mk, setup-onnx.mk and setup-torch.mk, which the Makefile includes.
 set -eu
 
 group=${1:-base}
@@ -18,6 +18,7 @@ CXX=${CXX:-g++}
 BUILD=${BUILD:-build}
 DEPS=${DEPS:-}
 ONNX=${ONNX:-1}
+TORCH=${TORCH:-1}
 CLANG_FORMAT=${CLANG_FORMAT:-clang-format}
 
 cd "$(dirname "$0")/.."
@@ -124,6 +125,18 @@ probe_onnx() {
   onnx_cppflags='' onnx_libs=''
   need libonnx-dev
   need libprotobuf-dev
+}
+
+# sets torch_cppflags and torch_libs; without compiling libtorch's headers, which takes half a minute
+probe_torch() {
+  torch_cppflags='-isystem /usr/include/torch/csrc/api/include' torch_libs='-ltorch -ltorch_cpu -lc10'
+  # shellcheck disable=SC2086 # both are lists of flags
+  if printf '#if !__has_include(<torch/torch.h>)\n#error\n#endif\nint main() {}\n' |
+    links $torch_cppflags -Wl,--no-as-needed $torch_libs; then
+    return
+  fi
+  torch_cppflags='' torch_libs=''
+  need libtorch-dev
 }
 
 probe_lint() { have "${CLANG_FORMAT%% *}" || need clang-format; }
@@ -274,13 +287,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | onnx | bench | tsan | lint | plot | fetch | package) ;;
+  base | onnx | torch | bench | tsan | lint | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, onnx, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac
@@ -292,9 +305,15 @@ case $group:$ONNX in
   onnx:1 | onnx:auto) ;;
   onnx:*) die "ONNX=$ONNX: unknown, expected 0, 1 or auto" ;;
 esac
+case $group:$TORCH in
+  torch:1 | torch:auto) ;;
+  torch:*) die "TORCH=$TORCH: unknown, expected 0, 1 or auto" ;;
+esac
+optional=no
+case $group:$ONNX:$TORCH in onnx:auto:* | torch:*:auto) optional=yes ;; esac
 
 version=$($CXX --version 2>/dev/null | head -n 1) || version=
-case $group in base) stamp=$BUILD/setup.mk ;; onnx) stamp=$BUILD/setup-onnx.mk ;; *) stamp=$BUILD/setup-$group ;; esac
+case $group in base) stamp=$BUILD/setup.mk ;; onnx | torch) stamp=$BUILD/setup-$group.mk ;; *) stamp=$BUILD/setup-$group ;; esac
 key="# $script $group: $CXX, $version, $(cksum <"$script")"
 if [ -f "$stamp" ] && IFS= read -r first <"$stamp" && [ "$first" = "$key" ]; then exit 0; fi
 
@@ -307,7 +326,7 @@ missing=
 "probe_$group"
 
 # Without a stamp's key, so that the next call looks again. An unchanged file keeps its time: make starts anew otherwise.
-if [ "$group:$ONNX" = onnx:auto ] && [ -n "$missing" ]; then
+if [ "$optional" = yes ] && [ -n "$missing" ]; then
   mkdir -p "$BUILD"
   if ! [ -f "$stamp" ] || [ -s "$stamp" ]; then : >"$stamp"; fi
   exit 0
@@ -354,6 +373,9 @@ mkdir -p "$BUILD"
   elif [ "$group" = onnx ]; then
     printf 'ONNX_CPPFLAGS := %s\n' "$onnx_cppflags"
     printf 'ONNX_LIBS := %s\n' "$onnx_libs"
+  elif [ "$group" = torch ]; then
+    printf 'TORCH_CPPFLAGS := %s\n' "$torch_cppflags"
+    printf 'TORCH_LIBS := %s\n' "$torch_libs"
   fi
 } >"$stamp.$$"
 mv "$stamp.$$" "$stamp"

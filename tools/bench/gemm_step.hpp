@@ -40,13 +40,18 @@ struct Product {
 /// One call of cblas_sgemm.
 void multiply(const Product& product, const float* a, const float* b, float* c);
 
-/// The products that one step of a row needs: forward, and the gradients of the weights and of the inputs of all
-/// layers but the first.
+/// The same for a batch of one sample: cblas_sgemv where one side is a vector. The gradient of a weight stays with sgemm,
+/// whose inner size is 1 then.
+void multiply_vector(const Product& product, const float* a, const float* b, float* c);
+
+/// The products that one step of a row needs: forward and, in a training, the gradients of the weights and of the
+/// inputs of all layers but the first.
 class GemmStep {
  public:
   explicit GemmStep(const Row& row);
   void run() {
-    for (const Call& call : calls_) multiply(call.product, call.a, call.b, call.c);
+    const auto call_of = by_vector_ ? multiply_vector : multiply;
+    for (const Call& call : calls_) call_of(call.product, call.a, call.b, call.c);
   }
   double flops() const;
   std::vector<Product> products() const;
@@ -57,8 +62,10 @@ class GemmStep {
     const float *a, *b;
     float* c;
   };
+  void add_gradients(const Row& row, const std::vector<float*>& weight, const std::vector<float*>& input);
   float* buffer(std::int64_t rows, std::int64_t columns, double scale);
 
+  bool by_vector_;
   Generator generator_{1};
   std::vector<Tensor> buffers_;
   std::vector<Call> calls_;

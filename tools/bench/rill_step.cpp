@@ -20,6 +20,13 @@ void add_activation(nn::Sequential& model, std::string_view name) {
   }
 }
 
+std::unique_ptr<optim::Optimizer> make_optimizer(const Row& row, nn::Module& model) {
+  if (row.update == Update::sgd) return std::make_unique<optim::SGD>(model, optim::SGDOptions{.lr = 0.01});
+  return std::make_unique<optim::Adam>(model);
+}
+
+}  // namespace
+
 nn::Sequential make_model(const Row& row) {
   Generator generator(seed);
   nn::Sequential model;
@@ -31,13 +38,6 @@ nn::Sequential make_model(const Row& row) {
   return model;
 }
 
-std::unique_ptr<optim::Optimizer> make_optimizer(const Row& row, nn::Module& model) {
-  if (row.update == Update::sgd) return std::make_unique<optim::SGD>(model, optim::SGDOptions{.lr = 0.01});
-  return std::make_unique<optim::Adam>(model);
-}
-
-}  // namespace
-
 Data dense_data(std::int64_t count) {
   constexpr std::int64_t features = 784, classes = 10;
   Generator generator(seed);
@@ -47,10 +47,12 @@ Data dense_data(std::int64_t count) {
   for (std::int64_t& label : y.mutable_data<std::int64_t>()) {
     label = static_cast<std::int64_t>(stream.below(classes));
   }
-  return {"dense", std::make_shared<nn::data::TensorDataset>(x, y, classes)};
+  return {"dense", std::make_shared<nn::data::TensorDataset>(x, y, classes), "dense"};
 }
 
-Data mnist_data(const std::string& directory) { return {"mnist", nn::data::load_mnist(directory, true)}; }
+Data mnist_data(const std::string& directory) {
+  return {"mnist", nn::data::load_mnist(directory, true), directory};
+}
 
 RillStep::RillStep(const Row& row, const Data& data)
     : loader_(data.set, {.batch_size = row.batch, .shuffle = true, .drop_last = true, .seed = seed}),

@@ -16,6 +16,7 @@ namespace rill::bench {
 struct Data {
   std::string name;
   std::shared_ptr<const nn::data::Dataset> set;
+  std::string source;  ///< "dense", or the folder with MNIST
 };
 
 /// `count` samples of independent standard normal numbers with labels at random, "dense".
@@ -23,6 +24,9 @@ Data dense_data(std::int64_t count);
 
 /// The training images of MNIST, mostly zeros, "mnist". Throws Error where they cannot be read.
 Data mnist_data(const std::string& directory);
+
+/// The network of a row, on samples of any shape, as its first parameters make it.
+nn::Sequential make_model(const Row& row);
 
 /// The parts of a step, in their order.
 inline constexpr std::array<std::string_view, 6> phase_names{"gather",   "forward",   "loss",
