@@ -10,6 +10,7 @@ namespace rill::bench {
 namespace {
 
 constexpr double least_change = 0.02;
+constexpr int least_rounds = 3;
 
 const Result* find_same(const std::vector<Result>& results, const Result& wanted) {
   const auto at = std::ranges::find_if(results, [&](const Result& other) {
@@ -21,7 +22,8 @@ const Result* find_same(const std::vector<Result>& results, const Result& wanted
 }  // namespace
 
 bool Change::beyond_noise() const {
-  return (ratio.low > 1 || ratio.high < 1) && std::abs(ratio.median - 1) >= least_change;
+  return rounds >= least_rounds && (ratio.low > 1 || ratio.high < 1) &&
+         std::abs(ratio.median - 1) >= least_change;
 }
 
 std::vector<Change> compare(const std::vector<Round>& rounds) {

@@ -19,7 +19,7 @@ struct Change {
   Ratio ratio;         ///< new speed/old speed over the rounds
   bool rates = false;  ///< the bounds differ, so plain speeds are compared
   int rounds = 0;
-  /// Whether the middle 80 % of the rounds lie on one side of 1, and the median is 2 % or more away from it.
+  /// Whether the middle 80 % of at least 3 rounds lie on one side of 1, and the median is 2 % or more away from it.
   bool beyond_noise() const;
 };
 

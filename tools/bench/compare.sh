@@ -36,7 +36,7 @@ if ! [ -e "$tree/.git" ]; then
 fi
 (
   unset BUILD RILL_BUILD_DIR MAKELEVEL RILL_SUBMAKE
-  ${MAKE:-make} -C "$tree" ${NATIVE:+NATIVE=$NATIVE} BUILD=build build/bin/rill_bench
+  ${MAKE:-make} --no-print-directory -C "$tree" ${NATIVE:+NATIVE=$NATIVE} BUILD=build build/bin/rill_bench
 ) || die "cannot build the benchmark of \"$base\" in $tree"
 
 case " $* " in
