@@ -151,7 +151,7 @@ example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 # What needs no Google Benchmark: the tests know it, too.
-bench_core := $(filter-out %/main.cpp %/op_bench.cpp,$(bench_sources))
+bench_core := $(filter-out %/main.cpp %/op_bench.cpp %/sparse_bench.cpp,$(bench_sources))
 torch_sources := tools/bench/libtorch/main.cpp tools/bench/bound_side.cpp tools/bench/gemm_step.cpp \
   tools/bench/rill_step.cpp tools/bench/rows.cpp
 test_sources := $(sort $(wildcard tests/*.cpp))

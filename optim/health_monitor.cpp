@@ -47,14 +47,19 @@ void HealthMonitor::on_epoch_end(Run& run) {
   run.logs.set("never_on", report.never_on_share());
   run.logs.set("dead", report.dead_share());
   run.logs.set("non_finite", static_cast<double>(report.non_finite()) / static_cast<double>(report.units()));
+  write_csv();
+}
+
+void HealthMonitor::write_csv() const {
   if (options_.csv.empty()) return;
   const std::vector<nn::HealthReport>& all = monitor_->history();
   const auto fresh = std::ranges::find_if(all, [&](const auto& each) { return each.step > earlier_step_; });
   nn::write_health_csv({fresh, all.end()}, options_.csv, earlier_);
 }
 
-// The model may be gone when the history is read.
+// A run that was interrupted ends within an epoch. The model may be gone when the history is read.
 void HealthMonitor::on_train_end(Run&) {
+  write_csv();
   history_ = monitor_->history();
   monitor_.reset();
 }

@@ -37,6 +37,7 @@ class HealthMonitor final : public Callback {
   const std::vector<nn::HealthReport>& history() const { return monitor_ ? monitor_->history() : history_; }
 
  private:
+  void write_csv() const;
   void read_earlier(std::int64_t last_step);
 
   std::shared_ptr<const nn::data::Dataset> probe_;

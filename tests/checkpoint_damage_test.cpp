@@ -93,7 +93,7 @@ TEST_CASE("checkpoint: a training text that is deep, or has a key twice, is refu
     return zeros;
   }() + ": nesting is deeper than 100, expected no more than that");
   CHECK(refusal("\"shuffle\"", "\"seed\":1,\"shuffle\"")
-            .ends_with(": key \"shuffle\" stands twice, expected once"));
+            .ends_with(": key \"seed\" stands twice, expected once"));
 }
 
 TEST_CASE("checkpoint: a training text that lies is refused with its place") {

@@ -382,7 +382,7 @@ TEST_CASE("load_csv: rows and columns that do not fit are refused") {
   refuse("", ": there are no records, expected at least 1", {.target = "c"});
   refuse("a,c\n1,2\n2,0.5\n",
          ": all 2 classes are numbers, and \"0.5\" is not an integer, expected class names; for a regression "
-         "set regression",
+         "set regression (rill new: --regression)",
          {.target = "c"});
 }
 

@@ -1,32 +1,14 @@
 #include <algorithm>
 
+#include <rill/core/kernels/scratch.hpp>
 #include <rill/core/kernels/sgemm.hpp>
 #include <rill/core/kernels/sgemm_line.hpp>
 #include <rill/core/kernels/sgemm_pack.hpp>
 #include <rill/core/kernels/sgemm_tile.hpp>
-#include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
 
 namespace rill::kernels {
 namespace {
-
-// Floats of the pool, for as long as it lives.
-class PackedFloats {
- public:
-  explicit PackedFloats(long count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(float)),
-        floats_(count > 0 ? static_cast<float*>(memory::allocate(bytes_)) : nullptr) {}
-  ~PackedFloats() {
-    if (floats_) memory::release(floats_, bytes_);
-  }
-  PackedFloats(const PackedFloats&) = delete;
-  PackedFloats& operator=(const PackedFloats&) = delete;
-  float* data() const { return floats_; }
-
- private:
-  std::size_t bytes_;
-  float* floats_;
-};
 
 long round_up(long value, long multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -169,13 +151,18 @@ void compute(const Blocked& b, const Part& at, float* scratch) {
   sgemm_block(block, b.isa);
 }
 
-void compute_strip(const Blocked& b, long i, long rows, long j, long columns) {
-  const long most = std::min(round_up(columns, b.width), 256L);
-  const long own = b.swapped ? 0 : b.pack_v ? most : columns % b.width ? b.width : 0;
-  const PackedFloats scratch(own * b.k_block);
+constexpr long most_columns = 256;  // of a strip that are packed at a time
+
+// How many numbers compute_strip() packs at a time.
+long packed_at_once(const Blocked& b) {
+  if (b.swapped) return 0;
+  return b.k_block * (b.pack_v ? std::min(round_up(b.column_strip, b.width), most_columns) : b.width);
+}
+
+void compute_strip(const Blocked& b, long i, long rows, long j, long columns, float* scratch) {
   for_pieces(b.k, b.k_block, [&](long p, long k) {
-    for_pieces(columns, most, [&](long first, long count) {
-      compute(b, {i, rows, j + first, count, p, k}, scratch.data());
+    for_pieces(columns, most_columns, [&](long first, long count) {
+      compute(b, {i, rows, j + first, count, p, k}, scratch);
     });
   });
 }
@@ -195,15 +182,19 @@ void pack_shared(const Blocked& b, float* s, float* v) {
 
 void multiply_blocked(Blocked b) {
   plan(b);
-  const PackedFloats s(b.pack_s ? b.rows * b.k : 0), v(b.swapped ? round_up(b.columns, b.width) * b.k : 0);
-  if (s.data() || v.data()) pack_shared(b, s.data(), v.data());
-  b.packed_s = s.data();
-  b.packed_v = v.data();
+  const Scratch<float> s(b.pack_s ? b.rows * b.k : 0), v(b.swapped ? round_up(b.columns, b.width) * b.k : 0);
+  if (s.get() || v.get()) pack_shared(b, s.get(), v.get());
+  b.packed_s = s.get();
+  b.packed_v = v.get();
   const long down = (b.rows + b.row_strip - 1) / b.row_strip,
              across = (b.columns + b.column_strip - 1) / b.column_strip;
+  const Workplaces workplaces(down * across, packed_at_once(b));
   parallel_tasks(down * across, [&](std::int64_t task) {
     const long i = task / across * b.row_strip, j = task % across * b.column_strip;
-    compute_strip(b, i, std::min(b.row_strip, b.rows - i), j, std::min(b.column_strip, b.columns - j));
+    workplaces.with_one([&](float* scratch) {
+      compute_strip(b, i, std::min(b.row_strip, b.rows - i), j, std::min(b.column_strip, b.columns - j),
+                    scratch);
+    });
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include <rill/core/blas.hpp>
 #include <rill/core/kernels/density.hpp>
+#include <rill/core/kernels/scratch.hpp>
 #include <rill/core/kernels/sparse_product.hpp>
 #include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
@@ -98,46 +99,6 @@ struct Plan {
   }
 };
 
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(long count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)),
-        data_(static_cast<T*>(memory::allocate(bytes_))) {}
-  ~Scratch() { memory::release(data_, bytes_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* get() const { return data_; }
-
- private:
-  std::size_t bytes_;
-  T* data_;
-};
-
-// What a task works in, one for each thread: taken before the threads start, since a thread that comes late to its
-// first task would go to the system's allocator for it.
-class Workplaces {
- public:
-  Workplaces(long count, long floats)
-      : count_(count), floats_(floats), taken_(count), memory_(count * floats) {
-    for (long i = 0; i < count; ++i) ::new (taken_.get() + i) std::atomic_flag;
-  }
-
-  template <class Work>
-  auto with_one(const Work& work) const {
-    long i = 0;
-    while (taken_.get()[i].test_and_set(std::memory_order_acquire)) i = (i + 1) % count_;
-    const auto result = work(memory_.get() + i * floats_);
-    taken_.get()[i].clear(std::memory_order_release);
-    return result;
-  }
-
- private:
-  long count_, floats_;
-  Scratch<std::atomic_flag> taken_;
-  Scratch<float> memory_;
-};
-
 // The product for the rows [begin, begin + rows) of a job.
 class Product {
  public:
@@ -165,13 +126,13 @@ class Product {
   /// After compress(): writes the rows of the result, and says whether the dense operand is finite.
   bool multiply() const {
     const long tasks = plan_.chunks * plan_.blocks;
-    const Workplaces workplaces(std::min<long>(tasks, num_threads()),
-                                (plan_.tile + plan_.sums) * plan_.block);
+    const Workplaces workplaces(tasks, (plan_.tile + plan_.sums) * plan_.block);
     std::atomic<bool> finite = true;
     for_each(tasks, found_ * job_.width + job_.width * job_.depth, [&](long task) {
-      const bool right = workplaces.with_one(
-          [&](float* memory) { return multiply(task % plan_.chunks, task / plan_.chunks, memory); });
-      if (!right) finite.store(false, std::memory_order_relaxed);
+      workplaces.with_one([&](float* memory) {
+        if (!multiply(task % plan_.chunks, task / plan_.chunks, memory))
+          finite.store(false, std::memory_order_relaxed);
+      });
     });
     return finite;
   }

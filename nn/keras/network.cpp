@@ -142,7 +142,8 @@ void Layer::add_slot(const std::string& weight, const std::string& target, Sizes
   slot.path.push_back(name);
   slot.path.push_back(weight);
   import.slots.push_back(std::move(slot));
-  if (!trainable) freeze(target);
+  // Running statistics are no parameters.
+  if (!trainable && !target.starts_with("running_")) freeze(target);
 }
 
 void Layer::freeze(const std::string& target) { import.frozen.push_back(target_of(target)); }
