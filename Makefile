@@ -247,11 +247,16 @@ $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FL
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
-# Kernels, and what works on whole data sets, is compiled for speed; the rest, two thirds of the code, for size.
+# Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes loops
+# longer than vectors do; the rest, half of the code, for size.
 fast := core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
   $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
   $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp)
-$(call objects,$(filter-out $(fast),$(library_sources))): private OWN_FLAGS := -DFMT_HEADER_ONLY $(if $(filter release,$(MODE)),-Os)
+medium := core/ops/% core/io/%
+vectors := -O2 -ftree-vectorize $(if $(filter gcc,$(COMPILER)),-fvect-cost-model=dynamic)
+in_release = -DFMT_HEADER_ONLY $(if $(filter release,$(MODE)),$(1))
+$(call objects,$(filter $(medium),$(library_sources))): private OWN_FLAGS := $(call in_release,$(vectors))
+$(call objects,$(filter-out $(fast),$(library_sources))): private OWN_FLAGS := $(call in_release,-Os)
 ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)

@@ -10,6 +10,9 @@
 //     static std::vector<Square> samples() { return {{}}; }
 //   };
 //
+// forward() is never inlined: else a program's own instances of these loops, as its flags compile them, would replace those
+// of the library that it links.
+//
 // The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
 // exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
 // second-order gradient is zero. Optional: `void check(DType) const` throws Error for attributes that are bad for x;
@@ -96,7 +99,7 @@ struct Curvature {
 
   Meta infer(const Tensor& g, const Tensor&, const Tensor&) const { return {g.shape(), g.dtype()}; }
 
-  void forward(const Tensor& g, const Tensor& v, const Tensor& s, Tensor& dx) const {
+  [[gnu::noinline]] void forward(const Tensor& g, const Tensor& v, const Tensor& s, Tensor& dx) const {
     dispatch_floating(g.dtype(), name, [&]<class T>(T) {
       const T *in_g = g.data<T>().data(), *in_v = v.data<T>().data(), *in_s = s.data<T>().data();
       T* out = dx.mutable_data<T>().data();
@@ -124,7 +127,7 @@ struct Slope {
 
   Meta infer(const Tensor& g, const Tensor&) const { return {g.shape(), g.dtype()}; }
 
-  void forward(const Tensor& g, const Tensor& s, Tensor& dx) const {
+  [[gnu::noinline]] void forward(const Tensor& g, const Tensor& s, Tensor& dx) const {
     dispatch_floating(g.dtype(), name, [&]<class T>(T) {
       const T *in_g = g.data<T>().data(), *in_s = s.data<T>().data();
       T* out = dx.mutable_data<T>().data();
@@ -173,7 +176,7 @@ struct Elementwise {
     return {x.shape(), x.dtype()};
   }
 
-  void forward(const Tensor& x, Tensor& y) const {
+  [[gnu::noinline]] void forward(const Tensor& x, Tensor& y) const {
     dispatch_floating(x.dtype(), name, [&]<class T>(T) {
       const T* in = x.data<T>().data();
       T* out = y.mutable_data<T>().data();
