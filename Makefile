@@ -270,7 +270,7 @@ ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
 endif
 
-# What nearly every test, and every file of the command, includes is read once, which halves their compile time; by GCC
+# What nearly every test and example, and every file of the command, includes is read once, which halves their compile time; by GCC
 # alone. In a clean build PCH=0 does without, and shows where a file lacks an include.
 PCH ?= $(if $(filter gcc,$(COMPILER)),1,0)
 ifeq ($(PCH),1)
@@ -280,6 +280,9 @@ objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources)))
 prefix-tools/rill := CLI/CLI.hpp nlohmann/json.hpp fmt/format.h rill/rill.hpp
 flags-tools/rill := $(rill_flags)
 objects-tools/rill := $(call objects,$(rill_sources))
+prefix-examples := CLI/CLI.hpp fmt/format.h rill/rill.hpp
+flags-examples := $(FAST_BUILD)
+objects-examples := $(call objects,$(example_sources))
 
 define prefix_rules
 $$(objects-$(1)): private PREFIX_FLAGS := -include $(BUILD)/obj/$(1)/prefix.hpp -Winvalid-pch
@@ -295,7 +298,7 @@ $(BUILD)/obj/$(1)/prefix.hpp.gch: $(BUILD)/obj/$(1)/prefix.hpp
 
 -include $(BUILD)/obj/$(1)/prefix.hpp.d
 endef
-$(foreach part,tests $(if $(rill_sources),tools/rill),$(eval $(call prefix_rules,$(part))))
+$(foreach part,tests examples $(if $(rill_sources),tools/rill),$(eval $(call prefix_rules,$(part))))
 endif
 
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags

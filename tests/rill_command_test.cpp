@@ -182,6 +182,7 @@ TEST_CASE("rill: info names version, compiler, BLAS and threads") {
   const nlohmann::json json = rill_json({"info", "--threads", "1"});
   CHECK(json["version"] == version());
   CHECK(json["threads"] == 1);
+  CHECK(json["kernels"] == isa_name(isa()));
   CHECK(json["blas"].get<std::string>().find("OpenBLAS") != std::string::npos);
   CHECK_FALSE(json["compiler"].get<std::string>().empty());
   CHECK(json["onnx"].is_boolean());

@@ -97,7 +97,7 @@ struct Sizes {
   std::int64_t batch, out, in;
 };
 constexpr Sizes sizes[] = {{32, 128, 300}, {33, 129, 401}, {128, 65, 300}, {257, 72, 127}, {520, 80, 129},
-                           {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {8, 513, 783},  {100, 63, 112}};
+                           {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {16, 513, 783}, {100, 63, 112}};
 
 TEST_CASE("sparse product: a forward product is that of a naive loop, whatever the sizes and the density") {
   for (const Sizes& size : sizes) {
@@ -113,6 +113,16 @@ TEST_CASE("sparse product: a forward product is that of a naive loop, whatever t
         CHECK(product.worst_error() <= 1);
       }
     }
+  }
+}
+
+TEST_CASE(
+    "sparse product: less than 16 rows are left to the dense product, as the other operand is brought into "
+    "tiles for them") {
+  for (const Isa use : every_isa()) {
+    CHECK_FALSE(Case(forward(1, 512, 784), 0.1, 1).run(use));
+    CHECK_FALSE(Case(forward(15, 512, 784), 0.1, 1).run(use));
+    CHECK(Case(forward(16, 512, 784), 0.1, 1).run(use));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <rill/core/blas.hpp>
+#include <rill/core/isa.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/core/version.hpp>
 #include <rill/tools/rill/commands.hpp>
@@ -60,11 +61,11 @@ constexpr bool has_onnx() {
 }
 
 ordered_json facts() {
-  return {{"version", version()},      {"compiler", compiler()},
-          {"flags", RILL_BUILD_FLAGS}, {"blas", blas::description()},
-          {"threads", num_threads()},  {"cores", std::thread::hardware_concurrency()},
-          {"cpu", processor()},        {"cpu_features", features()},
-          {"onnx", has_onnx()}};
+  return {{"version", version()},       {"compiler", compiler()},
+          {"flags", RILL_BUILD_FLAGS},  {"blas", blas::description()},
+          {"threads", num_threads()},   {"cores", std::thread::hardware_concurrency()},
+          {"cpu", processor()},         {"cpu_features", features()},
+          {"kernels", isa_name(isa())}, {"onnx", has_onnx()}};
 }
 
 int inform(bool json) {
@@ -79,11 +80,11 @@ int inform(bool json) {
   const auto text = [&](const char* key) { return all[key].get<std::string>(); };
   out(fmt::format("rill {}\ncompiler      {}\n", text("version"), text("compiler")));
   if (!text("flags").empty()) out(fmt::format("flags         {}\n", text("flags")));
-  out(
-      fmt::format("BLAS          {}\nthreads       {} of {} cores\nCPU           {}\nCPU features  {}\nONNX "
-                  "export   {}\n",
-                  text("blas"), all["threads"].get<int>(), all["cores"].get<unsigned>(), text("cpu"), words,
-                  has_onnx() ? "yes" : "no"));
+  out(fmt::format(
+      "BLAS          {}\nthreads       {} of {} cores\nCPU           {}\nCPU features  {}\nkernels       "
+      "{}\nONNX export   {}\n",
+      text("blas"), all["threads"].get<int>(), all["cores"].get<unsigned>(), text("cpu"), words,
+      text("kernels"), has_onnx() ? "yes" : "no"));
   return done;
 }
 
