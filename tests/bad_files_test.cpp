@@ -163,9 +163,9 @@ TEST_CASE("bad files: each is refused with its message") {
 TEST_CASE("bad files: each message is one line, short, and begins with the file or with what was asked for") {
   const test::Json expected = messages();
   for (const auto& [kind, table] : expected.items()) {
-    for (const auto& [name, entry] : table.items()) {
-      CAPTURE(name);
-      const std::string message = entry;
+    for (const auto& item : table.items()) {
+      CAPTURE(item.key());
+      const std::string message = item.value();
       CHECK(message.size() < 600);
       CHECK(std::ranges::none_of(message, [](char c) {
         const auto byte = static_cast<unsigned char>(c);
@@ -279,7 +279,8 @@ TEST_CASE("bad files: a header of 640 or 1152 bytes, which begins as a pickle do
 
 TEST_CASE("bad files: a folder in the place of a file is refused") {
   const test::TempDir dir;
-  for (const auto& [kind, read] : readers()) {
+  for (const auto& reader : readers()) {
+    const std::string& kind = reader.first;
     if (kind == "mnist" || kind == "tfjs" || kind == "npy_pair") continue;
     CAPTURE(kind);
     CHECK(message_at(kind, dir.path()) == "FILE: is a directory, expected a file");

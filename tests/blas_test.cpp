@@ -277,7 +277,7 @@ TEST_CASE("blas: products on several threads at once get the bits that they get 
 struct HostSettings {
   int openmp = omp_get_max_threads();
   int openblas = openblas_get_num_threads();
-  friend bool operator==(const HostSettings&, const HostSettings&) = default;
+  bool operator==(const HostSettings&) const = default;
 };
 
 // One product of one strip, one of several, and one that fails.

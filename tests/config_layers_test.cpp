@@ -169,9 +169,9 @@ TEST_CASE("config: parameters that are not trained stay so") {
                              {.where = "m.json", .max_parameters = 100});
   };
   nn::Sequential again = build(text);
-  for (const auto& [name, value] : again.named_parameters()) {
-    CAPTURE(name);
-    CHECK(value.requires_grad() == (name[0] == '1'));
+  for (const auto& each : again.named_parameters()) {
+    CAPTURE(each.name);
+    CHECK(each.value.requires_grad() == (each.name[0] == '1'));
   }
   std::string wrong = text;
   wrong.replace(wrong.find("0.bias"), 6, "0.bais");

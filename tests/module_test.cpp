@@ -156,7 +156,7 @@ TEST_CASE("module: a frozen layer gets no gradient and stays as it is, the other
   CHECK(same_values(now[0].value, then[0].value));
   CHECK(!same_values(now[2].value, then[2].value));
   model.requires_grad_();
-  for (const auto& [name, value] : model.named_parameters()) CHECK_MESSAGE(value.requires_grad(), name);
+  for (const auto& each : model.named_parameters()) CHECK_MESSAGE(each.value.requires_grad(), each.name);
 }
 
 TEST_CASE("module: a copy shares its parameters, a clone has its own with the same values") {
@@ -207,7 +207,8 @@ TEST_CASE("module: to() converts parameters, keeps ties and frozen ones, and lea
   const Tensor x = ones({2, 3}), before = model(x);
   model.to(DType::f64);
   CHECK(names_of(model.named_parameters()).size() == 4);
-  for (const auto& [name, value] : model.named_parameters()) CHECK_MESSAGE(value.dtype() == DType::f64, name);
+  for (const auto& each : model.named_parameters())
+    CHECK_MESSAGE(each.value.dtype() == DType::f64, each.name);
   CHECK(!model.named_parameters()[0].value.requires_grad());
   CHECK(model.named_parameters()[2].value.requires_grad());
   CHECK(model.named_buffers()[0].value.dtype() == DType::i64);

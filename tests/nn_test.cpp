@@ -90,9 +90,9 @@ TEST_CASE("nn: a user's module is trained and named like rill's own") {
   CHECK(names_of(model) ==
         std::vector<std::string>{"0.weight", "0.bias", "1.dense.weight", "1.dense.bias", "1.scale"});
   model(tensor({{1, 2}})).sum().backward();
-  for (const auto& [name, value] : model.named_parameters()) CHECK_MESSAGE(value.grad().defined(), name);
+  for (const auto& each : model.named_parameters()) CHECK_MESSAGE(each.value.grad().defined(), each.name);
   model.zero_grad();
-  for (const auto& [name, value] : model.named_parameters()) CHECK_MESSAGE(!value.grad().defined(), name);
+  for (const auto& each : model.named_parameters()) CHECK_MESSAGE(!each.value.grad().defined(), each.name);
 }
 
 TEST_CASE_TEMPLATE_DEFINE("nn: every layer keeps dtype and batch, and its type name is in the list", Layer,

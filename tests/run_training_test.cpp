@@ -410,9 +410,10 @@ TEST_CASE("run: examples/mnist_mlp.json gives the weights of the C++ example, bi
   const auto expected = io::load_safetensors(folder.file("model.safetensors"));
   const auto state = result.model.named_state();
   REQUIRE(state.size() == expected.tensors.size());
-  for (const auto& [name, value] : state) {
-    const auto found = std::ranges::find(expected.tensors, name, [](const auto& each) { return each.first; });
-    REQUIRE_MESSAGE(found != expected.tensors.end(), name);
-    CHECK_MESSAGE(same_bits(value, found->second), name);
+  for (const auto& each : state) {
+    const auto found =
+        std::ranges::find(expected.tensors, each.name, [](const auto& other) { return other.first; });
+    REQUIRE_MESSAGE(found != expected.tensors.end(), each.name);
+    CHECK_MESSAGE(same_bits(each.value, found->second), each.name);
   }
 }
