@@ -45,4 +45,15 @@ inline Digits find_digits(const std::optional<std::string>& data, const Drawn& d
 /// MNIST's usual mean and standard deviation.
 constexpr rill::nn::data::ImageOptions standardised{.mean = 0.1307, .std = 0.3081};
 
+/// The share of the images that the model reads.
+inline double accuracy(rill::nn::Module& model,
+                       const std::shared_ptr<const rill::nn::data::Dataset>& dataset) {
+  using namespace rill;
+  const NoGrad no_grad;
+  std::int64_t correct = 0;
+  const nn::data::Loader loader(dataset, {.batch_size = 500});
+  for (const nn::data::Batch& batch : loader.epoch(0)) correct += nn::count_correct(model(batch.x), batch.y);
+  return static_cast<double>(correct) / static_cast<double>(dataset->size());
+}
+
 }  // namespace example

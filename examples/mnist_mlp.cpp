@@ -49,14 +49,6 @@ nn::Sequential make_model(const Settings& settings) {
                         nn::Dense(128, 10, generator, {.init = nn::init::kaiming_normal(1.0)})};
 }
 
-double accuracy(nn::Module& model, std::shared_ptr<const nn::data::Dataset> dataset) {
-  const NoGrad no_grad;
-  std::int64_t correct = 0;
-  const nn::data::Loader loader(dataset, {.batch_size = 500});
-  for (const nn::data::Batch& batch : loader.epoch(0)) correct += nn::count_correct(model(batch.x), batch.y);
-  return static_cast<double>(correct) / static_cast<double>(dataset->size());
-}
-
 // What the run writes down: a row every ten steps, and one with the test accuracy after every epoch.
 class Log {
  public:
@@ -111,7 +103,7 @@ void train(nn::Sequential& model, const example::Digits& digits, const Settings&
       progress.update(++step, label, smooth);
       if (step % 10 == 0) log.row(epoch, step, lr, smooth);
     }
-    const double share = accuracy(model, digits.test);
+    const double share = example::accuracy(model, digits.test);
     log.row(epoch, step, optimizer.lr(), smooth, fmt::format("{:.4f}", share));
     progress.line(fmt::format("{}  loss {:.4f}  test accuracy {:.2f} %", label, smooth, 100 * share));
   }
@@ -133,7 +125,7 @@ void run(const Settings& settings) {
   nn::save_weights(model, file);
   fmt::print("time: {:.1f} s\n", seconds);
   fmt::print("model saved to {}\n", file);
-  fmt::print("test accuracy: {:.2f} %\n", 100 * accuracy(model, digits.test));
+  fmt::print("test accuracy: {:.2f} %\n", 100 * example::accuracy(model, digits.test));
 }
 
 }  // namespace

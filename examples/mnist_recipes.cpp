@@ -82,14 +82,6 @@ nn::data::Loader make_loader(const Recipe& recipe, const std::shared_ptr<nn::dat
   return nn::data::Loader(train, options);
 }
 
-double accuracy(nn::Module& model, const std::shared_ptr<nn::data::ImageDataset>& set) {
-  const NoGrad no_grad;
-  std::int64_t correct = 0;
-  const nn::data::Loader loader(set, {.batch_size = 500});
-  for (const nn::data::Batch& batch : loader.epoch(0)) correct += nn::count_correct(model(batch.x), batch.y);
-  return static_cast<double>(correct) / static_cast<double>(set->size());
-}
-
 class Training {
  public:
   Training(const Recipe& recipe, const example::Digits& digits, std::uint64_t seed, bool quick)
@@ -115,7 +107,7 @@ class Training {
       const double begin = cpu_seconds();
       epoch(e);
       result_.cpu += cpu_seconds() - begin;
-      result_.accuracy = accuracy(model_, digits_.test);
+      result_.accuracy = example::accuracy(model_, digits_.test);
       for (std::size_t i = 0; i < marks.size(); ++i) {
         if (result_.accuracy >= marks[i] && !result_.reached[i]) result_.reached[i] = result_.cpu;
       }

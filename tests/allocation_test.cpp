@@ -29,13 +29,8 @@
 #include <rill/optim/callbacks.hpp>
 #include <rill/optim/sgd.hpp>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RILL_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define RILL_TEST_SANITIZED 1
-#endif
-#endif
+#include "sanitized.hpp"
+
 #if defined(__GLIBC__) && !defined(RILL_TEST_SANITIZED)
 #define RILL_TEST_COUNTS_MALLOC 1
 #endif

@@ -19,16 +19,10 @@
 #include <rill/rill.hpp>
 
 #include "golden.hpp"
+#include "sanitized.hpp"
 #include "temp_dir.hpp"
 #include "values.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RILL_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define RILL_TEST_SANITIZED 1
-#endif
-#endif
 #if defined(__GLIBC__) && !defined(RILL_TEST_SANITIZED)
 #define RILL_TEST_COUNTS_NEW 1
 #endif

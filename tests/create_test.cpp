@@ -16,6 +16,8 @@
 #include <rill/core/ops/reshape.hpp>
 #include <rill/core/ops/slice.hpp>
 
+#include "sanitized.hpp"
+
 namespace {
 
 using namespace rill;
@@ -214,13 +216,6 @@ TEST_CASE("create: a view keeps the vector's memory alive") {
 }
 
 // Sanitizers have allocators of their own, which glibc knows nothing of.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RILL_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RILL_TEST_SANITIZED 1
-#endif
-#endif
 #if defined(__GLIBC__) && !defined(RILL_TEST_SANITIZED)
 // What glibc took from the system with mmap, as it does for large pieces.
 std::size_t mapped() { return mallinfo2().hblkhd; }

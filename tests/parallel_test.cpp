@@ -25,17 +25,10 @@
 
 #include <rill/core/parallel.hpp>
 
+#include "sanitized.hpp"
 #include "skip.hpp"
 #include "subprocess.hpp"
 #include "thread_count.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RILL_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RILL_TEST_SANITIZED 1
-#endif
-#endif
 
 namespace {
 

@@ -99,21 +99,29 @@ struct Sizes {
 constexpr Sizes sizes[] = {{32, 128, 300}, {33, 129, 401}, {128, 65, 300}, {257, 72, 127}, {520, 80, 129},
                            {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {16, 513, 783}, {100, 63, 112}};
 
-TEST_CASE("sparse product: a forward product is that of a naive loop, whatever the sizes and the density") {
+// Compares made(size, density) with its oracle, for all sizes and instruction sets.
+template <class Make>
+void check_sizes(std::initializer_list<double> densities, const Make& made) {
   for (const Sizes& size : sizes) {
-    for (const double density : {0.0, 0.001, 0.25}) {
+    for (const double density : densities) {
       for (const Isa use : every_isa()) {
         CAPTURE(size.batch);
         CAPTURE(size.out);
         CAPTURE(size.in);
         CAPTURE(density);
         CAPTURE(isa_name(use));
-        Case product(forward(size.batch, size.out, size.in), density, 1);
+        Case product = made(size, density);
         REQUIRE(product.run(use));
         CHECK(product.worst_error() <= 1);
       }
     }
   }
+}
+
+TEST_CASE("sparse product: a forward product is that of a naive loop, whatever the sizes and the density") {
+  check_sizes({0.0, 0.001, 0.25}, [](const Sizes& size, double density) {
+    return Case(forward(size.batch, size.out, size.in), density, 1);
+  });
 }
 
 TEST_CASE(
@@ -127,20 +135,9 @@ TEST_CASE(
 }
 
 TEST_CASE("sparse product: a weight's gradient is that of a naive loop, whatever the sizes and the density") {
-  for (const Sizes& size : sizes) {
-    for (const double density : {0.0, 0.001, 0.15}) {
-      for (const Isa use : every_isa()) {
-        CAPTURE(size.batch);
-        CAPTURE(size.out);
-        CAPTURE(size.in);
-        CAPTURE(density);
-        CAPTURE(isa_name(use));
-        Case product(to_weight(size.batch, size.out, size.in), 1, density);
-        REQUIRE(product.run(use));
-        CHECK(product.worst_error() <= 1);
-      }
-    }
-  }
+  check_sizes({0.0, 0.001, 0.15}, [](const Sizes& size, double density) {
+    return Case(to_weight(size.batch, size.out, size.in), 1, density);
+  });
 }
 
 TEST_CASE("sparse product: either operand may hold the zeros, transposed or not") {
