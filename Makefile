@@ -248,7 +248,7 @@ $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
 # Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes loops
-# longer than vectors do; the rest, half of the code, for size.
+# longer than vectors do; the rest for size.
 fast := core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
   $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
   $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp)
