@@ -155,6 +155,7 @@ bench_core := $(filter-out %/main.cpp %/op_bench.cpp %/sparse_bench.cpp,$(bench_
 torch_sources := tools/bench/libtorch/main.cpp tools/bench/bound_side.cpp tools/bench/gemm_step.cpp \
   tools/bench/rill_step.cpp tools/bench/rows.cpp
 test_sources := $(sort $(wildcard tests/*.cpp))
+trust_sources := $(sort $(wildcard tests/trust/*.cpp))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
   test_sources := $(filter-out tests/install_%,$(test_sources))
@@ -175,7 +176,7 @@ ifneq ($(MODE),release)
 endif
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
-  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(test_sources))
+  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -192,6 +193,7 @@ rill_share := $(addprefix $(share)/,man/man1/rill.1 bash-completion/completions/
   fish/vendor_completions.d/rill.fish rill/run.schema.json rill/model.schema.json)
 programs := $(examples) $(BUILD)/bin/rill $(rill_share)
 tests := $(BUILD)/tests/rill_tests
+trust := $(BUILD)/bin/rill_trust
 bench := $(BUILD)/bin/rill_bench
 bench_libtorch := $(BUILD)/bin/rill_bench_libtorch
 recipes := $(BUILD)/examples/mnist_recipes
@@ -200,7 +202,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -245,6 +247,8 @@ $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
+# These work through millions of cases in loops of their own.
+$(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
 # Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes loops
@@ -343,12 +347,13 @@ $(BUILD)/bin/rill: private LIBS := $(ONNX_LIBS) $(LIBS)
 $(BUILD)/bin/rill $(tests): $(onnx_library)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
 $(bench): $(call objects,$(bench_sources))
+$(trust): $(call objects,$(trust_sources))
 $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
 $(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)))
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
-$(BUILD)/bin/rill $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
+$(BUILD)/bin/rill $(trust) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
@@ -441,6 +446,10 @@ tsan:
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))
 say_step = printf '== %s\n'
+
+##   trust        figures beside their bounds: numerics, determinism, faults; make trust ARGS="--only determinism"
+trust: $(trust) $(BUILD)/bin/rill
+	$(Q)$(trust) --rill $(BUILD)/bin/rill $(ARGS)
 
 ##   trust-onnx   every layer and some networks, written as ONNX files and run by onnxruntime (Node.js, npm)
 trust-onnx:
