@@ -168,12 +168,31 @@ else ifeq ($(MODE),tsan)
 endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-library_objects := $(call objects,$(library_sources))
-ifneq ($(MODE),release)
-  # One file for each folder, that includes the others: headers and templates are compiled once.
-  folders := $(sort $(dir $(library_sources)))
-  library_objects := $(patsubst %,$(BUILD)/obj/%unity.o,$(folders))
-endif
+# Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes
+# loops longer than vectors do; the rest for size.
+in_release = $(if $(filter release,$(MODE)),$(1))
+vector_sources := $(call in_release,$(filter core/ops/% core/io/%,$(library_sources)))
+fast_sources := $(call in_release,$(filter-out $(vector_sources),$(filter core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
+  $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
+  $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp),$(library_sources))))
+small_sources := $(filter-out $(fast_sources) $(vector_sources),$(library_sources))
+in_folder = $(foreach source,$(2),$(if $(filter $(1),$(dir $(source))),$(source)))
+
+# The library's files are compiled several at once, by a file that includes them: headers and templates are read once.
+# UNITY=0 compiles each alone: quicker after a small change, and shows where a file lacks an include.
+UNITY ?= 1
+unity_size := $(if $(filter 0,$(UNITY)),1,$(if $(filter release,$(MODE)),8,99))
+library_objects :=
+# One object for the first of the sources $(2) of one folder, named after the first of them, and so on with the rest.
+define unity
+library_objects += $(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).o
+$(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).o: private OWN_FLAGS = $$($(3)_flags)
+$(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).cpp: private PARTS := $(wordlist 1,$(unity_size),$(2))
+$(if $(word $(unity_size),$(2)),$(call unity_rest,$(1),$(wordlist 2,99,$(wordlist $(unity_size),99,$(2))),$(3)))
+endef
+unity_rest = $(if $(2),$(call unity,$(1),$(2),$(3)))
+$(foreach kind,fast vector small,$(foreach folder,$(sort $(dir $($(kind)_sources))),\
+  $(eval $(call unity,$(folder),$(call in_folder,$(folder),$($(kind)_sources)),$(kind)))))
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
   $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(test_sources))
@@ -242,25 +261,18 @@ $(BUILD)/sources: FORCE
 
 # Tests and examples take longer to compile than to run: what is fast in them lies in the library.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
-test_flags := $(FAST_BUILD) -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+test_flags := -O0 -g0 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
-# What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
-$(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FLAGS := -DFMT_HEADER_ONLY
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 # These work through millions of cases in loops of their own.
 $(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
-# Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes loops
-# longer than vectors do; the rest for size.
-fast := core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
-  $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
-  $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp)
-medium := core/ops/% core/io/%
-vectors := -O2 -ftree-vectorize $(if $(filter gcc,$(COMPILER)),-fvect-cost-model=dynamic)
-in_release = -DFMT_HEADER_ONLY $(if $(filter release,$(MODE)),$(1))
-$(call objects,$(filter $(medium),$(library_sources))): private OWN_FLAGS := $(call in_release,$(vectors))
-$(call objects,$(filter-out $(fast),$(library_sources))): private OWN_FLAGS := $(call in_release,-Os)
+# What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
+fast_flags := -DFMT_HEADER_ONLY
+vector_flags := -DFMT_HEADER_ONLY -O2 -ftree-vectorize $(if $(filter gcc,$(COMPILER)),-fvect-cost-model=dynamic)
+small_flags := -DFMT_HEADER_ONLY $(call in_release,-Os)
+$(onnx_objects): private OWN_FLAGS := $(small_flags)
 ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
@@ -274,9 +286,9 @@ ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
 endif
 
-# What nearly every test and example, and every file of the command, includes is read once, which halves their compile time; by GCC
-# alone. In a clean build PCH=0 does without, and shows where a file lacks an include.
-PCH ?= $(if $(filter gcc,$(COMPILER)),1,0)
+# What nearly every test and example, and every file of the command, includes is read once, which halves their compile
+# time. In a clean build PCH=0 does without, and shows where a file lacks an include.
+PCH ?= 1
 ifeq ($(PCH),1)
 prefix-tests := doctest/doctest.h rill/rill.hpp
 flags-tests := $(test_flags)
@@ -310,12 +322,12 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(OWN_FLAGS) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/%/unity.cpp: $(BUILD)/sources
+$(library_objects:.o=.cpp): $(BUILD)/sources
 	@mkdir -p $(@D)
-	@printf '#include <rill/%s>\n' $(sort $(wildcard $*/*.cpp)) > $@
+	@printf '#include <rill/%s>\n' $(PARTS) > $@
 
-$(BUILD)/obj/%/unity.o: $(BUILD)/obj/%/unity.cpp $(BUILD)/flags
-	$(call say,CXX,'$*/*.cpp')
+$(library_objects): %.o: %.cpp $(BUILD)/flags
+	$(call say,CXX,$(patsubst $(BUILD)/obj/%,%,$@))
 	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)

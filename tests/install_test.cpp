@@ -59,8 +59,8 @@ TEST_CASE("install: headers, library, pkg-config and CMake name the same version
       "version.cpp",
       "#include <iostream>\n#include <rill/core/version.hpp>\nint main() { std::cout << RILL_VERSION << "
       "' ' << RILL_VERSION_STRING << ' ' << rill::version(); }\n");
-  sh(compiler + "-I " + prefix + "/include " + source + " " + prefix + "/lib/librill.a -o " +
-     folder.file("app"));
+  sh(compiler + "-I " + prefix + "/include " + source + " -L " + prefix + "/lib -lrill -Wl,-rpath," + prefix +
+     "/lib -o " + folder.file("app"));
   const std::string version = RILL_VERSION_STRING;
   CHECK(sh(folder.file("app")) == std::to_string(RILL_VERSION) + " " + version + " " + version);
   CHECK(sh("echo " + pkg_config(prefix, "--modversion")) == version + "\n");

@@ -29,7 +29,7 @@ Shape batch_of(std::int64_t batch, const Shape& sample) {
 
 // Elements that are worth a thread. A batch of 128 x 784 takes 40 us on one thread, and 2 ms on two while other
 // programs run: threads come in only for batches some ten times as large.
-constexpr std::int64_t gather_grain = 8 * rill::detail::parallel_grain;
+constexpr std::int64_t gather_grain = 2 * rill::detail::parallel_grain;
 
 // Calls copy(row, index, next) for every sample of a batch; `next` is the index that follows, for a prefetch.
 template <class Copy>

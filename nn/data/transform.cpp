@@ -9,7 +9,7 @@
 namespace rill::nn::data {
 namespace {
 
-constexpr std::int64_t transform_grain = 8 * rill::detail::parallel_grain;
+constexpr std::int64_t transform_grain = 2 * rill::detail::parallel_grain;
 
 void check_batch(const Transforms& transforms, const Tensor& x) {
   RILL_CHECK(x.dtype() == DType::f32 && x.dim() >= 1, "transforms: x is ", x.dtype(), " ", x.shape(),
