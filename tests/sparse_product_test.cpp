@@ -134,6 +134,15 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("sparse product: no zeros are skipped while DenseProducts lives") {
+  Case product(forward(64, 512, 784), 0.1, 1);
+  {
+    const kernels::DenseProducts dense;
+    CHECK_FALSE(product.run());
+  }
+  CHECK(product.run());
+}
+
 TEST_CASE("sparse product: a weight's gradient is that of a naive loop, whatever the sizes and the density") {
   check_sizes({0.0, 0.001, 0.15}, [](const Sizes& size, double density) {
     return Case(to_weight(size.batch, size.out, size.in), 1, density);

@@ -1,6 +1,16 @@
+#include <atomic>
+
 #include <rill/core/kernels/density.hpp>
 
 namespace rill::kernels {
+namespace {
+
+constinit std::atomic<int> dense_products{0};
+
+}  // namespace
+
+DenseProducts::DenseProducts() noexcept { dense_products.fetch_add(1, std::memory_order_relaxed); }
+DenseProducts::~DenseProducts() { dense_products.fetch_sub(1, std::memory_order_relaxed); }
 
 // In cycles of a core with AVX2: of the dense product for each multiplication (OpenBLAS takes 0.088, small kernels of our
 // own less), and of the sparse one for each number that is compressed, for each non-zero by a block of 64 columns, and
@@ -12,7 +22,7 @@ double density_limit(const SparseSizes& sizes) {
   constexpr std::int64_t least_rows = 16;
   constexpr double least_work = 1 << 18;  // multiplications; below it even the question costs too much
   const auto width = static_cast<double>(sizes.width);
-  if (sizes.rows < least_rows) return 0;
+  if (sizes.rows < least_rows || dense_products.load(std::memory_order_relaxed) > 0) return 0;
   if (static_cast<double>(sizes.rows) * width * static_cast<double>(sizes.depth) < least_work) return 0;
   const auto blocks = static_cast<double>((sizes.width + 63) / 64);
   const double once = (sizes.turned ? compress_turned : compress) / width;

@@ -15,6 +15,15 @@ struct SparseSizes {
 /// measured constants; 0 or less where it never is.
 double density_limit(const SparseSizes& sizes);
 
+/// While one lives, no zeros are skipped in this process: for measuring one thing at a time.
+class [[nodiscard]] DenseProducts {
+ public:
+  DenseProducts() noexcept;
+  ~DenseProducts();
+  DenseProducts(const DenseProducts&) = delete;
+  DenseProducts& operator=(const DenseProducts&) = delete;
+};
+
 /// Whether of a sample of 1024 elements, at fixed places of the [rows, columns] matrix `x`, at most the share `limit` are
 /// no zeros. Gives up after some 40 of a dense matrix.
 bool may_be_sparse(const float* x, std::int64_t rows, std::int64_t columns, double limit);

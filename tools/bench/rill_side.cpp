@@ -1,5 +1,7 @@
 #include <cmath>
+#include <utility>
 
+#include <rill/core/kernels/density.hpp>
 #include <rill/tools/bench/side.hpp>
 
 namespace rill::bench {
@@ -90,7 +92,25 @@ class ActivationAlone {
   Tensor x_, dy_, slope_;
 };
 
+class WithDenseProducts final : public Side {
+ public:
+  explicit WithDenseProducts(std::unique_ptr<Side> side) : side_(std::move(side)) {}
+
+  double run(std::int64_t steps) override {
+    const kernels::DenseProducts dense;
+    return side_->run(steps);
+  }
+  void check() const override { side_->check(); }
+
+ private:
+  std::unique_ptr<Side> side_;
+};
+
 }  // namespace
+
+std::unique_ptr<Side> rill_dense_side(const Row& row, const Data& data, int threads, Seconds now) {
+  return std::make_unique<WithDenseProducts>(rill_side(row, data, threads, now));
+}
 
 std::unique_ptr<Side> rill_side(const Row& row, const Data& data, int threads, Seconds now) {
   switch (row.work) {

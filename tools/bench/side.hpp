@@ -39,4 +39,7 @@ double bound_flops(const Row& row);
 /// The work as a user of rill would write it.
 std::unique_ptr<Side> rill_side(const Row& row, const Data& data, int threads, Seconds now);
 
+/// The same with products that skip no zeros.
+std::unique_ptr<Side> rill_dense_side(const Row& row, const Data& data, int threads, Seconds now);
+
 }  // namespace rill::bench

@@ -99,8 +99,10 @@ class Line {
       result_.beside = "1 thread";
       add(beside_, rill_side(row, data, 1, now));
     } else if (other) {
-      result_.beside = row.beside;
-      add(beside_, rill_side(*other, data, 1, now));
+      // ReLU leaves zeros, which products skip: what D is beside C without that says what its activation costs.
+      const bool dense = row.work == Work::training;
+      result_.beside = (dense ? "dense " : "") + std::string(row.beside);
+      add(beside_, (dense ? rill_dense_side : rill_side)(*other, data, 1, now));
     }
     if (libtorch) add(libtorch_, libtorch->side(index_of(row), data.source, threads, options.cpu_time));
   }

@@ -1,5 +1,6 @@
 // rill_bench_libtorch: the rows of the step benchmark as a user of libtorch would write them, for rill_bench, which
 // asks for them over its standard input and output (tools/bench/libtorch_process.hpp).
+#include <cblas.h>
 #include <cmath>
 #include <exception>
 #include <iostream>
@@ -133,6 +134,7 @@ class Service {
     }
     now_ = clock == "cpu" ? rill::bench::thread_seconds : rill::bench::wall_seconds;
     torch::set_num_threads(threads);
+    openblas_set_num_threads(threads);  // it has threads of its own, which libtorch's count does not reach
     step_ = std::make_unique<Step>(rill::bench::all_rows()[row], samples_);
     return "ready";
   }
