@@ -11,6 +11,7 @@ const std::vector<Check>& all_checks() {
       {"ulp", "unary functions and their derivatives in f32 against a wider type", check_ulp},
       {"ulp_bits", "that unary functions have the same bits in both instruction sets", check_ulp_bits},
       {"cross_entropy", "losses and gradients of logits of any size", check_cross_entropy},
+      {"nan", "that the first NaN or infinity is traced to its op, layer and step", check_nan},
   };
   return checks;
 }

@@ -23,4 +23,7 @@ void check_ulp_bits(const Scale& scale, Report& report);
 /// N6: the cross-entropy of logits of any size.
 void check_cross_entropy(const Scale& scale, Report& report);
 
+/// N7: whether a NaN or infinity anywhere in a step is traced to its op, layer and step.
+void check_nan(const Scale& scale, Report& report);
+
 }  // namespace rill::trust
