@@ -1,4 +1,5 @@
-// Gradients of every op, first and second order, against differences; and the checker itself against planted errors.
+// Gradients of every op, first and second order, against differences; and the checker itself against planted errors. Random
+// arguments, and errors planted in every op, are tried by tests/trust/gradients.cpp.
 
 #include <array>
 #include <span>
@@ -8,71 +9,23 @@
 
 #include <doctest/doctest.h>
 
-#include <rill/core/op_list.hpp>
-
-#include "gradcheck.hpp"
+#include "listed_ops.hpp"
 
 namespace {
 
 using namespace rill;
 using test::Function;
+using test::function_of;
 using test::Tensors;
 
-// --- an op on a list of tensors --------------------------------------------------------------------------------------
-
-template <class Infer>
-struct ArityOf;
-template <class Op, class Result, class... Inputs>
-struct ArityOf<Result (Op::*)(Inputs...) const> : std::integral_constant<std::size_t, sizeof...(Inputs)> {};
-
-template <class Op>
-constexpr std::size_t arity = ArityOf<decltype(&Op::infer)>::value;
-
-// Ops on any number of inputs.
-template <class Op>
-constexpr bool variadic = requires(const Op& op, std::span<const Tensor> inputs) {
-  op.infer(inputs);
-};
-
-// `Run` is the op itself or a wrapper with the same inputs.
-template <class Op, class Run>
-Function function_of(const Run& run) {
-  if constexpr (variadic<Op>) {
-    return [run](const Tensors& all) { return Tensors{apply_list(run, all)}; };
-  } else {
-    return [run](const Tensors& inputs) {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        auto results = apply(run, inputs[I]...);
-        if constexpr (std::is_same_v<decltype(results), Tensor>) {
-          return Tensors{results};
-        } else {
-          Tensors floating;  // the indices of topk have no gradient
-          for (const Tensor& result : results) {
-            if (is_floating(result.dtype())) floating.push_back(result);
-          }
-          return floating;
-        }
-      }
-      (std::make_index_sequence<arity<Op>>());
-    };
-  }
-}
-
-// The class weights of losses are constants by contract; every other floating input has a gradient.
-template <class Op>
-bool differentiable(std::size_t input, const Tensor& value) {
-  constexpr bool weighted = std::is_same_v<Op, ops::CrossEntropy> || std::is_same_v<Op, ops::NllLoss> ||
-                            std::is_same_v<Op, ops::BinaryCrossEntropyWithLogits>;
-  if (weighted && input == 2) return false;
-  return value.defined() && is_floating(value.dtype());
-}
+// --- an op's samples ------------------------------------------------------------------------------------------------------
 
 template <class Op>
 Tensors inputs_of(const Sample<Op>& sample, Stream& stream) {
   Tensors inputs;
   for (const SampleInput& input : sample.inputs) {
     inputs.push_back(test::draw(input, stream));
-    if (differentiable<Op>(inputs.size() - 1, inputs.back())) inputs.back().requires_grad_();
+    if (test::differentiable<Op>(inputs.size() - 1, inputs.back())) inputs.back().requires_grad_();
   }
   return inputs;
 }
@@ -85,43 +38,6 @@ std::string label_of(std::size_t sample) {
 // --- planted errors --------------------------------------------------------------------------------------------------
 
 constexpr double planted_factor = 1 + 1e-6;
-
-void scale_all(Tensor& grad) {
-  if (grad.defined()) grad = grad * planted_factor;
-}
-template <std::size_t n>
-void scale_all(std::array<Tensor, n>& grads) {
-  for (Tensor& grad : grads) scale_all(grad);
-}
-void scale_all(TensorList& grads) {
-  for (Tensor& grad : grads) scale_all(grad);
-}
-
-// An op whose gradients are too large by a millionth.
-template <class Op, class Gradient = decltype(&Op::gradient)>
-struct Planted;
-template <class Op, class Result, class Owner, class... Reads>
-struct Planted<Op, Result (Owner::*)(const Incoming&, Reads...) const> {
-  static constexpr std::string_view name = Op::name;
-  static constexpr int outputs = rill::detail::outputs_of<Op>();
-  static constexpr unsigned optional = rill::detail::optional_of<Op>();
-  Op op;
-
-  auto infer(const std::same_as<Tensor> auto&... inputs) const { return op.infer(inputs...); }
-  Meta infer(std::span<const Tensor> inputs) const requires variadic<Op> { return op.infer(inputs); }
-  template <class... Tensors>
-  requires requires(const Op& o, Tensors&&... all) { o.forward(all...); }
-  void forward(Tensors&&... all) const { op.forward(all...); }
-  template <class... Inputs>
-  requires requires(const Op& o, const Inputs&... inputs) { o.view(inputs...); }
-  Tensor view(const Inputs&... inputs) const { return op.view(inputs...); }
-
-  Result gradient(const Incoming& incoming, Reads... reads) const {
-    Result grads = op.gradient(incoming, reads...);
-    scale_all(grads);
-    return grads;
-  }
-};
 
 // Right in value and slope, wrong by a millionth in its curvature.
 struct WrongCurvature {
@@ -185,26 +101,6 @@ TEST_CASE_TEMPLATE_DEFINE("gradcheck: the gradients of an op have right gradient
   CHECK(index > 0);
 }
 TEST_CASE_TEMPLATE_APPLY(op_second_order, ops::OpList);
-
-TEST_CASE_TEMPLATE_DEFINE("gradcheck: a gradient of an op that is off by a millionth is caught", Op,
-                          op_planted) {
-  std::uint32_t index = 0, caught = 0;
-  for (const auto& sample : Op::samples()) {
-    Stream stream(3, Purpose::user, 0, index);
-    const Tensors inputs = inputs_of(sample, stream);
-    const Planted<Op> planted{sample.op};
-    const GradcheckResult result =
-        test::check_gradient(function_of<Op>(planted), inputs, stream, label_of<Op>(index));
-    // Where a sample's gradients are all zero (or rounding errors), or there is none, nothing can be off.
-    if (result.largest > 1e-12) {
-      CHECK_MESSAGE(!result.passed(), label_of<Op>(index), ": the planted error was not seen");
-      ++caught;
-    }
-    ++index;
-  }
-  CHECK(caught > 0);
-}
-TEST_CASE_TEMPLATE_APPLY(op_planted, ops::OpList);
 
 // --- the checker -------------------------------------------------------------------------------------------------------
 

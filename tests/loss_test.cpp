@@ -163,6 +163,21 @@ TEST_CASE("nll_loss: of log_softmax is cross_entropy") {
         doctest::Approx(cross_entropy(x, labels).item()).epsilon(1e-14));
 }
 
+TEST_CASE("cross_entropy: equal logits give log n, however large they are") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const std::int64_t classes : {2, 3, 2000}) {
+      for (const double size : {1.0, 1e10, 1e20, 3e38, -3e38}) {
+        const Tensor x = full({1, classes}, size, dtype), label = zeros({1}, DType::i64);
+        CAPTURE(size);
+        const double exact = std::log(static_cast<double>(classes)),
+                     bound = dtype == DType::f32 ? 1e-6 : 1e-11;
+        CHECK(std::abs(cross_entropy(x, label).item() - exact) <= bound);
+        CHECK(std::abs(cross_entropy(x, label, {.label_smoothing = 0.5}).item() - exact) <= bound);
+      }
+    }
+  }
+}
+
 TEST_CASE("cross_entropy: an ignored row that holds NaN has second-order gradients of 0") {
   for (const Reduction reduction : {Reduction::mean, Reduction::none}) {
     const Tensor x = leaf({{1, 2, 0.5}, {nan_value, nan_value, inf}});

@@ -59,13 +59,14 @@ class Rows {
   double scale_ = 1;
 };
 
-// The loss of a row x whose exponentials have the logarithm log_sum.
+// The loss of a row x where Σ exp(x - top) has the logarithm log_sum. The difference of logits comes first: a large top would
+// swallow log_sum.
 template <class T>
-double row_loss(const Rows<T>& rows, const T* x, std::int64_t row, double log_sum) {
+double row_loss(const Rows<T>& rows, const T* x, std::int64_t row, T top, double log_sum) {
   if (rows.ignored(row)) return 0;
   const auto term = [&](std::int64_t c) {
     const double q = rows.q(row, c);
-    return q == 0 ? 0 : q * (log_sum - static_cast<double>(x[c]));
+    return q == 0 ? 0 : q * (static_cast<double>(top) - static_cast<double>(x[c]) + log_sum);
   };
   if (!rows.smooth()) return term(rows.target(row));
   double loss = 0;
@@ -77,15 +78,19 @@ double row_loss(const Rows<T>& rows, const T* x, std::int64_t row, double log_su
 template <class T, class Out>
 void row_losses(const Rows<T>& rows, const T* x, std::int64_t begin, std::int64_t end, Out* out) {
   const std::int64_t classes = rows.classes();
-  const auto put = [&](std::int64_t row, double log_sum) {
-    out[row] = static_cast<Out>(row_loss(rows, x + row * classes, row, log_sum));
+  const auto put = [&](std::int64_t row, T top, double log_sum) {
+    out[row] = static_cast<Out>(row_loss(rows, x + row * classes, row, top, log_sum));
   };
   if (classes > exps_at_once) {
-    for (std::int64_t row = begin; row < end; ++row) put(row, log_sum_exp(x + row * classes, classes));
+    for (std::int64_t row = begin; row < end; ++row) {
+      T top{};
+      const double log_sum = log_sum_exp(x + row * classes, classes, top);
+      put(row, top, log_sum);
+    }
     return;
   }
   for_exps_of_rows<T>(x, begin, end, classes, nullptr, [&](std::int64_t row, const T* e, T top) {
-    put(row, static_cast<double>(top) + std::log(detail::sum_run(e, classes)));
+    put(row, top, std::log(detail::sum_run(e, classes)));
   });
 }
 

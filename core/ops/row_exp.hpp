@@ -53,19 +53,21 @@ void for_exps_of_rows(const T* x, std::int64_t begin, std::int64_t end, std::int
   }
 }
 
-/// log Σ exp x of one row of any length, in f64, so that the loss of logits as far apart as f32 allows stays finite.
+/// log Σ exp(x - top) of one row of any length, in f64, where `top` is set to the largest element: added to a large top, the
+/// logarithm would be rounded off.
 template <class T>
-double log_sum_exp(const T* x, std::int64_t classes) {
-  const T top = top_of_row(x, classes);
+double log_sum_exp(const T* x, std::int64_t classes, T& top) {
+  top = top_of_row(x, classes);
   T own[exps_at_once];
   double sum = 0;
   for (std::int64_t first = 0; first < classes; first += exps_at_once) {
     const std::int64_t count = std::min(exps_at_once, classes - first);
-    rill::detail::independent_loop(
-        0, count, [=, e = &own[0]](std::int64_t i) { e[i] = lanewise::exp_of_negative(x[first + i] - top); });
+    rill::detail::independent_loop(0, count, [=, e = &own[0], most = top](std::int64_t i) {
+      e[i] = lanewise::exp_of_negative(x[first + i] - most);
+    });
     sum += rill::detail::sum_run(own, count);
   }
-  return static_cast<double>(top) + std::log(sum);
+  return std::log(sum);
 }
 
 }  // namespace rill::ops

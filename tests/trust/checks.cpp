@@ -5,6 +5,13 @@ namespace rill::trust {
 const std::vector<Check>& all_checks() {
   static const std::vector<Check> checks{
       {"determinism", "the bytes of a training's files, for any number of threads", check_determinism},
+      {"gradients", "every op's Jacobian against differences, and that planted errors are caught",
+       check_gradients},
+      {"graphs", "random graphs against an independent engine of scalars in long double", check_graphs},
+      {"ulp", "unary functions and their derivatives in f32 against a wider type", check_ulp},
+      {"ulp_bits", "that unary functions have the same bits in both instruction sets", check_ulp_bits},
+      {"cross_entropy", "losses and gradients of logits of any size", check_cross_entropy},
+      {"nan", "that the first NaN or infinity is traced to its op, layer and step", check_nan},
   };
   return checks;
 }

@@ -8,4 +8,22 @@ namespace rill::trust {
 /// D1: the bytes of a training's files, for any number of threads.
 void check_determinism(const Scale& scale, Report& report);
 
+/// N1, N2: the gradients of every op, and whether a planted error would be seen.
+void check_gradients(const Scale& scale, Report& report);
+
+/// N3: random graphs against an engine of scalars in long double.
+void check_graphs(const Scale& scale, Report& report);
+
+/// N5: unary functions and their derivatives in f32 against a wider type.
+void check_ulp(const Scale& scale, Report& report);
+
+/// N5: the bits of unary functions, in either instruction set.
+void check_ulp_bits(const Scale& scale, Report& report);
+
+/// N6: the cross-entropy of logits of any size.
+void check_cross_entropy(const Scale& scale, Report& report);
+
+/// N7: whether a NaN or infinity anywhere in a step is traced to its op, layer and step.
+void check_nan(const Scale& scale, Report& report);
+
 }  // namespace rill::trust

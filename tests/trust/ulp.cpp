@@ -1,0 +1,343 @@
+// N5: every unary function in f32 and its derivative, as a graph computes them, against a wider type: the worst error in
+// units in the last place, and whether NaN, infinity and the sign of what is not zero are the exact result's. Under --full
+// all 2^32 floats go through every function with its default attributes. And whether both instruction sets give the same bits.
+//
+// A derivative at NaN is not specified, nor is the sign of a zero (CONTRACT.md). Derivatives of in-place forms are read
+// from the output: their error is absolute.
+#include <bit>
+#include <functional>
+#include <limits>
+#include <map>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <rill/core/parallel.hpp>
+
+#include "../subprocess.hpp"
+#include "checks.hpp"
+#include "ulp_references.hpp"
+
+namespace rill::trust {
+namespace {
+
+constexpr double unbounded = std::numeric_limits<double>::infinity();
+
+// --- errors ------------------------------------------------------------------------------------------------------------------
+
+// The unit in the last place of f32 at `exact`.
+double unit_at(double exact) {
+  const auto exponent = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(exact) >> 52 & 0x7ff) - 1023;
+  return std::bit_cast<double>(
+      static_cast<std::uint64_t>(std::clamp<std::int64_t>(exponent, -126, 127) - 23 + 1023) << 52);
+}
+
+// The error of y in ulp, infinite where its class is another: NaN, infinity, zero, or the sign.
+template <class R>
+double error_in_ulp(float y, R exact) {
+  constexpr R beyond = R(0x1p128) + R(0x1p104), under = 0x1.ffffp127;  // from here on infinity is 2^128
+  if (std::isnan(exact) || std::isnan(y)) return std::isnan(exact) && std::isnan(y) ? 0 : unbounded;
+  if (exact == 0) return y == 0 ? 0 : unbounded;
+  if (y != 0 && std::signbit(y) != std::signbit(exact)) return unbounded;
+  if (std::abs(exact) > beyond) return std::isinf(y) ? 0 : unbounded;
+  if (std::isinf(y) && std::abs(exact) < under) return unbounded;
+  const R got = std::isinf(y) ? std::copysign(R(0x1p128), exact) : R(y);
+  return static_cast<double>(std::abs(got - exact) / R(unit_at(static_cast<double>(exact))));
+}
+
+template <class R>
+double absolute_error(float y, R exact) {
+  return std::isnan(y) || std::isinf(y) ? unbounded : static_cast<double>(std::abs(R(y) - exact));
+}
+
+/// The worst of many comparisons.
+struct Worst {
+  double error = 0;
+  float at = 0;
+  std::uint64_t mismatches = 0;
+  float mismatch_at = 0;
+
+  void join(const Worst& other) {
+    if (other.error > error) error = other.error, at = other.at;
+    if (other.mismatches > 0) mismatch_at = other.mismatch_at;
+    mismatches += other.mismatches;
+  }
+};
+
+// Double decides whether an element may be the worst one, long double by how much it is.
+template <bool at_nan, class Exact, class Error>
+void compare(std::span<const float> x, std::span<const float> y, const Exact& exact, const Error& error,
+             Worst& worst) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (error(y[i], exact(double{x[i]})) <= worst.error) continue;
+    if (!at_nan && std::isnan(x[i])) continue;
+    const double surely = error(y[i], exact(static_cast<long double>(x[i])));
+    if (surely == unbounded) {
+      ++worst.mismatches;
+      worst.mismatch_at = x[i];
+    } else if (surely > worst.error) {
+      worst.error = surely;
+      worst.at = x[i];
+    }
+  }
+}
+
+// --- the functions -----------------------------------------------------------------------------------------------------------
+
+using Compare = std::function<void(std::span<const float> x, std::span<const float> y, Worst& worst)>;
+
+struct Measure {
+  std::string what;  // of one name, the worst counts
+  double bound = 0;
+  Compare compare;
+};
+
+struct Function {
+  std::function<Tensor(const Tensor&)> run;
+  Measure value, slope;     // one of them may be empty
+  bool exhaustive = false;  // under --full
+  float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
+};
+
+template <class F>
+constexpr Bounds other_bounds() {
+  if constexpr (requires { Reference<F>::others; }) {
+    return Reference<F>::others;
+  } else {
+    return Reference<F>::bounds;
+  }
+}
+
+// With the attributes that go through all floats under --full, or with others.
+template <class F, class Run>
+void add_formula(std::vector<Function>& all, const F& f, bool exhaustive, Run run) {
+  using Exact = Reference<F>;
+  const Bounds bounds = exhaustive ? Exact::bounds : other_bounds<F>();
+  const std::string name = std::string(F::name) + (exhaustive ? "" : " of other attributes");
+  const auto value = [f](auto x) { return Exact::value(f, x); };
+  const auto slope = [f](auto x) { return Exact::slope(f, x); };
+  const auto in_ulp = [](float y, auto exact) { return error_in_ulp(y, exact); };
+  all.push_back(
+      {run,
+       {name, bounds.value, [=](auto x, auto y, Worst& worst) { compare<true>(x, y, value, in_ulp, worst); }},
+       {name + ", derivative", bounds.slope,
+        [=](auto x, auto y, Worst& worst) { compare<false>(x, y, slope, in_ulp, worst); }},
+       exhaustive});
+  if constexpr (detail::ReadsOutput<F>) {
+    const auto absolute = [](float y, auto exact) { return absolute_error(y, exact); };
+    if constexpr (detail::ReadsInput<F>) {
+      all.push_back({[f](const Tensor& x) {
+                       Tensor y = x * 1.0;
+                       return elementwise_(f, y);
+                     },
+                     {},
+                     {name + ", derivative in place, absolute error", 1e-6,
+                      [=](auto x, auto y, Worst& worst) { compare<false>(x, y, slope, absolute, worst); }},
+                     exhaustive});
+    }
+  }
+}
+
+template <class Op>
+void add_op(std::vector<Function>&) {}  // of several inputs, or not element by element
+template <class Op>
+requires requires { typename Op::Read; }
+void add_op(std::vector<Function>& all) {
+  bool first = true;
+  for (const auto& f : std::remove_cvref_t<decltype(Op::f)>::samples())
+    add_formula(all, f, std::exchange(first, false), [f](const Tensor& x) { return elementwise(f, x); });
+}
+
+// A function of lanewise.hpp that is no op, compiled here.
+template <class Body, class Exact>
+Function lanewise_function(std::string name, double bound, Body body, Exact exact) {
+  const auto run = [body](const Tensor& x) {
+    Tensor y = empty(x.shape());
+    const float* in = x.data<float>().data();
+    float* out = y.mutable_data<float>().data();
+    detail::independent_loop(0, x.numel(), [=](std::int64_t i) { out[i] = body(in[i]); });
+    return y;
+  };
+  const auto in_ulp = [](float y, auto e) { return error_in_ulp(y, e); };
+  return {run,
+          {std::move(name), bound, [=](auto x, auto y, Worst& w) { compare<true>(x, y, exact, in_ulp, w); }},
+          {},
+          true};
+}
+
+template <class... Ops>
+std::vector<Function> functions_of(std::type_identity<std::tuple<Ops...>>) {
+  std::vector<Function> all;
+  (add_op<Ops>(all), ...);
+  const Tensor w = full({1}, 0.25);
+  add_formula(all, ops::LeakyRelu{0.25}, true, [w](const Tensor& x) { return prelu(x, w); });
+  for (Measure* measure : {&all.back().value, &all.back().slope})
+    measure->what.replace(0, ops::LeakyRelu::name.size(), ops::Prelu::name);
+  all.push_back(lanewise_function(
+      "expm1 of lanewise", 1, [](float x) { return lanewise::expm1(x); },
+      [](auto x) { return std::expm1(x); }));
+  all.push_back(lanewise_function(
+      "log1p of lanewise, for 0 to 1", 1.5,
+      [](float x) { return static_cast<float>(lanewise::log1p_as<float>(double{x})); },
+      [](auto x) { return std::log1p(x); }));
+  all.back().low = 0;
+  all.back().high = 1;
+  return all;
+}
+
+// --- sweeps ------------------------------------------------------------------------------------------------------------------
+
+constexpr std::size_t chunk = 16384;
+constexpr std::uint64_t floats = std::uint64_t{1} << 32;
+
+// Runs a function on the floats that are put in, a chunk at a time, and measures its results or takes a hash of their bits.
+class Sweep {
+ public:
+  explicit Sweep(const Function& function, bool hashing = false) : hashing_(hashing), function_(function) {
+    held_.reserve(chunk);
+  }
+
+  void put(float x) {
+    if (x < function_.low || x > function_.high) return;
+    held_.push_back(x);
+    if (held_.size() == chunk) flush();
+  }
+
+  void flush() {
+    if (held_.empty()) return;
+    Tensor x = tensor(std::span<const float>(held_), {std::ssize(held_)});
+    if (function_.slope.compare) x.requires_grad_();
+    const Tensor y = function_.run(x);
+    if (function_.value.compare) use(function_.value, y, values);
+    if (function_.slope.compare) {
+      y.backward(ones(y.shape()));
+      use(function_.slope, x.grad(), slopes);
+    }
+    held_.clear();
+  }
+
+  Worst values, slopes;
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, of words
+
+ private:
+  void use(const Measure& measure, const Tensor& results, Worst& worst) {
+    const std::span<const float> y = results.data<float>();
+    if (!hashing_) return measure.compare(held_, y, worst);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const bool none = std::isnan(held_[i]) || std::isnan(y[i]);
+      hash = (hash ^ (none ? 0 : std::bit_cast<std::uint32_t>(y[i]))) * 0x100000001b3;
+    }
+  }
+
+  bool hashing_;
+  const Function& function_;
+  std::vector<float> held_;
+};
+
+// Zeros, infinities, NaN, and every power of two, with their neighbours.
+void put_special(Sweep& sweep) {
+  for (std::uint32_t exponent = 0; exponent < 512; ++exponent) {
+    for (std::uint32_t offset = 0; offset < 17; ++offset)
+      sweep.put(std::bit_cast<float>((exponent << 23) + offset - 8));
+  }
+}
+
+void put_range(Sweep& sweep, std::uint64_t begin, std::uint64_t end, std::uint64_t stride) {
+  for (std::uint64_t bits = begin; bits < end; bits += stride)
+    sweep.put(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+}
+
+/// The worst of value and derivative over every `stride`-th float from `start` on, on several threads.
+std::pair<Worst, Worst> swept(const Function& function, std::uint64_t start, std::uint64_t stride) {
+  const int threads = num_threads();
+  std::vector<std::pair<Worst, Worst>> parts(static_cast<std::size_t>(threads));
+  const auto work = [&](std::size_t part) {
+    const SerialLoops serial;
+    Sweep sweep(function);
+    // Thread k takes the patterns start + stride (k + i · threads): each range costs the same.
+    put_range(sweep, start + stride * part, floats, stride * static_cast<std::uint64_t>(threads));
+    if (part == 0) put_special(sweep);
+    sweep.flush();
+    parts[part] = {sweep.values, sweep.slopes};
+  };
+  std::vector<std::thread> team;
+  for (int k = 1; k < threads; ++k) team.emplace_back(work, static_cast<std::size_t>(k));
+  work(0);
+  for (std::thread& each : team) each.join();
+  for (const auto& [values, slopes] : parts) {
+    parts[0].first.join(values);
+    parts[0].second.join(slopes);
+  }
+  return parts[0];
+}
+
+std::uint64_t hash_of_all(const std::vector<Function>& functions, std::uint64_t start, std::uint64_t stride) {
+  const SerialLoops serial;
+  std::uint64_t hash = 0;
+  for (const Function& function : functions) {
+    Sweep sweep(function, true);
+    put_range(sweep, start, floats, stride);
+    put_special(sweep);
+    sweep.flush();
+    hash = hash * 0x100000001b3 ^ sweep.hash;
+  }
+  return hash;
+}
+
+}  // namespace
+
+void check_ulp(const Scale& scale, Report& report) {
+  report.begin("N5");
+  const std::vector<Function> functions = functions_of(std::type_identity<ops::OpList>{});
+  std::vector<const Measure*> order;
+  std::map<std::string, Worst> worst;
+  const auto note = [&](const Measure& measure, const Worst& found) {
+    if (!measure.compare) return;
+    if (!worst.contains(measure.what)) order.push_back(&measure);
+    worst[measure.what].join(found);
+  };
+  std::uint64_t exhaustive = 0;
+  for (const Function& function : functions) {
+    const bool whole = scale.full && function.exhaustive;
+    const std::uint64_t stride = whole ? 1 : scale.of(3001, 101);
+    const auto [values, slopes] = swept(function, whole ? 0 : scale.seed % stride, stride);
+    exhaustive += whole;
+    note(function.value, values);
+    note(function.slope, slopes);
+  }
+  report.count("functions and attributes that were tried", functions.size());
+  report.count("of these, with all 2^32 floats", exhaustive);
+  std::uint64_t mismatches = 0;
+  for (const Measure* measure : order) {
+    const Worst& found = worst[measure->what];
+    const bool absolute = measure->what.ends_with("absolute error");
+    report.at_most(measure->what + (absolute ? "" : ", ulp"), found.error, measure->bound);
+    if (!(found.error <= measure->bound))
+      report.detail(fmt::format("{}: the worst is at x = {:.9g} ({:a})", measure->what, found.at, found.at));
+    if (found.mismatches > 0)
+      report.detail(fmt::format("{}: {} results of another class, such as at x = {:.9g} ({:a})",
+                                measure->what, found.mismatches, found.mismatch_at, found.mismatch_at));
+    mismatches += found.mismatches;
+  }
+  report.exactly("results of another class: NaN, infinity, zero, sign", mismatches, 0);
+}
+
+void check_ulp_bits(const Scale& scale, Report& report) {
+  report.begin("N5");
+  const std::uint64_t stride = scale.of(30011, 1009);
+  const std::uint64_t hash =
+      hash_of_all(functions_of(std::type_identity<ops::OpList>{}), scale.seed % stride, stride);
+  report.count(fmt::format("bits of unary functions and derivatives, {}: their hash", isa_name(isa())), hash);
+  if (isa() == Isa::plain) return;  // this is the other process, or there is no other set
+  std::vector<std::string> arguments{"--only", "ulp_bits", "--seed", std::to_string(scale.seed)};
+  if (scale.full) arguments.emplace_back("--full");
+  const test::Outcome plain = test::run_program("/proc/self/exe", arguments, {{"RILL_ISA", "plain"}});
+  const bool same = plain.status == 0 && plain.says(fmt::format("{} ", hash));
+  if (!same) report.detail("RILL_ISA=plain: " + plain.output);
+  report.exactly("instruction sets of other bits", !same, 0);
+}
+
+}  // namespace rill::trust
