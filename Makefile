@@ -482,7 +482,7 @@ trust-onnx:
 	+@$(MAKE) ONNX=1 $(tests)
 	$(Q)tools/trust/onnxruntime.sh $(tests) $(BUILD)/node
 
-##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; three MNIST runs
+##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; fuzz; three MNIST runs
 trust-long:
 	+@for n in 2 4; do \
 	  for mode in asan tsan; do \
@@ -492,6 +492,7 @@ trust-long:
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
 	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
+	+@$(MAKE) fuzz RUNS=5000000
 	+@$(MAKE) test-ready
 	$(Q)for folder in $(blas_folders); do \
 	  $(say_step) "$$folder"; LD_LIBRARY_PATH="$$folder" $(tests) || exit 1; \

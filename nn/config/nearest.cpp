@@ -76,8 +76,8 @@ std::string in_quotes(std::string_view text) {
   return result + (text.size() > longest ? "…\"" : "\"");
 }
 
-std::string_view beginning(std::string_view text, std::size_t most) {
-  std::size_t size = std::min(text.size(), most);
+std::string_view beginning(std::string_view text, std::size_t limit) {
+  std::size_t size = std::min(text.size(), limit);
   while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
   return text.substr(0, size);
 }

@@ -30,5 +30,5 @@ for target in "$@"; do
   RILL_FUZZ_TARGET=$target "$build/bin/rill_fuzz" -runs="$runs" -max_len=2000 -timeout=1 -rss_limit_mb=512 \
     -malloc_limit_mb=64 -use_value_profile=0 -reload=0 -verbosity=1 -print_final_stats=1 "${dictionary[@]}" \
     -artifact_prefix="$build/findings/$target-" ${FUZZ_FLAGS:-} "$build/corpus/$target" "tests/fuzz/corpus/$target" \
-    2>&1 | grep -Ev '^#[0-9]+[[:space:]]+(NEW|REDUCE|RELOAD)|NEW_FUNC|NEW_PC'
+    2>&1 | grep --line-buffered -Ev '^#[0-9]+[[:space:]]+(NEW|REDUCE|RELOAD)|NEW_FUNC|NEW_PC'
 done

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <set>
 #include <stdexcept>
@@ -175,7 +176,8 @@ void write_tables(const test::TempDir& folder) {
   folder.write("bad.csv", "=cmd|'/C calc'!A0,@/etc/passwd\n|id,$(id)\n");
   folder.write("pickle.npy", std::string("\x93NUMPY\x01\0\x46\0", 10) +
                                  "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }            \n" +
-                                 "\x80\x04\x95cposix\nsystem\n");
+                                 "\x80\x04\x95"
+                                 "cposix\nsystem\n");
   folder.write("pickle.pt",
                "\x80\x02"
                "cposix\nsystem\n(S'touch owned'\ntR.");
@@ -209,6 +211,13 @@ bool is_of_the_system(const std::string& path) {
     if (path.starts_with(prefix)) return true;
   }
   return false;
+}
+
+/// Whether the tracer sees what a program does that does it all.
+bool sees_a_shell() {
+  const Calls calls = trace({"/bin/sh", "-c", "/bin/cat /etc/hosts; exit 3"});
+  return calls.executed >= 2 && calls.started >= 1 && calls.status == 3 &&
+         std::find(calls.opened.begin(), calls.opened.end(), "/etc/hosts") != calls.opened.end();
 }
 
 }  // namespace
@@ -245,6 +254,7 @@ void check_hostile_calls(const Scale& scale, Report& report) {
   std::uint64_t new_files = 0;
   for (const std::string& name : folder.names())
     new_files += std::find(after.begin(), after.end(), name) == after.end();
+  report.exactly("a shell that starts a program which opens a file, seen", sees_a_shell(), 1);
   report.at_least("commands that read hostile files, traced", runs, 40);
   report.at_least("files that they opened", opened, runs);
   report.exactly("of these not given to them", outside, 0);
