@@ -8,12 +8,13 @@
 ##   CXX=clang++         compiler, GCC >= 12 or Clang >= 14
 ##   CXXFLAGS= LDFLAGS=  appended to rill's own flags (CXXFLAGS=-Wno-error keeps warnings warnings)
 ##   NATIVE=1            compile for this machine's instruction set
-##   MODE=release        or asan, tsan: sanitizers, each in a build folder of its own
+##   MODE=release        or asan, tsan, fuzz: sanitizers, each in a build folder of its own
 ##   BUILD=build         where to build
 ##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
 ##   RILL_DATA=DIR       folder that holds the MNIST files; mnist then downloads nothing
 ##   RECIPE=R2           what recipe trains by, such as R2,R8
+##   TARGET=NAME         what fuzz runs, such as csv (all that tests/fuzz/targets.hpp names); RUNS=N inputs for each
 ##   BASE=REV            what bench-compare compares with; ROUNDS=7 runs of each
 ##   TORCH=0             leave libtorch out of the benchmark; TORCH=1 insists on it; else it is measured where it is
 ##   ONNX=1              insist on the part that writes ONNX files; ONNX=0 leaves it out; else it is built where it can be
@@ -21,8 +22,8 @@
 ##   V=1                 show the commands
 
 MODE ?= release
-ifeq ($(filter release asan tsan,$(MODE)),)
-  $(error MODE=$(MODE): unknown mode, expected release, asan or tsan)
+ifeq ($(filter release asan tsan fuzz,$(MODE)),)
+  $(error MODE=$(MODE): unknown mode, expected release, asan, tsan or fuzz)
 endif
 
 BUILD ?= build$(if $(filter-out release,$(MODE)),/$(MODE))
@@ -31,9 +32,9 @@ ifneq ($(filter-out 1,$(words $(BUILD)))$(filter . ./ .. ../ / ~ %/. %/..,$(BUIL
 endif
 
 ifneq ($(filter default undefined,$(origin CXX)),)
-  CXX := $(if $(filter tsan,$(MODE)),clang++,g++)
+  CXX := $(if $(filter tsan fuzz,$(MODE)),clang++,g++)
 endif
-ifeq ($(MODE)$(findstring clang,$(CXX)),tsan)
+ifneq ($(filter tsan fuzz,$(MODE)$(findstring clang,$(CXX))),)
   override CXX := clang++
 endif
 
@@ -94,7 +95,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long trust-onnx uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan asan-quick tsan fuzz trust-long trust-onnx uninstall,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
   # ONNX_CPPFLAGS and ONNX_LIBS, empty where protobuf or ONNX's headers are missing.
   ONNX ?= auto
@@ -113,6 +114,8 @@ endif
 OPTIMISE-release := -O3 -g1
 OPTIMISE-asan := $(or $(ASAN_LEVEL),-O1) -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
+OPTIMISE-fuzz := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
+  -D_GLIBCXX_ASSERTIONS
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -156,6 +159,10 @@ torch_sources := tools/bench/libtorch/main.cpp tools/bench/bound_side.cpp tools/
   tools/bench/rill_step.cpp tools/bench/rows.cpp
 test_sources := $(sort $(wildcard tests/*.cpp))
 trust_sources := $(sort $(wildcard tests/trust/*.cpp))
+fuzz_main := tests/fuzz/main.cpp
+fuzz_sources := $(filter-out $(fuzz_main),$(sort $(wildcard tests/fuzz/*.cpp)))
+# What the fuzz targets call: the commands, but not their main().
+command_sources := $(filter-out tools/rill/main.cpp,$(rill_sources))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
   test_sources := $(filter-out tests/install_%,$(test_sources))
@@ -195,7 +202,7 @@ $(foreach kind,fast vector small,$(foreach folder,$(sort $(dir $($(kind)_sources
   $(eval $(call unity,$(folder),$(call in_folder,$(folder),$($(kind)_sources)),$(kind)))))
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
-  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(test_sources))
+  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(fuzz_main) $(fuzz_sources) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -213,6 +220,7 @@ rill_share := $(addprefix $(share)/,man/man1/rill.1 bash-completion/completions/
 programs := $(examples) $(BUILD)/bin/rill $(rill_share)
 tests := $(BUILD)/tests/rill_tests
 trust := $(BUILD)/bin/rill_trust
+fuzz := $(BUILD)/bin/rill_fuzz
 bench := $(BUILD)/bin/rill_bench
 bench_libtorch := $(BUILD)/bin/rill_bench_libtorch
 recipes := $(BUILD)/examples/mnist_recipes
@@ -221,7 +229,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan fuzz trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -286,13 +294,20 @@ ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
 endif
 
+ifeq ($(MODE),fuzz)
+# libFuzzer looks for new paths in what reads files; counters elsewhere would only cost time. What the inputs hardly reach is
+# not worth the minutes that optimising it takes.
+$(foreach folder,core/io nn/config nn/data nn/keras optim tools/rill tests/fuzz,$(BUILD)/obj/$(folder)/%.o): private COVERED := -fsanitize=fuzzer-no-link
+$(foreach folder,core/ops core/kernels nn nn/health optim optim/report,$(call in_folder,$(BUILD)/obj/$(folder)/,$(library_objects))): private COVERED += -O0
+endif
+
 # What nearly every test and example, and every file of the command, includes is read once, which halves their compile
 # time. In a clean build PCH=0 does without, and shows where a file lacks an include.
 PCH ?= 1
 ifeq ($(PCH),1)
 prefix-tests := doctest/doctest.h rill/rill.hpp
 flags-tests := $(test_flags)
-objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources)))
+objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources) $(fuzz_sources)))
 prefix-tools/rill := CLI/CLI.hpp nlohmann/json.hpp fmt/format.h rill/rill.hpp
 flags-tools/rill := $(rill_flags)
 objects-tools/rill := $(call objects,$(rill_sources))
@@ -320,7 +335,7 @@ endif
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(OWN_FLAGS) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 $(library_objects:.o=.cpp): $(BUILD)/sources
 	@mkdir -p $(@D)
@@ -328,7 +343,7 @@ $(library_objects:.o=.cpp): $(BUILD)/sources
 
 $(library_objects): %.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$(patsubst $(BUILD)/obj/%,%,$@))
-	$(Q)$(COMPILE) $(OWN_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(OWN_FLAGS) $(COVERED) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)
 
@@ -360,12 +375,15 @@ $(BUILD)/bin/rill $(tests): $(onnx_library)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
 $(bench): $(call objects,$(bench_sources))
 $(trust): $(call objects,$(trust_sources))
+$(fuzz): $(call objects,$(fuzz_main) $(fuzz_sources) $(command_sources))
+$(fuzz): private LIBS := -fsanitize=fuzzer $(LIBS)
 $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
-$(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)))
+$(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)) \
+  $(if $(filter tests/fuzz_%,$(test_sources)),$(fuzz_sources) $(command_sources)))
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
-$(BUILD)/bin/rill $(trust) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
+$(BUILD)/bin/rill $(trust) $(fuzz) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
@@ -455,6 +473,14 @@ tsan:
 	OMP_TOOL_LIBRARIES="$$archer" TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
 	RILL_BUILD_DIR=$(tsan_build) $(tsan_build)/tests/rill_tests -tc='$(TSAN_TESTS)' $(ARGS)
 
+fuzz_build := $(BUILD)/fuzz
+RUNS ?= 100000
+##   fuzz         hostile files made by libFuzzer, under sanitizers: tests/fuzz/README.md; make fuzz TARGET=csv RUNS=5000000
+fuzz:
+	@CXX='$(sanitizing_clang)' BUILD=$(fuzz_build) tools/setup.sh fuzz
+	+@$(MAKE) MODE=fuzz ONNX=0 CXX='$(sanitizing_clang)' BUILD=$(fuzz_build) $(fuzz_build)/bin/rill_fuzz
+	$(Q)tests/fuzz/run.sh $(fuzz_build) '$(RUNS)' $(TARGET)
+
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))
 say_step = printf '== %s\n'
@@ -468,7 +494,7 @@ trust-onnx:
 	+@$(MAKE) ONNX=1 $(tests)
 	$(Q)tools/trust/onnxruntime.sh $(tests) $(BUILD)/node
 
-##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; three MNIST runs
+##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; fuzz; three MNIST runs
 trust-long:
 	+@for n in 2 4; do \
 	  for mode in asan tsan; do \
@@ -478,6 +504,7 @@ trust-long:
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
 	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
+	+@$(MAKE) fuzz RUNS=5000000
 	+@$(MAKE) test-ready
 	$(Q)for folder in $(blas_folders); do \
 	  $(say_step) "$$folder"; LD_LIBRARY_PATH="$$folder" $(tests) || exit 1; \

@@ -4,6 +4,7 @@
 #include <rill/nn/config/json.hpp>
 #include <rill/nn/config/model_config.hpp>
 #include <rill/nn/config/nearest.hpp>
+#include <rill/optim/run/run.hpp>
 #include <rill/rill.hpp>
 
 #include "values.hpp"
@@ -111,4 +112,28 @@ TEST_CASE("config: a name in a message is on one line and short") {
   using nn::config::in_quotes;
   CHECK(in_quotes("a\nb\x1b[31m") == "\"a?b?[31m\"");
   CHECK(in_quotes(std::string(100, 'y')) == "\"" + std::string(40, 'y') + "…\"");
+}
+
+TEST_CASE("config: a text in a message is not cut inside of a character") {
+  using nn::config::in_quotes;
+  CHECK(in_quotes(repeated("é", 30)) == "\"" + repeated("é", 20) + "…\"");
+  CHECK(in_quotes("x" + repeated("é", 30)) == "\"x" + repeated("é", 19) + "…\"");
+  const std::string key = "x" + repeated("é", 60);
+  CHECK(test::message_of([&] {
+          nn::config::parse_json("{\"" + key + "\": {\"a\": 0, \"a\": 0}}", "m.json");
+        }) == "m.json: /x" + repeated("é", 49) + ": key \"a\" stands twice, expected once");
+}
+
+TEST_CASE("config: a text that is not utf-8 is refused when it is written, and not by the json library") {
+  const std::string tail =
+      " is not utf-8, expected utf-8; convert what it comes from, as with iconv -t utf-8";
+  const optim::RunConfig run = optim::parse_run(
+      R"({"rill": 1, "model": "m.json", "data": "drawn_digits", "loss": "mse", "optimizer": "adam"})", "x",
+      {"out=caf\xe9"});
+  CHECK(test::message_of([&] { optim::to_json(run); }) == "config: the text \"caf?\"" + tail);
+  Generator generator(1);
+  nn::Model flowers(nn::Sequential{nn::Dense(2, 1, generator)}, {2});
+  flowers.classes = {"\xff"};
+  CHECK(test::message_of([&] { nn::save_model(flowers, "never_written"); }) ==
+        "config: the text \"?\"" + tail);
 }

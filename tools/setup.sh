@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [base|onnx|torch|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|torch|lint|tsan|fuzz|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
@@ -155,6 +155,22 @@ probe_tsan() {
   archer >/dev/null || need libomp-dev
 }
 
+probe_fuzz() {
+  if ! have "${CXX%% *}"; then
+    need clang
+    need libomp-dev
+    need libclang-rt-dev
+    return
+  fi
+  if ! printf '#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n' | links -fopenmp; then
+    need libomp-dev
+  fi
+  if ! printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n' |
+    links -fsanitize=fuzzer,address,undefined; then
+    need libclang-rt-dev
+  fi
+}
+
 probe_bench() {
   if ! printf '#include <benchmark/benchmark.h>\nint main(int n, char** v) { benchmark::Initialize(&n, v); }\n' |
     links -lbenchmark -pthread; then
@@ -287,13 +303,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | onnx | torch | bench | tsan | lint | plot | fetch | package) ;;
+  base | onnx | torch | bench | tsan | fuzz | lint | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, fuzz, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac

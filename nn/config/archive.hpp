@@ -245,17 +245,19 @@ class Reader {
 };
 
 /// Makes documents of structs, every default written out, in the order of their fields; an optional that is empty is left
-/// out. Throws Error for a number that is not finite.
+/// out. Throws Error for a number that is not finite, and a text that is not UTF-8.
 class Writer {
  public:
   template <class T>
   static OrderedJson write(const T& value, const Check& check = {}) {
     if constexpr (std::is_enum_v<T>) {
       return check.choices.at(static_cast<std::size_t>(value));
+    } else if constexpr (std::same_as<T, std::string>) {
+      return utf8_text(value);
     } else if constexpr (std::same_as<T, detail::NumberOrText>) {
-      return std::visit([](const auto& each) -> OrderedJson { return each; }, value);
+      return std::visit([](const auto& each) { return write(each); }, value);
     } else if constexpr (detail::PathOrObject<T>) {
-      return value.object ? write(*value.object) : OrderedJson(value.path);
+      return value.object ? write(*value.object) : write(value.path);
     } else if constexpr (std::same_as<T, double>) {
       RILL_CHECK(value - value == 0, "config: a number is ", value, ", expected finite ones in json");
       return value;

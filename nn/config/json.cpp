@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -31,7 +32,7 @@ std::string reason_of(std::string_view message) {
 
 std::string escaped(std::string_view key) {
   std::string token;
-  for (const char c : key.substr(0, 100)) {
+  for (const char c : beginning(key, 100)) {
     if (c == '~') {
       token += "~0";
     } else if (c == '/') {
@@ -152,6 +153,19 @@ Json parse_json(std::string_view text, const std::string& where) {
 Json read_json(const std::string& path) {
   const std::vector<std::byte> bytes = io::read_file(path, max_json_bytes);
   return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+}
+
+const std::string& utf8_text(const std::string& text) {
+  try {
+    Json(text).dump();
+  } catch (const Json::exception&) {
+    std::string shown = text;
+    std::ranges::replace_if(
+        shown, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    rill::detail::fail("config: the text " + in_quotes(shown) +
+                       " is not utf-8, expected utf-8; convert what it comes from, as with iconv -t utf-8");
+  }
+  return text;
 }
 
 std::string number_text(double value) {

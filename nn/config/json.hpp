@@ -30,6 +30,9 @@ Json parse_json(std::string_view text, const std::string& where);
 /// The document in a file. Throws Error as io::read_file does, too.
 Json read_json(const std::string& path);
 
+/// The text itself, which JSON can hold. Throws Error if it is not UTF-8.
+const std::string& utf8_text(const std::string& text);
+
 /// A value of a document with its place: the name of the file, and a JSON pointer. Valid as long as the document.
 class Node {
  public:

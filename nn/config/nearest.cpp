@@ -69,14 +69,17 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 40;
   std::string result = "\"";
-  for (const char c : text.substr(0, longest)) {
+  for (const char c : beginning(text, longest)) {
     const auto byte = static_cast<unsigned char>(c);
     result += byte >= 0x20 && byte != 0x7f ? c : '?';
   }
-  while (text.size() > longest && !result.empty() &&
-         (static_cast<unsigned char>(result.back()) & 0xc0) == 0x80)
-    result.pop_back();
   return result + (text.size() > longest ? "…\"" : "\"");
+}
+
+std::string_view beginning(std::string_view text, std::size_t limit) {
+  std::size_t size = std::min(text.size(), limit);
+  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return text.substr(0, size);
 }
 
 }  // namespace rill::nn::config

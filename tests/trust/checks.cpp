@@ -12,6 +12,9 @@ const std::vector<Check>& all_checks() {
       {"ulp_bits", "that unary functions have the same bits in both instruction sets", check_ulp_bits},
       {"cross_entropy", "losses and gradients of logits of any size", check_cross_entropy},
       {"nan", "that the first NaN or infinity is traced to its op, layer and step", check_nan},
+      {"hostile", "what refusing bad files costs, and damage to a checkpoint", check_hostile},
+      {"hostile_configs", "documents made wrong by the schemas of configs", check_hostile_configs},
+      {"hostile_calls", "what hostile files make the rill command ask of the system", check_hostile_calls},
   };
   return checks;
 }

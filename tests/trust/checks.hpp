@@ -26,4 +26,11 @@ void check_cross_entropy(const Scale& scale, Report& report);
 /// N7: whether a NaN or infinity anywhere in a step is traced to its op, layer and step.
 void check_nan(const Scale& scale, Report& report);
 
+/// F3, F4: what refusing bad files costs, and damage to a checkpoint.
+void check_hostile(const Scale& scale, Report& report);
+/// F5: documents made wrong by the schemas of configs.
+void check_hostile_configs(const Scale& scale, Report& report);
+/// F6: what hostile files make the rill command ask of the system.
+void check_hostile_calls(const Scale& scale, Report& report);
+
 }  // namespace rill::trust

@@ -52,7 +52,7 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
       overrides.insert(overrides.end(), run.overrides.begin(), run.overrides.end());
       std::string out = place.string();
       while (out.ends_with('/')) out.pop_back();
-      overrides.push_back("out=" + Json(out).dump());
+      overrides.push_back("out=" + Json(nn::config::utf8_text(out)).dump());
       runs.push_back({optim::load_run(command.path, overrides), run});
       optim::check_run(runs.back().config);
     }

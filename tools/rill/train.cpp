@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include <rill/nn/config/json.hpp>
 #include <rill/optim/run/run.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
@@ -29,9 +30,10 @@ optim::RunConfig read_config(const TrainCommand& command) {
   std::vector<std::string> overrides = command.overrides;
   if (command.seed) overrides.push_back("seed=" + std::to_string(*command.seed));
   if (command.epochs) overrides.push_back("training.epochs=" + std::to_string(*command.epochs));
-  if (!command.out.empty()) overrides.push_back("out=" + ordered_json(command.out).dump());
   kind_of(command.path);  // a file that is not there is no wrong config
   return reading_run(command.path, [&] {
+    if (!command.out.empty())
+      overrides.push_back("out=" + ordered_json(nn::config::utf8_text(command.out)).dump());
     optim::RunConfig config = optim::load_run(command.path, overrides);
     optim::check_run(config);
     return config;

@@ -1,0 +1,361 @@
+// F3 and F4: files that are not what they should be. What refusing them costs in time and memory, small ones and those as
+// large as the limits allow; and damage to a checkpoint, all of which has to be seen.
+#include <malloc.h>
+
+#include <ctime>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <rill/core/io/file.hpp>
+#include <rill/core/io/idx.hpp>
+#include <rill/core/io/npy.hpp>
+#include <rill/core/io/safetensors.hpp>
+#include <rill/core/memory.hpp>
+#include <rill/nn/data/csv.hpp>
+#include <rill/nn/layers.hpp>
+#include <rill/nn/model.hpp>
+#include <rill/optim/checkpoint.hpp>
+#include <rill/optim/run/run.hpp>
+
+#include "../temp_dir.hpp"
+#include "checks.hpp"
+
+namespace rill::trust {
+namespace {
+
+using Read = std::function<void(const std::string& path)>;
+
+const std::map<std::string, Read>& readers() {
+  static const std::map<std::string, Read> all{
+      {"checkpoint", [](const std::string& path) { optim::detail::load_checkpoint(path); }},
+      {"csv", [](const std::string& path) { nn::data::load_csv(path); }},
+      {"idx", [](const std::string& path) { io::read_idx(path); }},
+      {"keras", [](const std::string& path) { nn::load_model(path); }},
+      {"model", [](const std::string& path) { nn::load_model(path); }},
+      {"npy", [](const std::string& path) { io::load_npy(path); }},
+      {"run", [](const std::string& path) { optim::load_run(path); }},
+      {"safetensors", [](const std::string& path) { io::load_safetensors(path); }},
+      {"saved", [](const std::string& path) { nn::load_model(path); }}};
+  return all;
+}
+
+std::string repeated(std::string_view text, std::size_t count) {
+  std::string all;
+  all.reserve(text.size() * count);
+  for (std::size_t i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+/// The text with every # replaced by the numbers 0, 1, ...
+std::string numbered(std::string_view text, std::size_t count) {
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string number = std::to_string(i);
+    for (const char c : text) c == '#' ? all += number : all += c;
+  }
+  return all;
+}
+
+/// A safetensors file with that header.
+std::string with_length(const std::string& header, std::string_view data = {}) {
+  const std::uint64_t length = header.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + header + std::string(data);
+}
+
+std::string npy(const std::string& dict) {
+  const auto length = static_cast<std::uint32_t>(dict.size());
+  return std::string("\x93NUMPY\x02\0", 8) + std::string(reinterpret_cast<const char*>(&length), 4) + dict;
+}
+
+struct Hostile {
+  std::string kind, about;
+  std::function<std::string()> content;
+};
+
+/// Whatever is as long as it may be, and wrong as late as it can be.
+std::vector<Hostile> large_files() {
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  const std::string begin = R"({"rill":1,"input_shape":[4],"layers":[)", relu = R"({"type":"relu"},)";
+  const std::string keras = R"({"class_name":"Sequential","config":{"name":"n","layers":[)"
+                            R"({"class_name":"InputLayer","config":{"batch_input_shape":[null,4]}},)";
+  return {
+      {"model", "16 MiB of opening brackets", [] { return std::string(16 * mib, '['); }},
+      {"model", "a list of 8 million numbers", [] { return "[" + repeated("0,", 8 * mib - 2) + "0]"; }},
+      {"model", "a text of 16 MiB that never ends", [] { return "\"" + std::string(16 * mib - 1, 'x'); }},
+      {"model", "a text of 16 MiB", [] { return "\"" + std::string(16 * mib - 2, 'x') + "\""; }},
+      {"model", "900000 keys, all unknown",
+       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 900000) + "\"x\":0}"; }},
+      {"model", "900000 keys, the last one twice",
+       [] { return "{" + numbered("\"k#\":0,", 900000) + "\"k0\":0}"; }},
+      {"model", "10001 layers", [=] { return begin + repeated(relu, 10000) + R"({"type":"relu"}]})"; }},
+      {"model", "10000 layers, the last one unknown",
+       [=] { return begin + repeated(relu, 9999) + R"({"type":"rule"}]})"; }},
+      {"model", "10000 layers, the last one of 2^62 units",
+       [=] { return begin + repeated(relu, 9999) + R"({"type":"dense","units":4611686018427387904}]})"; }},
+      {"model", "10000 layers that ask for too much together",
+       [=] { return begin + repeated(R"({"type":"dense","units":16384},)", 9999) + R"({"type":"relu"}]})"; }},
+      {"model", "16 MiB of spaces", [] { return std::string(16 * mib, ' '); }},
+      {"model", "16 MiB and a byte", [] { return std::string(16 * mib + 1, ' '); }},
+      {"keras", "20000 layers, the last one unknown",
+       [=] {
+         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 20000) +
+                R"({"class_name":"Lambda","config":{}}]}})";
+       }},
+      {"run", "900000 values where one is expected",
+       [] {
+         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 900000) +
+                "0]}";
+       }},
+      {"safetensors", "a header of 16 MiB of text",
+       [] {
+         std::string header = R"({"__metadata__":{"a":")";
+         header += std::string(16 * mib - header.size() - 5, 'x');
+         return with_length(header + "\"}} ", "x");
+       }},
+      {"safetensors", "a header of 200000 tensors, the last one of another size",
+       [] {
+         const std::string empty = R"("t#":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)";
+         return with_length("{" + numbered(empty, 200000) +
+                            R"("w":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})");
+       }},
+      {"saved", "a header of 300000 texts without a checksum",
+       [] {
+         return with_length(R"({"__metadata__":{)" + numbered("\"k#\":\"\",", 300000) +
+                            R"("rill.model":"{}"}})");
+       }},
+      {"npy", "a header of 1 MiB of spaces", [] { return npy("{" + std::string(mib - 2, ' ') + "\n"); }},
+      {"npy", "300000 dimensions",
+       [] {
+         return npy("{'descr': '<f4', 'fortran_order': False, 'shape': (" + repeated("1, ", 300000) + ")}\n");
+       }},
+      {"idx", "16 MiB that are a byte too many",
+       [] { return std::string("\0\0\x08\x01\x00\xff\xff\xff", 8) + std::string(16 * mib, 'x'); }},
+      {"csv", "a quote of 65 MiB that never ends", [] { return "\"" + std::string(65 * mib, 'x'); }},
+      {"csv", "5 million fields in a row", [] { return repeated("1,", 5000000); }},
+      {"csv", "16 MiB of rows, the last one longer",
+       [] { return repeated("1.25,2.5,3\n", 16 * mib / 11) + "1,2,3,4\n"; }},
+      {"csv", "16 MiB of rows, the last cell missing",
+       [] { return repeated("1.25,2.5,3\n", 16 * mib / 11) + "1,,3\n"; }}};
+}
+
+// --- what it costs ---------------------------------------------------------------------------------------------------
+
+/// The most memory that this process had since reset_peak(), in bytes; 0 where the system does not tell.
+std::size_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+void reset_peak() {
+  memory::trim();
+  ::malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+/// Of this thread, which no other program that runs beside it makes longer.
+double processor_seconds() {
+  ::timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+struct Cost {
+  bool refused = false;
+  double seconds = 0;
+  std::size_t bytes = 0;  // of memory, at most
+};
+
+Cost cost_of(const Read& read, const std::string& path) {
+  reset_peak();
+  const std::size_t before = peak_memory();
+  const double start = processor_seconds();
+  Cost cost;
+  try {
+    read(path);
+  } catch (const Error&) {
+    cost.refused = true;
+  }
+  cost.seconds = processor_seconds() - start;
+  cost.bytes = peak_memory() - before;
+  return cost;
+}
+
+/// The largest costs of some files.
+struct Costs {
+  std::uint64_t files = 0, read = 0;
+  double seconds = 0, over = 0;  // `over`: bytes of memory beyond `fixed`, for each byte of the file
+  std::string slowest, largest;
+
+  static constexpr double fixed = 16 << 20;
+
+  void add(const std::string& name, std::size_t size, const Cost& cost) {
+    ++files;
+    read += !cost.refused;
+    if (cost.seconds > seconds) {
+      seconds = cost.seconds;
+      slowest = name;
+    }
+    const double ratio = (static_cast<double>(cost.bytes) - fixed) / static_cast<double>(size);
+    if (ratio > over) {
+      over = ratio;
+      largest = name;
+    }
+  }
+};
+
+Costs small_costs() {
+  Costs costs;
+  for (const auto& [kind, read] : readers()) {
+    for (const auto& entry : std::filesystem::directory_iterator("tests/data/bad/" + kind)) {
+      if (!entry.is_regular_file() || entry.path().extension() == ".gz") continue;
+      const std::string path = entry.path().string();
+      Cost cost = cost_of(read, path);
+      for (int again = 0; again < 4; ++again)
+        cost.seconds = std::min(cost.seconds, cost_of(read, path).seconds);
+      costs.add(path, std::max<std::size_t>(entry.file_size(), 1), cost);
+    }
+  }
+  return costs;
+}
+
+/// With a line for each file.
+Costs large_costs(Report& report) {
+  const test::TempDir folder;
+  Costs costs;
+  for (const Hostile& hostile : large_files()) {
+    const std::string content = hostile.content();
+    const std::string path = folder.write("x." + hostile.kind, content);
+    Cost cost = cost_of(readers().at(hostile.kind), path);
+    cost.seconds = std::min(cost.seconds, cost_of(readers().at(hostile.kind), path).seconds);
+    costs.add(hostile.kind + ", " + hostile.about, content.size(), cost);
+    report.detail(fmt::format("{:7.1f} ms, {:5.1f} MiB: {}, {}", 1e3 * cost.seconds,
+                              static_cast<double>(content.size()) / (1 << 20), hostile.kind, hostile.about));
+  }
+  return costs;
+}
+
+// --- damage ----------------------------------------------------------------------------------------------------------
+
+/// The bytes of a checkpoint with weights, momenta and a model.
+std::string checkpoint_bytes(std::uint64_t seed) {
+  Generator generator(seed);
+  nn::Model model(nn::Sequential{nn::Dense(3, 2, generator)}, {3});
+  optim::detail::Checkpoint checkpoint;
+  optim::detail::SavedGroup group{.lr = 0.5, .initial_lr = 0.5};
+  for (const auto& [name, value] : model.named_state()) {
+    checkpoint.weights.emplace_back(name, value);
+    group.params.push_back(name);
+    checkpoint.optimizer.params[name] = {.steps = 3,
+                                         .tensors = {{"momentum_buffer", randn(value.shape(), generator)}}};
+  }
+  checkpoint.optimizer.name = "SGD";
+  checkpoint.optimizer.groups = {group};
+  checkpoint.position = {.epoch = 1, .epoch_step = 2, .step = 5};
+  checkpoint.metadata = nn::model_metadata(model);
+  const test::TempDir folder;
+  optim::detail::save_checkpoint(folder.file("x"), checkpoint);
+  return folder.read("x");
+}
+
+bool is_read(const std::string& content) {
+  try {
+    io::parse_safetensors(std::as_bytes(std::span(content)), "x");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// A whole number from 0 to `most`.
+std::size_t draw(Stream& stream, std::size_t most) {
+  return static_cast<std::size_t>(stream.below(most + 1));
+}
+
+/// One of the ways in which files are damaged.
+std::string damaged(const std::string& good, const std::string& other, Stream& stream) {
+  std::string changed = good;
+  const std::size_t at = draw(stream, good.size() - 1), length = 1 + draw(stream, 63);
+  const std::size_t from = draw(stream, good.size() - 1);
+  switch (draw(stream, 6)) {
+    case 0:  // single bytes
+      for (std::size_t i = 0; i < 2 + length % 15; ++i)
+        changed[draw(stream, good.size() - 1)] = static_cast<char>(draw(stream, 255));
+      break;
+    case 1:  // a run of zeros, as of a block that was never written
+      for (std::size_t i = at; i < std::min(good.size(), at + length); ++i) changed[i] = '\0';
+      break;
+    case 2:  // a run of noise
+      for (std::size_t i = at; i < std::min(good.size(), at + length); ++i)
+        changed[i] = static_cast<char>(draw(stream, 255));
+      break;
+    case 3:  // one part in the place of another
+      for (std::size_t i = 0; i < length; ++i)
+        changed[(at + i) % good.size()] = good[(from + i) % good.size()];
+      break;
+    case 4:
+      changed.insert(at, good.substr(from, length));
+      break;
+    case 5:
+      changed.erase(at, length);
+      break;
+    default:  // the start of one file and the end of another
+      changed = good.substr(0, at) + other.substr(std::min(at, other.size()));
+  }
+  return changed;
+}
+
+void report_damage(const Scale& scale, Report& report) {
+  const std::string good = checkpoint_bytes(scale.seed), other = checkpoint_bytes(scale.seed + 1);
+  if (!is_read(good) || !is_read(other)) throw Error("hostile: the checkpoint is not read, expected it");
+  std::uint64_t flips = 0, cuts = 0, unseen = 0;
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit, ++flips) {
+    std::string changed = good;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
+    unseen += is_read(changed);
+  }
+  for (std::size_t size = 0; size < good.size(); ++size, ++cuts) unseen += is_read(good.substr(0, size));
+  report.count("flipped bits of a checkpoint, each of them", flips);
+  report.count("cuts of it, each of them", cuts);
+  report.exactly("of these read", unseen, 0);
+
+  Stream stream(scale.seed, Purpose::user);
+  std::uint64_t changes = 0, accepted = 0;
+  for (const auto count = scale.of<std::uint64_t>(100000, 1000000); changes < count;) {
+    const std::string changed = damaged(good, other, stream);
+    if (changed == good || changed == other) continue;
+    ++changes;
+    accepted += is_read(changed);
+  }
+  report.count("random damage of several bytes", changes);
+  report.exactly("of these read", accepted, 0);
+}
+
+}  // namespace
+
+void check_hostile(const Scale& scale, Report& report) {
+  report.begin("F3");
+  const Costs small = small_costs();
+  report.at_least("small bad files", small.files, 100);
+  report.count("slowest refusal of these, in microseconds (wished for: 50000)",
+               static_cast<std::uint64_t>(small.seconds * 1e6));
+  const Costs large = large_costs(report);
+  report.at_least("files as large as they may be, and wrong", large.files, 20);
+  report.exactly("of all these read", small.read + large.read, 0);
+  report.count("slowest refusal of these, in milliseconds (wished for: 50)",
+               static_cast<std::uint64_t>(large.seconds * 1e3));
+  report.at_most("memory beyond 16 MiB, bytes for each byte of a file", std::max(small.over, large.over),
+                 100);
+  report.detail(large.largest);
+  report.begin("F4");
+  report_damage(scale, report);
+}
+
+}  // namespace rill::trust
