@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cblas.h>
 #include <climits>
 #include <mutex>
@@ -57,7 +58,7 @@ class SerialBlas {
 
  private:
   static constexpr int pthread_build = 1, openmp_build = 2;
-  static inline const int parallel_ = openblas_get_parallel();
+  static inline const int parallel_ = openblas_get_parallel();  // NOLINT(cert-err58-cpp): C throws nothing
   static inline std::mutex mutex_;
   static inline int users_ = 0;
   static inline int process_saved_ = 1;
@@ -137,6 +138,36 @@ void for_each_task(std::int64_t count, const Compute& compute) {
   for (std::int64_t i = 0; i < count; ++i) compute(i);
 }
 
+// Every element is one sum over its terms: nothing is skipped, split or reordered. Some stand side by side, as one alone
+// would wait for each of its additions.
+template <class T>
+void multiply_naively(const Problem& p, const Operands<T>& at, const T* bias, bool accumulate) {
+  constexpr std::int64_t together = 8;
+  constexpr double work_of_thread = 1e5;  // multiply-adds
+  const double work_of_row = static_cast<double>(p.n) * static_cast<double>(std::max<std::int64_t>(p.k, 1));
+  const auto elements = [&](std::int64_t i, std::int64_t j, std::int64_t count) {
+    std::array<double, together> sums{};
+    for (std::int64_t q = 0; q < p.k; ++q) {
+      const double a = at.a[p.transpose_a ? q * p.m + i : i * p.k + q];
+      for (std::int64_t s = 0; s < count; ++s)
+        sums[static_cast<std::size_t>(s)] +=
+            a * double{at.b[p.transpose_b ? (j + s) * p.k + q : q * p.n + j + s]};
+    }
+    for (std::int64_t s = 0; s < count; ++s) {
+      T& c = at.c[i * p.n + j + s];
+      const T sum = static_cast<T>(sums[static_cast<std::size_t>(s)]);
+      c = accumulate ? c + sum : sum;
+      if (bias) c += bias[j + s];
+    }
+  };
+  const auto rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t j = 0; j < p.n; j += together) elements(i, j, std::min(together, p.n - j));
+    }
+  };
+  parallel_for(p.m, rows, 1 + static_cast<std::int64_t>(work_of_thread / work_of_row));
+}
+
 // Whether rill's own kernels compute single-precision products. OpenBLAS has none for AVX2 that is faster, and none of
 // ours is written for wider vectors.
 bool own_sgemm() {
@@ -180,6 +211,7 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0) return;
   const Problem problem{transpose_a, transpose_b, m, n, k};
+  if (isa() == Isa::naive) return multiply_naively<T>(problem, {a, b, c}, bias, accumulate);
   if constexpr (std::is_same_v<T, float>) {
     if (kernels::multiply_sparse(problem, a, b, c, bias, accumulate)) return;
     if (k > 0 && own_sgemm()) {
@@ -197,6 +229,10 @@ void gemm_stack(const Problem& problem, std::span<const Operands<T>> products) {
   const std::int64_t m = problem.m, n = problem.n, k = problem.k;
   check_sizes("gemm", m, n, k);
   if (m == 0 || n == 0 || products.empty()) return;
+  if (isa() == Isa::naive) {
+    for (const Operands<T>& each : products) multiply_naively<T>(problem, each, nullptr, false);
+    return;
+  }
   std::vector<Operands<T>, memory::Allocator<Operands<T>>> dense;
   if constexpr (std::is_same_v<T, float>) {
     if (kernels::may_multiply_sparse(problem)) {

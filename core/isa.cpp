@@ -17,12 +17,14 @@ Isa chosen_isa() {
   const Isa best = best_isa();
   const char* wanted = std::getenv("RILL_ISA");
   if (!wanted || !*wanted) return best;
-  for (const Isa each : {Isa::plain, Isa::avx2}) {
+  for (const Isa each : {Isa::plain, Isa::avx2, Isa::naive}) {
     if (isa_name(each) != wanted) continue;
-    RILL_CHECK(each <= best, "RILL_ISA: this machine has no ", wanted, ", expected ", isa_name(best));
+    RILL_CHECK(each != Isa::avx2 || best == each, "RILL_ISA: this machine has no ", wanted, ", expected ",
+               isa_name(best));
     return each;
   }
-  throw Error(detail::concat("RILL_ISA: unknown instruction set \"", wanted, "\", expected plain or avx2"));
+  throw Error(
+      detail::concat("RILL_ISA: unknown instruction set \"", wanted, "\", expected plain, avx2 or naive"));
 }
 
 }  // namespace
@@ -32,6 +34,8 @@ Isa isa() {
   return chosen;
 }
 
-std::string_view isa_name(Isa isa) { return isa == Isa::avx2 ? "avx2" : "plain"; }
+std::string_view isa_name(Isa isa) {
+  return isa == Isa::avx2 ? "avx2" : isa == Isa::naive ? "naive" : "plain";
+}
 
 }  // namespace rill

@@ -11,13 +11,15 @@
 namespace rill {
 
 /// `plain` is what the compiler was told to take for granted (SSE2 on x86-64, NEON on AArch64); `avx2` means AVX2 with FMA.
-enum class Isa { plain, avx2 };
+/// `naive` is plain code in which every matrix product is one loop over its terms, without OpenBLAS: the slow reference
+/// that tests hold the fast ways against, never chosen but by name.
+enum class Isa { plain, avx2, naive };
 
 /// The instruction set that kernels run with: the best one of this machine, or what the environment variable RILL_ISA names.
 /// Throws Error if that is unknown or not on this machine.
 Isa isa();
 
-/// "plain" or "avx2".
+/// "plain", "avx2" or "naive".
 std::string_view isa_name(Isa isa);
 
 namespace detail {

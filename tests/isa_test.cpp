@@ -1,9 +1,11 @@
 // Instruction sets: which one runs, and that programs learn the same with each.
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
+#include <rill/core/blas.hpp>
 #include <rill/core/create.hpp>
 #include <rill/core/isa.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
@@ -37,7 +39,31 @@ double trained_loss() {
   return last;
 }
 
+// How many elements of some products are their sum in f64, taken in order and rounded once; of 3 x 400.
+int sums_rounded_once() {
+  constexpr std::int64_t m = 16, n = 25, k = 200;
+  Stream stream(3, Purpose::user);
+  std::vector<float> a(m * k), b(k * n), gemm(m * n), first(m * n), second(m * n);
+  for (float& value : a) value = static_cast<float>(stream.uniform(-1, 1));
+  for (float& value : b) value = static_cast<float>(stream.uniform(-1, 1));
+  blas::gemm<float>(false, true, m, n, k, a.data(), b.data(), gemm.data());
+  const std::vector<blas::Operands<float>> stack{{a.data(), b.data(), first.data()},
+                                                 {a.data(), b.data(), second.data()}};
+  blas::gemm_stack<float>({false, true, m, n, k}, stack);
+  int count = 0;
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (std::size_t p = 0; p < k; ++p)
+        sum += static_cast<double>(a[i * k + p]) * static_cast<double>(b[j * k + p]);
+      for (const auto* c : {&gemm, &first, &second}) count += (*c)[i * n + j] == static_cast<float>(sum);
+    }
+  }
+  return count;
+}
+
 const std::string child = "isa: child that trains";
+const std::string multiplying_child = "isa: child that multiplies";
 
 double loss_in(const std::string& text) {
   const std::size_t place = text.find("loss: ");
@@ -49,6 +75,25 @@ double loss_in(const std::string& text) {
 
 TEST_CASE("isa: child that trains" * doctest::skip()) {
   std::printf("isa: %s, loss: %.9g\n", std::string(isa_name(isa())).c_str(), trained_loss());
+}
+
+TEST_CASE("isa: child that multiplies" * doctest::skip()) {
+  std::printf("isa: %s, rounded once: %d\n", std::string(isa_name(isa())).c_str(), sums_rounded_once());
+}
+
+TEST_CASE("isa: with the naive one, every product is its sum in order") {
+  CHECK(test::run_case(multiplying_child, {{"RILL_ISA", "naive"}}).says("isa: naive, rounded once: 1200\n"));
+  const test::Outcome fast = test::run_case(multiplying_child, {{"RILL_ISA", "plain"}});
+  CHECK(fast.says("isa: plain, rounded once: "));
+  CHECK_FALSE(fast.says("rounded once: 1200\n"));
+}
+
+TEST_CASE("isa: naive and plain code learn the same up to rounding") {
+  const test::Outcome naive = test::run_case(child, {{"RILL_ISA", "naive"}});
+  const test::Outcome plain = test::run_case(child, {{"RILL_ISA", "plain"}});
+  CHECK(naive.says("isa: naive, "));
+  CHECK(plain.says("isa: plain, "));
+  CHECK(loss_in(naive.output) == doctest::Approx(loss_in(plain.output)).epsilon(1e-4));
 }
 
 TEST_CASE("isa: plain code and AVX2 learn the same up to rounding") {
@@ -63,5 +108,5 @@ TEST_CASE("isa: plain code and AVX2 learn the same up to rounding") {
 TEST_CASE("isa: an instruction set that is none is refused by name, at the first use") {
   const test::Outcome outcome = test::run_case(child, {{"RILL_ISA", "sse9"}});
   CHECK(outcome.status != 0);
-  CHECK(outcome.says("RILL_ISA: unknown instruction set \"sse9\", expected plain or avx2"));
+  CHECK(outcome.says("RILL_ISA: unknown instruction set \"sse9\", expected plain, avx2 or naive"));
 }
