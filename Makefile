@@ -8,7 +8,7 @@
 ##   CXX=clang++         compiler, GCC >= 12 or Clang >= 14
 ##   CXXFLAGS= LDFLAGS=  appended to rill's own flags (CXXFLAGS=-Wno-error keeps warnings warnings)
 ##   NATIVE=1            compile for this machine's instruction set
-##   MODE=release        or asan, tsan: sanitizers, each in a build folder of its own
+##   MODE=release        or asan, tsan: sanitizers, or coverage: counters, each in a build folder of its own
 ##   BUILD=build         where to build
 ##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
@@ -21,8 +21,8 @@
 ##   V=1                 show the commands
 
 MODE ?= release
-ifeq ($(filter release asan tsan,$(MODE)),)
-  $(error MODE=$(MODE): unknown mode, expected release, asan or tsan)
+ifeq ($(filter release asan tsan coverage,$(MODE)),)
+  $(error MODE=$(MODE): unknown mode, expected release, asan, tsan or coverage)
 endif
 
 BUILD ?= build$(if $(filter-out release,$(MODE)),/$(MODE))
@@ -31,9 +31,9 @@ ifneq ($(filter-out 1,$(words $(BUILD)))$(filter . ./ .. ../ / ~ %/. %/..,$(BUIL
 endif
 
 ifneq ($(filter default undefined,$(origin CXX)),)
-  CXX := $(if $(filter tsan,$(MODE)),clang++,g++)
+  CXX := $(if $(filter tsan coverage,$(MODE)),clang++,g++)
 endif
-ifeq ($(MODE)$(findstring clang,$(CXX)),tsan)
+ifneq ($(filter tsan coverage,$(MODE)$(findstring clang,$(CXX))),)
   override CXX := clang++
 endif
 
@@ -113,6 +113,7 @@ endif
 OPTIMISE-release := -O3 -g1
 OPTIMISE-asan := $(or $(ASAN_LEVEL),-O1) -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
+OPTIMISE-coverage := -O1 -fprofile-instr-generate -fcoverage-mapping
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -123,6 +124,11 @@ endif
 ifeq ($(MODE)-$(COMPILER),asan-gcc)
   # GCC's flow warnings see the sanitizer's own branches and are wrong there.
   WARNINGS += -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
+endif
+
+ifeq ($(MODE),coverage)
+  # Counters keep loops from becoming vectors, also those that ask for it.
+  WARNINGS += -Wno-pass-failed
 endif
 
 # Floating point: -fno-trapping-math lets the compiler turn a ? b : c into a blend; contraction differs between
@@ -202,7 +208,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan coverage mutation trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -442,6 +448,34 @@ tsan:
 	$(Q)archer=$$(CXX='$(sanitizing_clang)' tools/setup.sh archer) && \
 	OMP_TOOL_LIBRARIES="$$archer" TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
 	RILL_BUILD_DIR=$(tsan_build) $(tsan_build)/tests/rill_tests -tc='$(TSAN_TESTS)' $(ARGS)
+
+# Another build of the library, linked with the objects of `make test`: it comes first, so that of an inline function that
+# the tests' objects hold, too, the library's is taken.
+other_test_objects := $(call objects,$(test_sources) $(bench_core))
+other_rill_objects := $(call objects,$(rill_sources))
+other_test_libs = $(if $(onnx_library),-lonnx $(ONNX_LIBS)) $(LIBS)
+coverage_build := $(BUILD)/coverage
+coverage_libraries = $(patsubst $(BUILD)/%,$(coverage_build)/%,$(BUILD)/lib/librill.a $(onnx_library))
+coverage_link = $(sanitizing_clang) -fopenmp -fprofile-instr-generate -Wl,--whole-archive $(coverage_libraries) -Wl,--no-whole-archive
+##   coverage     which lines and branches of the library the tests reach (clang++): tests/trust/coverage.md
+coverage: $(tests) $(programs)
+	@CXX='$(sanitizing_clang)' BUILD=$(coverage_build) tools/setup.sh coverage
+	+@for library in $(coverage_libraries); do \
+	  $(MAKE) MODE=coverage CXX='$(sanitizing_clang)' BUILD=$(coverage_build) $$library || exit 1; \
+	done
+	@mkdir -p $(coverage_build)/tests $(coverage_build)/bin
+	@ln -sfn ../examples ../share $(coverage_build)
+	$(Q)$(coverage_link) $(other_test_objects) -o $(coverage_build)/tests/rill_tests $(other_test_libs)
+	$(Q)$(coverage_link) $(other_rill_objects) -o $(coverage_build)/bin/rill $(ONNX_LIBS) $(LIBS)
+	$(Q)CXX='$(sanitizing_clang)' tests/trust/coverage.py $(coverage_build) $(ARGS)
+
+##   mutation     which of some hundred small faults, planted in the library, the tests find (clang++): tests/trust/mutants.md
+mutation: $(tests) $(programs)
+	@CXX='$(sanitizing_clang)' BUILD=$(BUILD)/mutation tools/setup.sh coverage
+	$(Q)RILL_COMPILE='$(sanitizing_clang) $(LANGUAGE) $(FLOATS) $(BLAS_CPPFLAGS)' RILL_LINK='$(sanitizing_clang) -fopenmp' \
+	RILL_TEST_OBJECTS='$(other_test_objects)' RILL_TEST_LIBS='$(onnx_library) $(other_test_libs)' \
+	RILL_COMMAND_OBJECTS='$(other_rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) $(ONNX_LIBS) $(LIBS)' \
+	tests/trust/mutate.py $(BUILD)/mutation $(ARGS)
 
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))

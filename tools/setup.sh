@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [base|onnx|torch|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|torch|lint|tsan|coverage|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
@@ -155,6 +155,22 @@ probe_tsan() {
   archer >/dev/null || need libomp-dev
 }
 
+probe_coverage() {
+  have python3 || need python3
+  if ! have "${CXX%% *}"; then
+    need clang
+    need libomp-dev
+    need libclang-rt-dev
+    need llvm
+    return
+  fi
+  if ! printf 'int main() {}\n' | links -fprofile-instr-generate -fcoverage-mapping; then need libclang-rt-dev; fi
+  # The profile's format is the compiler's: its own tools read it.
+  for name in llvm-cov llvm-profdata; do
+    have "$($CXX -print-prog-name=$name)" || need llvm
+  done
+}
+
 probe_bench() {
   if ! printf '#include <benchmark/benchmark.h>\nint main(int n, char** v) { benchmark::Initialize(&n, v); }\n' |
     links -lbenchmark -pthread; then
@@ -206,6 +222,7 @@ clang              clang                  clang          clang
 clang-format       clang-tools-extra      clang          clang-extra-tools
 libomp-dev         libomp-devel           openmp         openmp-dev
 libclang-rt-dev    compiler-rt            compiler-rt    compiler-rt
+llvm               llvm                   llvm           llvm
 libopenblas-dev    openblas-devel         openblas       openblas-dev
 doctest-dev        doctest-devel          doctest        doctest-dev
 nlohmann-json3-dev json-devel             nlohmann-json  nlohmann-json
@@ -287,13 +304,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | onnx | torch | bench | tsan | lint | plot | fetch | package) ;;
+  base | onnx | torch | bench | tsan | coverage | lint | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, coverage, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac
