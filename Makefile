@@ -8,7 +8,7 @@
 ##   CXX=clang++         compiler, GCC >= 12 or Clang >= 14
 ##   CXXFLAGS= LDFLAGS=  appended to rill's own flags (CXXFLAGS=-Wno-error keeps warnings warnings)
 ##   NATIVE=1            compile for this machine's instruction set
-##   MODE=release        or asan, tsan, fuzz: sanitizers, each in a build folder of its own
+##   MODE=release        or asan, tsan, fuzz: sanitizers, or coverage: counters; each in a build folder of its own
 ##   BUILD=build         where to build
 ##   PREFIX=/usr/local   where to install, DESTDIR=DIR to stage it; LIBDIR=PREFIX/lib; STRIP=true keeps debug information
 ##   ARGS="..."          arguments for the program that test, mnist or bench runs
@@ -22,8 +22,8 @@
 ##   V=1                 show the commands
 
 MODE ?= release
-ifeq ($(filter release asan tsan fuzz,$(MODE)),)
-  $(error MODE=$(MODE): unknown mode, expected release, asan, tsan or fuzz)
+ifeq ($(filter release asan tsan fuzz coverage,$(MODE)),)
+  $(error MODE=$(MODE): unknown mode, expected release, asan, tsan, fuzz or coverage)
 endif
 
 BUILD ?= build$(if $(filter-out release,$(MODE)),/$(MODE))
@@ -32,9 +32,9 @@ ifneq ($(filter-out 1,$(words $(BUILD)))$(filter . ./ .. ../ / ~ %/. %/..,$(BUIL
 endif
 
 ifneq ($(filter default undefined,$(origin CXX)),)
-  CXX := $(if $(filter tsan fuzz,$(MODE)),clang++,g++)
+  CXX := $(if $(filter tsan fuzz coverage,$(MODE)),clang++,g++)
 endif
-ifneq ($(filter tsan fuzz,$(MODE)$(findstring clang,$(CXX))),)
+ifneq ($(filter tsan fuzz coverage,$(MODE)$(findstring clang,$(CXX))),)
   override CXX := clang++
 endif
 
@@ -116,6 +116,7 @@ OPTIMISE-asan := $(or $(ASAN_LEVEL),-O1) -g1 -fno-omit-frame-pointer -fsanitize=
 OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
 OPTIMISE-fuzz := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
   -D_GLIBCXX_ASSERTIONS
+OPTIMISE-coverage := -O1 -fprofile-instr-generate -fcoverage-mapping
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -126,6 +127,11 @@ endif
 ifeq ($(MODE)-$(COMPILER),asan-gcc)
   # GCC's flow warnings see the sanitizer's own branches and are wrong there.
   WARNINGS += -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
+endif
+
+ifeq ($(MODE),coverage)
+  # Counters keep loops from becoming vectors, also those that ask for it.
+  WARNINGS += -Wno-pass-failed
 endif
 
 # Floating point: -fno-trapping-math lets the compiler turn a ? b : c into a blend; contraction differs between
@@ -229,7 +235,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz coverage mutation trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -379,8 +385,10 @@ $(fuzz): $(call objects,$(fuzz_main) $(fuzz_sources) $(command_sources))
 $(fuzz): private LIBS := -fsanitize=fuzzer $(LIBS)
 $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
-$(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)) \
+# The benchmark and the fuzz targets have tests of their own.
+test_objects := $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)) \
   $(if $(filter tests/fuzz_%,$(test_sources)),$(fuzz_sources) $(command_sources)))
+$(tests): $(test_objects)
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
 $(BUILD)/bin/rill $(trust) $(fuzz) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
@@ -495,6 +503,33 @@ fuzz:
 	@CXX='$(sanitizing_clang)' BUILD=$(fuzz_build) tools/setup.sh fuzz
 	+@$(MAKE) MODE=fuzz ONNX=0 CXX='$(sanitizing_clang)' BUILD=$(fuzz_build) $(fuzz_build)/bin/rill_fuzz
 	$(Q)tests/fuzz/run.sh $(fuzz_build) '$(RUNS)' $(TARGET)
+
+# Another build of the library, linked with the objects of `make test`: it comes first, so that of an inline function that
+# the tests' objects hold, too, the library's is taken.
+other_rill_objects := $(call objects,$(rill_sources))
+other_test_libs = $(if $(onnx_library),-lonnx $(ONNX_LIBS)) $(LIBS)
+coverage_build := $(BUILD)/coverage
+coverage_libraries = $(patsubst $(BUILD)/%,$(coverage_build)/%,$(BUILD)/lib/librill.a $(onnx_library))
+coverage_link = $(sanitizing_clang) -fopenmp -fprofile-instr-generate -Wl,--whole-archive $(coverage_libraries) -Wl,--no-whole-archive
+##   coverage     which lines and branches of the library the tests reach (clang++): tests/trust/coverage.md
+coverage: $(tests) $(programs)
+	@CXX='$(sanitizing_clang)' BUILD=$(coverage_build) tools/setup.sh coverage
+	+@for library in $(coverage_libraries); do \
+	  $(MAKE) MODE=coverage CXX='$(sanitizing_clang)' BUILD=$(coverage_build) $$library || exit 1; \
+	done
+	@mkdir -p $(coverage_build)/tests $(coverage_build)/bin
+	@ln -sfn ../examples ../share $(coverage_build)
+	$(Q)$(coverage_link) $(test_objects) -o $(coverage_build)/tests/rill_tests $(other_test_libs)
+	$(Q)$(coverage_link) $(other_rill_objects) -o $(coverage_build)/bin/rill $(ONNX_LIBS) $(LIBS)
+	$(Q)CXX='$(sanitizing_clang)' tests/trust/coverage.py $(coverage_build) $(ARGS)
+
+##   mutation     which of some hundred small faults, planted in the library, the tests find (clang++): tests/trust/mutants.md
+mutation: $(tests) $(programs)
+	@CXX='$(sanitizing_clang)' BUILD=$(BUILD)/mutation tools/setup.sh coverage
+	$(Q)RILL_COMPILE='$(sanitizing_clang) $(LANGUAGE) $(FLOATS) $(BLAS_CPPFLAGS)' RILL_LINK='$(sanitizing_clang) -fopenmp' \
+	RILL_TEST_OBJECTS='$(test_objects)' RILL_TEST_LIBS='$(onnx_library) $(other_test_libs)' \
+	RILL_COMMAND_OBJECTS='$(other_rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) $(ONNX_LIBS) $(LIBS)' \
+	tests/trust/mutate.py $(BUILD)/mutation $(ARGS)
 
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [base|onnx|torch|lint|tidy|tsan|fuzz|valgrind|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|torch|lint|tidy|tsan|fuzz|coverage|valgrind|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
@@ -234,6 +234,7 @@ clang-format       clang-tools-extra      clang          clang-extra-tools
 clang-tidy         clang-tools-extra      clang          clang-extra-tools
 libomp-dev         libomp-devel           openmp         openmp-dev
 libclang-rt-dev    compiler-rt            compiler-rt    compiler-rt
+llvm               llvm                   llvm           llvm
 libopenblas-dev    openblas-devel         openblas       openblas-dev
 doctest-dev        doctest-devel          doctest        doctest-dev
 nlohmann-json3-dev json-devel             nlohmann-json  nlohmann-json
@@ -315,13 +316,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | onnx | torch | bench | lint | tidy | tsan | fuzz | valgrind | plot | fetch | package) ;;
+  base | onnx | torch | bench | lint | tidy | tsan | fuzz | coverage | valgrind | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tidy, tsan, fuzz, valgrind, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tidy, tsan, fuzz, coverage, valgrind, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac
