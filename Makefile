@@ -544,9 +544,10 @@ trust-onnx:
 	+@$(MAKE) ONNX=1 $(tests)
 	$(Q)tools/trust/onnxruntime.sh $(tests) $(BUILD)/node
 
-##   trust-long   clang-tidy; the tests with sanitizers, valgrind, naive products, thread counts, compilers, BLAS builds and
-##                onnxruntime; fuzz; three MNIST runs
+##   trust-long   all of trust at full size; clang-tidy; the tests with sanitizers, valgrind, naive products, compilers, BLAS builds
+##                and onnxruntime; coverage, mutation, fuzz; three MNIST runs: hours, see tests/trust/README.md
 trust-long:
+	+@$(say_step) 'trust, full size'; $(MAKE) trust ARGS=--full
 	+@$(say_step) 'clang-tidy'; $(MAKE) tidy
 	+@for n in 2 4; do \
 	  $(say_step) "asan, $$n threads"; RILL_NUM_THREADS=$$n $(MAKE) asan || exit 1; \
@@ -557,7 +558,9 @@ trust-long:
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
 	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
-	+@$(MAKE) fuzz RUNS=5000000
+	+@$(say_step) 'coverage'; $(MAKE) coverage
+	+@$(say_step) 'mutation'; $(MAKE) mutation
+	+@$(say_step) 'fuzz'; $(MAKE) fuzz RUNS=5000000
 	+@$(MAKE) test-ready
 	$(Q)for folder in $(blas_folders); do \
 	  $(say_step) "$$folder"; LD_LIBRARY_PATH="$$folder" $(tests) || exit 1; \
