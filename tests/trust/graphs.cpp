@@ -16,18 +16,13 @@
 #include <rill/core/parallel.hpp>
 
 #include "checks.hpp"
-#include "graph_kinds.hpp"
+#include "graph_operands.hpp"
 
 namespace rill::trust {
 namespace {
 
-using scalar::Array;
-using scalar::Real;
-using scalar::Sizes;
-using scalar::Tape;
-
 /// A graph as scalars: leaves, then a value a step. All numbers of leaves and weights are exact in f32.
-struct Graph {
+struct ScalarGraph {
   Tape tape;
   std::vector<Array> values;
   std::size_t leaves = 0;
@@ -37,7 +32,7 @@ struct Graph {
   int loss = 0;
 };
 
-void add_leaves(Graph& graph, Draw& draw) {
+void add_leaves(ScalarGraph& graph, Draw& draw) {
   const std::vector<Sizes> shapes{{},     {1},    {2},    {3},       {2, 3},      {3, 2},
                                   {3, 3}, {2, 2}, {3, 1}, {2, 1, 3}, {1, 2, 2, 2}};
   graph.leaves = static_cast<std::size_t>(draw.between(3, 5));
@@ -52,7 +47,7 @@ void add_leaves(Graph& graph, Draw& draw) {
 }
 
 // A step that is near a kink, or leaves the range of moderate numbers, is taken back.
-void add_step(Graph& graph, Draw& draw) {
+void add_step(ScalarGraph& graph, Draw& draw) {
   const StepKind& kind = graph_kinds()[static_cast<std::size_t>(draw.below(std::ssize(graph_kinds())))];
   std::vector<Sizes> shapes;
   for (const Array& value : graph.values) shapes.push_back(value.sizes);
@@ -72,8 +67,8 @@ void add_step(Graph& graph, Draw& draw) {
   graph.steps.push_back(std::move(step));
 }
 
-Graph random_graph(std::uint64_t seed, std::uint32_t number) {
-  Graph graph;
+ScalarGraph random_graph(std::uint64_t seed, std::uint32_t number) {
+  ScalarGraph graph;
   Draw draw(Stream(seed, Purpose::user, 3, number));
   add_leaves(graph, draw);
   const auto wanted = static_cast<std::size_t>(draw.between(4, 16));
@@ -91,20 +86,15 @@ Graph random_graph(std::uint64_t seed, std::uint32_t number) {
   return graph;
 }
 
-Shape shape_of(const Array& x) {
-  const std::vector<std::int64_t> sizes(x.sizes.begin(), x.sizes.end());
-  return Shape(sizes);
-}
-
 /// The worst difference of one dtype, by its size and in units of the bound.
-struct Worst {
+struct WorstDifference {
   double relative = 0, in_units = 0;
   std::string where;  // of in_units
 };
 
-class Comparison {
+class GraphComparison {
  public:
-  Comparison(const Graph& graph, DType dtype, std::string name, Worst& worst)
+  GraphComparison(const ScalarGraph& graph, DType dtype, std::string name, WorstDifference& worst)
       : graph_(graph), dtype_(dtype), name_(std::move(name)), worst_(worst) {}
 
   void run() {
@@ -113,7 +103,8 @@ class Comparison {
       const Array& leaf = graph_.values[i];
       std::vector<double> numbers;
       for (const int node : leaf.nodes) numbers.push_back(static_cast<double>(graph_.tape.value(node)));
-      values.push_back(tensor(std::span<const double>(numbers), shape_of(leaf)).to(dtype_).requires_grad_());
+      values.push_back(
+          tensor(std::span<const double>(numbers), shape_of(leaf.sizes)).to(dtype_).requires_grad_());
     }
     for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
       std::vector<Tensor> in;
@@ -139,7 +130,7 @@ class Comparison {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string label = i < graph_.leaves ? "leaf" : graph_.kinds[i - graph_.leaves]->name;
       const auto& nodes = graph_.values[i].nodes;
-      if (values[i].shape() != shape_of(graph_.values[i]))
+      if (values[i].shape() != shape_of(graph_.values[i].sizes))
         throw std::runtime_error(fmt::format("{}, {}: a result of another shape", name_, label));
       const Tensor got = values[i].to(DType::f64).detach();
       for (std::size_t k = 0; k < nodes.size(); ++k)
@@ -173,10 +164,10 @@ class Comparison {
                                static_cast<double>(bound));
   }
 
-  const Graph& graph_;
+  const ScalarGraph& graph_;
   DType dtype_;
   std::string name_;
-  Worst& worst_;
+  WorstDifference& worst_;
 };
 
 }  // namespace
@@ -187,12 +178,12 @@ void check_graphs(const Scale& scale, Report& report) {
   const std::uint32_t graphs = scale.of(10000u, 200000u);
   std::set<const StepKind*> used;
   std::uint64_t steps = 0;
-  Worst wide, narrow;
+  WorstDifference wide, narrow;
   for (std::uint32_t i = 0; i < graphs; ++i) {
-    const Graph graph = random_graph(scale.seed, i);
+    const ScalarGraph graph = random_graph(scale.seed, i);
     const std::string name = fmt::format("graph {} of seed {}", i, scale.seed);
-    Comparison(graph, DType::f64, name, wide).run();
-    Comparison(graph, DType::f32, name, narrow).run();
+    GraphComparison(graph, DType::f64, name, wide).run();
+    GraphComparison(graph, DType::f32, name, narrow).run();
     used.insert(graph.kinds.begin(), graph.kinds.end());
     steps += graph.steps.size();
   }
