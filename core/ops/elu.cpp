@@ -2,6 +2,19 @@
 
 namespace rill {
 
+template <>
+void ops::Elementwise<ops::Elu>::forward(const Tensor& x, Tensor& y) const {
+  exp_linear_values(f, x, y);
+}
+template <>
+void ops::Elementwise<ops::Elu, true>::forward(const Tensor& x, Tensor& y) const {
+  exp_linear_values(f, x, y);
+}
+template <>
+void ops::Slope<ops::Elu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const {
+  exp_linear_slopes(f, g, x, dx);
+}
+
 template struct ops::Elementwise<ops::Elu>;
 template struct ops::Elementwise<ops::Elu, true>;
 template struct ops::Slope<ops::Elu, false>;

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
 #include <rill/core/lanewise.hpp>
+#include <rill/core/ops/exp_linear.hpp>
 
 namespace rill {
 namespace ops {
 
 /// y = x for x > 0, else alpha · expm1(x); dy/dx = 1 for x > 0, else alpha · exp(x), so alpha at 0, as in PyTorch.
 /// The in-place form reads dy/dx = y + alpha, whose error is absolute (alpha · 1e-7 in f32), not relative.
+/// In f32 the loops are those of kernels/exponential.hpp, for which the formulas here are the oracle.
 struct Elu {
   static constexpr std::string_view name = "elu";
   double alpha = 1.0;
@@ -40,6 +41,8 @@ struct Elu {
     return y > T(0) ? T(0) : T(1);
   }
 
+  kernels::ExpLinear in_f32() const { return {1, static_cast<float>(alpha)}; }
+
   ActivationInfo activation() const {
     return {.blocks_gradient = alpha == 0,
             .flat_below = std::min(0.0, std::log(0.05 / alpha)),
@@ -47,6 +50,13 @@ struct Elu {
   }
   static std::vector<Elu> samples() { return {{1.0}, {0.5}, {2.0}, {0.0}}; }
 };
+
+template <>
+void Elementwise<Elu>::forward(const Tensor& x, Tensor& y) const;
+template <>
+void Elementwise<Elu, true>::forward(const Tensor& x, Tensor& y) const;
+template <>
+void Slope<Elu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const;
 
 extern template struct Elementwise<Elu>;
 extern template struct Elementwise<Elu, true>;

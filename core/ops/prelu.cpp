@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/kernels/prelu.hpp>
 #include <rill/core/ops/prelu.hpp>
 #include <rill/core/sum.hpp>
 
@@ -59,10 +60,28 @@ T value_at(T x, T w) {
   return x > T(0) ? x : w == T(0) ? (x <= T(0) ? T(0) : x) : w * x;
 }
 
-// Runs body(i, c) over all elements, in parallel, and sums what it returns by channel into `sums`, in the order of
-// the blocks.
+// Runs body(i, c) over the elements of a run, and sums what it returns. What it returns goes through a small buffer: one
+// loop that computes and one that sums are both vectorised, the two in one are not.
 template <class T, class Body>
-void sum_by_channel(const Layout& layout, T* sums, Body body) {
+double sum_of_run(std::int64_t c, std::int64_t begin, std::int64_t end, Body body) {
+  double sum = 0;
+  on_isa([=, &sum] {
+    constexpr std::int64_t chunk = 512;
+    T terms[chunk];
+    for (std::int64_t first = begin; first < end; first += chunk) {
+      const std::int64_t count = std::min(chunk, end - first);
+      T* const to = terms;
+      detail::plain_loop(0, count, [=](std::int64_t i) { to[i] = body(first + i, c); });
+      sum += detail::sum_run(terms, count);
+    }
+  });
+  return sum;
+}
+
+// Runs body(i, c) over all elements, in parallel, and sums what it returns by channel into `sums`, in the order of
+// the blocks. run(c, begin, end) does it for a run of elements of one channel, and returns their sum.
+template <class T, class Body, class Run>
+void sum_by_channel(const Layout& layout, T* sums, Body body, Run run) {
   const Blocks blocks(layout);
   const std::int64_t channels = layout.channels;
   Tensor partial = zeros({std::max<std::int64_t>(blocks.count, 1), channels}, DType::f64);
@@ -70,21 +89,7 @@ void sum_by_channel(const Layout& layout, T* sums, Body body) {
   const auto run_block = [&, partial_sums](std::int64_t block) {
     double* into = partial_sums + block * channels;
     blocks.visit(
-        block,
-        [=](std::int64_t c, std::int64_t begin, std::int64_t end) {
-          // What the body returns goes through a small buffer: one loop that computes and one that sums are both
-          // vectorised, the two in one are not.
-          on_isa([=] {
-            constexpr std::int64_t chunk = 512;
-            T terms[chunk];
-            for (std::int64_t first = begin; first < end; first += chunk) {
-              const std::int64_t count = std::min(chunk, end - first);
-              T* const to = terms;
-              detail::plain_loop(0, count, [=](std::int64_t i) { to[i] = body(first + i, c); });
-              into[c] += detail::sum_run(terms, count);
-            }
-          });
-        },
+        block, [=](std::int64_t c, std::int64_t begin, std::int64_t end) { into[c] += run(c, begin, end); },
         [=](std::int64_t begin) {
           detail::independent_loop(
               0, channels, [=](std::int64_t c) { into[c] += static_cast<double>(body(begin + c, c)); });
@@ -151,13 +156,20 @@ void PreluBackward::forward(const Tensor& g, const Tensor& x, const Tensor& w, T
   dispatch_floating(x.dtype(), name, [&]<class T>(T) {
     const T *in = x.data<T>().data(), *in_g = g.data<T>().data(), *slopes = w.data<T>().data();
     T* out = dx.mutable_data<T>().data();
-    sum_by_channel(
-        Layout(x.shape(), w.numel()), dw.mutable_data<T>().data(), [=](std::int64_t i, std::int64_t c) {
-          const bool positive = in[i] > T(0);
-          const T slope = slopes[c];  // read in any case: what is read on a condition is not vectorised
-          out[i] = in_g[i] * (positive ? T(1) : slope);
-          return positive ? T(0) : in_g[i] * in[i];
-        });
+    const auto body = [=](std::int64_t i, std::int64_t c) {
+      const bool positive = in[i] > T(0);
+      const T slope = slopes[c];  // read in any case: what is read on a condition is not vectorised
+      out[i] = in_g[i] * (positive ? T(1) : slope);
+      return positive ? T(0) : in_g[i] * in[i];
+    };
+    const auto run = [=](std::int64_t c, std::int64_t begin, std::int64_t end) {
+      if constexpr (std::is_same_v<T, float>) {
+        return kernels::prelu_slopes(slopes[c], in_g + begin, in + begin, out + begin, end - begin, isa());
+      } else {
+        return sum_of_run<T>(c, begin, end, body);
+      }
+    };
+    sum_by_channel(Layout(x.shape(), w.numel()), dw.mutable_data<T>().data(), body, run);
   });
 }
 
@@ -174,12 +186,15 @@ void PreluCurvature::forward(const Tensor& u, const Tensor& v, const Tensor& g, 
     const T *in_u = u.data<T>().data(), *in_v = v.data<T>().data(), *in_g = g.data<T>().data();
     const T *in_x = x.data<T>().data(), *slopes = w.data<T>().data();
     T *out_g = to_g.mutable_data<T>().data(), *out_x = to_x.mutable_data<T>().data();
-    sum_by_channel(Layout(x.shape(), w.numel()), to_w.mutable_data<T>().data(),
-                   [=](std::int64_t i, std::int64_t c) {
-                     const bool positive = in_x[i] > T(0);
-                     out_g[i] = positive ? in_u[i] : in_u[i] * slopes[c] + in_v[c] * in_x[i];
-                     out_x[i] = positive ? T(0) : in_v[c] * in_g[i];
-                     return positive ? T(0) : in_u[i] * in_g[i];
+    const auto body = [=](std::int64_t i, std::int64_t c) {
+      const bool positive = in_x[i] > T(0);
+      out_g[i] = positive ? in_u[i] : in_u[i] * slopes[c] + in_v[c] * in_x[i];
+      out_x[i] = positive ? T(0) : in_v[c] * in_g[i];
+      return positive ? T(0) : in_u[i] * in_g[i];
+    };
+    sum_by_channel(Layout(x.shape(), w.numel()), to_w.mutable_data<T>().data(), body,
+                   [=](std::int64_t c, std::int64_t begin, std::int64_t end) {
+                     return sum_of_run<T>(c, begin, end, body);
                    });
   });
 }

@@ -2,6 +2,19 @@
 
 namespace rill {
 
+template <>
+void ops::Elementwise<ops::Selu>::forward(const Tensor& x, Tensor& y) const {
+  exp_linear_values(f, x, y);
+}
+template <>
+void ops::Elementwise<ops::Selu, true>::forward(const Tensor& x, Tensor& y) const {
+  exp_linear_values(f, x, y);
+}
+template <>
+void ops::Slope<ops::Selu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const {
+  exp_linear_slopes(f, g, x, dx);
+}
+
 template struct ops::Elementwise<ops::Selu>;
 template struct ops::Elementwise<ops::Selu, true>;
 template struct ops::Slope<ops::Selu, false>;

@@ -4,15 +4,15 @@
 
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
 #include <rill/core/lanewise.hpp>
+#include <rill/core/ops/exp_linear.hpp>
 
 namespace rill {
 namespace ops {
 
 /// y = scale · x for x > 0, else scale · alpha · expm1(x); dy/dx = scale for x > 0, else scale · alpha · exp(x), so
 /// scale · alpha at 0, as in PyTorch. The in-place form reads dy/dx = y + scale · alpha, whose error is absolute
-/// (2e-7 in f32), not relative.
+/// (2e-7 in f32), not relative. In f32 the loops are those of kernels/exponential.hpp.
 struct Selu {
   static constexpr std::string_view name = "selu";
   // The paper's fixed point: activations of mean 0 and variance 1 keep them.
@@ -40,9 +40,20 @@ struct Selu {
     return y > T(0) ? T(0) : T(1);
   }
 
+  static kernels::ExpLinear in_f32() {
+    return {static_cast<float>(scale), static_cast<float>(scale * alpha)};
+  }
+
   ActivationInfo activation() const { return {.flat_below = std::log(0.05 / (alpha * scale))}; }
   static std::vector<Selu> samples() { return {{}}; }
 };
+
+template <>
+void Elementwise<Selu>::forward(const Tensor& x, Tensor& y) const;
+template <>
+void Elementwise<Selu, true>::forward(const Tensor& x, Tensor& y) const;
+template <>
+void Slope<Selu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const;
 
 extern template struct Elementwise<Selu>;
 extern template struct Elementwise<Selu, true>;

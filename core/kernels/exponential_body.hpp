@@ -1,0 +1,116 @@
+// x = n ln 2 + r with n an integer and |r| <= ln 2 / 2, and eˣ = 2ⁿ eʳ. Adding 1.5 · 2²³ leaves n in the last bits of the
+// sum; what is added besides, the bias of an exponent, makes these bits those of 2ⁿ, 23 places further up.
+// The polynomials are the minimax ones of (eʳ - 1 - r) / r²; eʳ needs one coefficient less than eʳ - 1.
+//
+// What costs is the number of instructions: hence `more`, which spares eˣ a multiplication, and the kinds of loops.
+
+constexpr bool rounds_once = RILL_LANES == 8;  // in fused()
+
+struct Power {
+  Floats n, scale;  // scale = 2 to the n + more; of any value where that is no normal number
+};
+
+template <int more>
+static inline Power power(Floats x) {
+  constexpr float shift = 0x1.8p23f + 127 + more;
+  const Floats shifted = fused(x, all(0x1.715476p0f), all(shift));
+  return {shifted - shift, reinterpret_cast<Floats>(reinterpret_cast<Ints>(shifted) << 23)};
+}
+
+/// x - n ln 2; the first of the two steps is exact.
+static inline Floats rest(Floats x, Floats n) {
+  return fused(n, all(-0x1.7f7d1cp-20f), fused(n, all(-0x1.62e4p-1f), x));
+}
+
+// The larger or smaller one; NaN in x stays.
+#if RILL_LANES == 8
+static inline Floats at_least(float low, Floats x) {
+  return reinterpret_cast<Floats>(_mm256_max_ps(_mm256_set1_ps(low), reinterpret_cast<__m256>(x)));
+}
+static inline Floats at_most(float high, Floats x) {
+  return reinterpret_cast<Floats>(_mm256_min_ps(_mm256_set1_ps(high), reinterpret_cast<__m256>(x)));
+}
+#else
+static inline Floats at_least(float low, Floats x) { return x < low ? all(low) : x; }
+static inline Floats at_most(float high, Floats x) { return x > high ? all(high) : x; }
+#endif
+
+/// eˣ for x <= 0. The result may be no normal number, 2ⁿ⁺⁶⁴ always is one; and only the last step rounds to it.
+static inline Floats exp(Floats x) {
+  const Floats held = at_least(-104, x);  // further down, 0
+  const auto [n, scale] = power<64>(held);
+  const Floats r = rest(held, n);
+  constexpr float unit = rounds_once ? 0x1p-64f : 1;
+  Floats q = fused(all(0x1.6db47ep-10f * unit), r, all(0x1.123b92p-7f * unit));
+  q = fused(q, r, all(0x1.55545ep-5f * unit));
+  q = fused(q, r, all(0x1.55548ep-3f * unit));
+  q = fused(q, r, all(0.5f * unit));
+  if constexpr (rounds_once) return fused(fused(q, r, all(unit)), r, all(unit)) * scale;
+  const Floats sum = 1 + r, lost = r - (sum - 1);
+  return (sum + (lost + r * r * q)) * scale * 0x1p-64f;
+}
+
+/// eˣ - 1 for x <= 0.
+static inline Floats expm1(Floats x) {
+  const Floats held = at_least(-18, x);  // further down, -1
+  const auto [n, scale] = power<0>(held);
+  // One step is enough where it is exact: r is off by 2e-9 n at most, and only 2ⁿ r counts.
+  const Floats r = rounds_once ? fused(n, all(-0x1.62e43p-1f), held) : rest(held, n);
+  Floats q = fused(all(0x1.a17e52p-13f), r, all(0x1.6da7bep-10f));
+  q = fused(q, r, all(0x1.1110acp-7f));
+  q = fused(q, r, all(0x1.55547p-5f));
+  q = fused(q, r, all(0x1.555556p-3f));
+  q = fused(q, r, all(0.5f));
+  return fused(scale, fused(r * r, q, r), scale - 1);
+}
+
+// The parts below and above 0, of which one is 0, are added. `scaled`: above is not 1.
+template <bool scaled>
+static void values_of(const ExpLinear& f, const float* x, float* y, long count) {
+  const Floats above = all(f.above), below = all(f.below);
+  for (long i = 0; i < count; i += lanes) {
+    const Floats v = load(x + i), positive = at_least(0, v);
+    store(y + i, fused(below, expm1(at_most(0, v)), scaled ? above * positive : positive));
+  }
+}
+
+// `kinked`: above or below is not 1.
+template <bool kinked>
+static void slopes_of(const ExpLinear& f, const float* g, const float* x, float* dx, long count) {
+  const Floats above = all(f.above), below = all(f.below);
+  for (long i = 0; i < count; i += lanes) {
+    const Floats v = load(x + i);
+    Floats slope;
+    if constexpr (kinked) {
+      slope = v > 0 ? above : below * exp(v);
+    } else {
+      slope = exp(at_most(0, v));
+    }
+    store(dx + i, load(g + i) * slope);
+  }
+}
+
+static void values(const ExpLinear& f, const float* x, float* y, long count) {
+  const auto run = f.above == 1 ? values_of<false> : values_of<true>;
+  const long whole = count / lanes * lanes;
+  run(f, x, y, whole);
+  if (whole == count) return;
+  const auto bytes = static_cast<unsigned long>(count - whole) * sizeof(float);
+  float last[lanes] = {};
+  __builtin_memcpy(last, x + whole, bytes);
+  run(f, last, last, lanes);
+  __builtin_memcpy(y + whole, last, bytes);
+}
+
+static void slopes(const ExpLinear& f, const float* g, const float* x, float* dx, long count) {
+  const auto run = f.above == 1 && f.below == 1 ? slopes_of<false> : slopes_of<true>;
+  const long whole = count / lanes * lanes;
+  run(f, g, x, dx, whole);
+  if (whole == count) return;
+  const auto bytes = static_cast<unsigned long>(count - whole) * sizeof(float);
+  float last_g[lanes] = {}, last_x[lanes] = {};
+  __builtin_memcpy(last_g, g + whole, bytes);
+  __builtin_memcpy(last_x, x + whole, bytes);
+  run(f, last_g, last_x, last_x, lanes);
+  __builtin_memcpy(dx + whole, last_x, bytes);
+}

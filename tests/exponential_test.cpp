@@ -1,0 +1,130 @@
+// The kernels of elu and selu in f32, in each instruction set: against f64 on a sample of all f32 numbers, against the formula
+// that they replace, at special values; and that where an element stands does not change its bits.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <rill/core/kernels/exponential.hpp>
+#include <rill/core/ops/elu.hpp>
+
+namespace {
+
+using namespace rill;
+using kernels::ExpLinear;
+
+constexpr float inf = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float denormal = std::numeric_limits<float>::denorm_min();
+
+std::vector<Isa> machine() {
+  return isa() == Isa::plain ? std::vector{Isa::plain} : std::vector{Isa::plain, isa()};
+}
+
+std::vector<float> values(const ExpLinear& f, std::vector<float> x, Isa isa) {
+  kernels::exp_linear(f, x.data(), x.data(), std::ssize(x), isa);  // in place
+  return x;
+}
+
+std::vector<float> slopes(const ExpLinear& f, const std::vector<float>& x, Isa isa) {
+  std::vector<float> dx(x.size(), 1);
+  kernels::exp_linear_slope(f, dx.data(), x.data(), dx.data(), std::ssize(x), isa);
+  return dx;
+}
+
+// Every `stride`th f32 number below 0, down to -infinity.
+std::vector<float> negative_numbers(std::uint32_t stride) {
+  std::vector<float> x;
+  for (std::uint64_t bits = 0x80000001; bits <= 0xff800000; bits += stride)
+    x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  return x;
+}
+
+double worst_ulp(const std::vector<float>& got, const std::vector<float>& x, double (*exact)(double)) {
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double expected = exact(double{x[i]});
+    int exponent = -149;
+    if (expected != 0) std::frexp(expected, &exponent);
+    const double unit = std::ldexp(1.0, std::max(exponent - 24, -149));
+    const double error = std::abs(double{got[i]} - expected) / unit;
+    worst = std::isnan(error) ? inf : std::max(worst, error);
+  }
+  return worst;
+}
+
+TEST_CASE("exponential: expm1 below 0 is within 1 ulp") {
+  const std::vector<float> x = negative_numbers(9973);
+  for (const Isa use : machine()) {
+    CAPTURE(isa_name(use));
+    CHECK(worst_ulp(values({1, 1}, x, use), x, [](double v) { return std::expm1(v); }) <= 1);
+  }
+}
+
+TEST_CASE("exponential: exp below 0 is within 1 ulp, down to the smallest denormal number") {
+  const std::vector<float> x = negative_numbers(9973);
+  for (const Isa use : machine()) {
+    CAPTURE(isa_name(use));
+    CHECK(worst_ulp(slopes({1, 1}, x, use), x, [](double v) { return std::exp(v); }) <= 1);
+    CHECK(slopes({1, 1}, {-103.27f, -103.98f}, use) == std::vector<float>{denormal, 0});
+  }
+}
+
+TEST_CASE("exponential: the kernels are the formula of elu up to 2 ulp") {
+  const std::vector<float> x = negative_numbers(99991);
+  const ops::Elu elu{0.7};
+  for (const Isa use : machine()) {
+    const std::vector<float> y = values(elu.in_f32(), x, use), dy = slopes(elu.in_f32(), x, use);
+    int far = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const auto near = [](float a, float b) {
+        return std::abs(std::bit_cast<int>(a) - std::bit_cast<int>(b)) <= 2;
+      };
+      far += !near(y[i], elu.value(x[i])) + !near(dy[i], elu.slope_from_input(x[i]));
+    }
+    CAPTURE(isa_name(use));
+    CHECK(far == 0);
+  }
+}
+
+TEST_CASE("exponential: at kinks and tails") {
+  const std::vector<float> x{inf, 1e30f, 90, denormal, 0, -0.0f, -denormal, -0x1p-127f, -90, -1e30f, -inf};
+  for (const Isa use : machine()) {
+    CAPTURE(isa_name(use));
+    CHECK(values({1, 0.5f}, x, use) ==
+          std::vector<float>{inf, 1e30f, 90, denormal, 0, 0, 0, -0x1p-128f, -0.5f, -0.5f, -0.5f});
+    CHECK(values({1, 1}, x, use) ==
+          std::vector<float>{inf, 1e30f, 90, denormal, 0, 0, -denormal, -0x1p-127f, -1, -1, -1});
+    CHECK(values({2, 0}, {inf, 3, -1, -inf}, use) == std::vector<float>{inf, 6, 0, 0});
+    const std::vector<float> dy = slopes({3, 0.5f}, x, use);
+    CHECK(std::all_of(dy.begin(), dy.begin() + 4, [](float s) { return s == 3; }));
+    CHECK(std::all_of(dy.begin() + 4, dy.begin() + 8, [](float s) { return s == 0.5f; }));
+    CHECK((dy[9] == 0 && dy[10] == 0));
+    CHECK(std::isnan(values({1, 1}, {nan}, use)[0]));
+  }
+}
+
+TEST_CASE(
+    "exponential: an element has the same bits in every place, and nothing behind the last is written") {
+  const ExpLinear f{1.05f, 1.75f};
+  for (const Isa use : machine()) {
+    for (std::size_t count = 0; count < 35; ++count) {
+      std::vector<float> x(count + 1), y(count + 1, 7), dx(count + 1, 7), g(count + 1, 2);
+      for (std::size_t i = 0; i <= count; ++i) x[i] = static_cast<float>(i) * 0.37f - 9;
+      kernels::exp_linear(f, x.data(), y.data(), static_cast<long>(count), use);
+      kernels::exp_linear_slope(f, g.data(), x.data(), dx.data(), static_cast<long>(count), use);
+      bool same = y[count] == 7 && dx[count] == 7;
+      for (std::size_t i = 0; i < count; ++i)
+        same = same && y[i] == values(f, {x[i]}, use)[0] && dx[i] == 2 * slopes(f, {x[i]}, use)[0];
+      CAPTURE(isa_name(use));
+      CAPTURE(count);
+      CHECK(same);
+    }
+  }
+}
+
+}  // namespace
