@@ -9,7 +9,7 @@ const std::vector<Check>& all_checks() {
        check_gradients},
       {"graphs", "random graphs against an independent engine of scalars in long double", check_graphs},
       {"ulp", "unary functions and their derivatives in f32 against a wider type", check_ulp},
-      {"ulp_bits", "that unary functions have the same bits in both instruction sets", check_ulp_bits},
+      {"ulp_plain", "the same in plain code", check_ulp_plain},
       {"cross_entropy", "losses and gradients of logits of any size", check_cross_entropy},
       {"nan", "that the first NaN or infinity is traced to its op, layer and step", check_nan},
       {"hostile", "what refusing bad files costs, and damage to a checkpoint", check_hostile},
