@@ -1,12 +1,15 @@
 // Regressions of faults: what writes that fail, and processes that are killed, leave behind. `make trust` looks for more.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 
 #include <stdexcept>
 
+#include <rill/core/io/append.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/optim/run/run.hpp>
 
@@ -15,8 +18,57 @@
 namespace {
 
 using namespace rill;
+using io::AppendFile;
 using test::TempDir;
 using Names = std::vector<std::string>;
+
+#define CHECK_ERROR(expression, text) CHECK_THROWS_WITH_AS(expression, std::string(text).c_str(), Error)
+
+TEST_CASE("append_file: a file grows, is gone on from, and cut") {
+  const TempDir dir;
+  AppendFile file(dir.file("x"));
+  file.append("one\n");
+  CHECK(dir.read("x") == "one\n");
+  file = AppendFile(dir.file("x"));
+  file.append("two\n");
+  file.sync();
+  CHECK(dir.read("x") == "one\ntwo\n");
+  file.cut(4);
+  file.append("2\n");
+  file.close();
+  CHECK_FALSE(file.is_open());
+  CHECK(dir.read("x") == "one\n2\n");
+}
+
+TEST_CASE("append_file: a missing folder and a full disk are told of") {
+  CHECK_ERROR(
+      AppendFile("/no/such/x"),
+      "/no/such/x: open failed (No such file or directory), expected a writable file in a folder that "
+      "exists");
+  CHECK_ERROR(AppendFile("/dev/full").append("x"),
+              "/dev/full: write failed (No space left on device), expected room on the disk");
+}
+
+TEST_CASE("append_file: a piece that finds no room for all of it is taken back") {
+  const TempDir dir;
+  AppendFile file(dir.file("x"));
+  file.append("one\n");
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{100, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::string message;
+  try {
+    file.append(std::string(200, 'x'));
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  CHECK(message == dir.file("x") + ": write failed (File too large), expected room on the disk");
+  CHECK(dir.read("x") == "one\n");
+}
 
 TEST_CASE("file: what killed writers have left is removed without a write, what a living one holds is not") {
   const TempDir dir;
