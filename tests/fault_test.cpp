@@ -106,6 +106,15 @@ void killed_run(const optim::RunConfig& config, int last) {
                        std::runtime_error);
 }
 
+TEST_CASE("run: health.csv of a run that is killed within an epoch lacks no report") {
+  const TempDir folder;
+  optim::run_training(run_in(folder, "whole"), {.report = false});
+  killed_run(run_in(folder, "killed"), 7);  // the checkpoint is that of step 5
+  optim::run_training(run_in(folder, "killed"),
+                      {.resume = folder.file("killed/last.safetensors"), .report = false});
+  CHECK(folder.read("killed/health.csv") == folder.read("whole/health.csv"));
+}
+
 TEST_CASE("run: a run that goes on removes what a killed one has left half written") {
   const TempDir folder;
   killed_run(run_in(folder, "run"), 7);
