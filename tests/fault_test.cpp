@@ -84,6 +84,19 @@ TEST_CASE("file: what killed writers have left is removed without a write, what 
   ::close(held);
 }
 
+// Stands for a piece of text for which a stream finds no memory: it throws nothing, but takes no more.
+struct TooLong {
+  friend std::ostream& operator<<(std::ostream& out, const TooLong&) {
+    out.setstate(std::ios::badbit);
+    return out;
+  }
+};
+
+TEST_CASE("error: what is joined is whole, or there is an exception") {
+  CHECK(rill::detail::concat("a", 1, "b") == "a1b");
+  CHECK_THROWS_AS(rill::detail::concat("a", TooLong(), "b"), std::exception);
+}
+
 constexpr const char* small_run = R"({ "rill": 1, "seed": 3,
   "model": { "rill": 1, "input_shape": [28, 28],
     "layers": [ { "type": "flatten" }, { "type": "dense", "units": 8 }, { "type": "relu" }, { "type": "dense", "units": 10 } ] },
