@@ -348,6 +348,8 @@ $(BUILD)/bin/rill $(tests): $(onnx_library)
 $(BUILD)/bin/rill: $(call objects,$(rill_sources))
 $(bench): $(call objects,$(bench_sources))
 $(trust): $(call objects,$(trust_sources))
+# It tells by the names of functions which of its allocations may fail.
+$(trust): private LIBS := -rdynamic $(LIBS)
 $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
 $(tests): $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)))
