@@ -383,6 +383,8 @@ $(bench): $(call objects,$(bench_sources))
 $(trust): $(call objects,$(trust_sources))
 $(fuzz): $(call objects,$(fuzz_main) $(fuzz_sources) $(command_sources))
 $(fuzz): private LIBS := -fsanitize=fuzzer $(LIBS)
+# It tells by the names of functions which of its allocations may fail.
+$(trust): private LIBS := -rdynamic $(LIBS)
 $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
 # The benchmark and the fuzz targets have tests of their own.

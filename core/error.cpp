@@ -6,6 +6,8 @@ namespace rill::detail {
 
 std::string joined(std::initializer_list<Part> parts) {
   std::ostringstream out;
+  // Without this a stream that finds no memory leaves text out and says nothing; what is joined here stands in files, too.
+  out.exceptions(std::ios::badbit);
   for (const Part& part : parts) out << part;
   return out.str();
 }

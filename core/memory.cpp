@@ -85,9 +85,11 @@ struct SharedCache {
   }
 };
 
-// Never destroyed: tensors with static storage duration may be released after any static destructor of ours.
-SharedCache& shared_cache() {
-  static SharedCache* cache = new SharedCache;
+// Never destroyed: tensors with static storage duration may be released after any static destructor of ours. Made without an
+// allocation, which might fail where no exception may pass.
+SharedCache& shared_cache() noexcept {
+  alignas(SharedCache) static std::byte room[sizeof(SharedCache)];
+  static SharedCache* cache = ::new (room) SharedCache;
   return *cache;
 }
 

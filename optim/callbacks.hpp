@@ -6,13 +6,13 @@
 #pragma once
 
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include <rill/core/io/append.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 #include <rill/optim/fit.hpp>
 
@@ -172,8 +172,8 @@ class ReduceLROnPlateau final : public Callback {
 };
 
 /// A row an epoch: "epoch" from 0 on and the numbers of the logs under their names, with enough digits to read the same
-/// numbers back; the first row decides the columns, and what a later one lacks is left empty. Flushed after every row. A run that is resumed cuts the file back to the rows
-/// of its checkpoint.
+/// numbers back; the first row decides the columns, and what a later one lacks is left empty. Written after every row, and synced before a
+/// checkpoint that goes with it. A run that is resumed cuts the file back to the rows of its checkpoint.
 class CSVLogger final : public Callback {
  public:
   /// With `append` rows are added to a file that is there, under its columns. Throws Error for an empty name, and a
@@ -183,14 +183,15 @@ class CSVLogger final : public Callback {
   void on_train_begin(Run& run) override;
   /// Throws Error if the file cannot be written, and if it has no column for a number.
   void on_epoch_end(Run& run) override;
+  /// Throws Error if the file cannot be written.
   void on_train_end(Run& run) override;
   std::string_view type() const override { return "CSVLogger"; }
+  /// Throws Error if the file cannot be synced.
   StateDict state_dict() const override;
   /// Throws Error if the file is not there any more, shorter, or has another first line.
   void load_state_dict(const Run& run, const StateDict& state) override;
 
  private:
-  void open(std::ios::openmode mode);
   void go_on();
   std::string header() const;
   void read_columns();
@@ -200,7 +201,7 @@ class CSVLogger final : public Callback {
   std::vector<std::string> columns_;
   std::string pending_;     // what has to be written before the next row
   std::int64_t bytes_ = 0;  // of the file
-  std::ofstream file_;
+  mutable io::AppendFile file_;
 };
 
 /// Ends a run at the first loss, or gradient, that is NaN or infinite, before it reaches a parameter, and says in

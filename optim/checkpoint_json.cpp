@@ -13,6 +13,22 @@ using rill::detail::concat;
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
+void add_members(Json&) {}
+
+template <class Value, class... Rest>
+void add_members(Json& json, const char* key, Value&& value, Rest&&... rest) {
+  json[key] = std::forward<Value>(value);
+  add_members(json, std::forward<Rest>(rest)...);
+}
+
+// An object of keys and values, one after the other. Where memory ends within nlohmann's constructor from a list, it leaks.
+template <class... Members>
+Json object(Members&&... members) {
+  Json json = Json::object();
+  add_members(json, std::forward<Members>(members)...);
+  return json;
+}
+
 Json json_of(double value) {
   if (std::isfinite(value)) return value;
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
@@ -38,7 +54,7 @@ Json json_of(const std::vector<Logs>& history) {
       row.push_back(json_of(value));
     }
     if (json.empty() || json.back()["names"] != names)
-      json.push_back({{"names", std::move(names)}, {"epochs", Json::array()}});
+      json.push_back(object("names", std::move(names), "epochs", Json::array()));
     json.back()["epochs"].push_back(std::move(row));
   }
   return json;
@@ -47,11 +63,10 @@ Json json_of(const std::vector<Logs>& history) {
 Json json_of(const SavedOptimizer& optimizer) {
   Json groups = Json::array(), steps = Json::object();
   for (const SavedGroup& group : optimizer.groups)
-    groups.push_back({{"lr", json_of(group.lr)},
-                      {"initial_lr", json_of(group.initial_lr)},
-                      {"params", Json(group.params)}});
+    groups.push_back(object("lr", json_of(group.lr), "initial_lr", json_of(group.initial_lr), "params",
+                            Json(group.params)));
   for (const auto& [name, state] : optimizer.params) steps[name] = state.steps;
-  Json json{{"name", optimizer.name}, {"groups", std::move(groups)}, {"steps", std::move(steps)}};
+  Json json = object("name", optimizer.name, "groups", std::move(groups), "steps", std::move(steps));
   if (optimizer.momentum) json["momentum"] = json_of(*optimizer.momentum);
   return json;
 }
@@ -60,14 +75,14 @@ Json json_of(const std::vector<SavedPart>& parts) {
   Json json = Json::array();
   for (const SavedPart& part : parts)
     json.push_back(
-        {{"name", part.name}, {"numbers", json_of(part.state.numbers)}, {"texts", Json(part.state.texts)}});
+        object("name", part.name, "numbers", json_of(part.state.numbers), "texts", Json(part.state.texts)));
   return json;
 }
 
 Json json_of(const SavedLoader& loader) {
-  return {{"samples", loader.samples},      {"batch_size", loader.batch_size}, {"batches", loader.batches},
-          {"shuffle", loader.shuffle},      {"drop_last", loader.drop_last},   {"seed", loader.seed},
-          {"transforms", loader.transforms}};
+  return object("samples", loader.samples, "batch_size", loader.batch_size, "batches", loader.batches,
+                "shuffle", loader.shuffle, "drop_last", loader.drop_last, "seed", loader.seed, "transforms",
+                Json(loader.transforms));
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -229,25 +244,18 @@ std::string training_text(const Checkpoint& checkpoint, const std::string& where
   const EpochSoFar& so_far = checkpoint.so_far;
   Json schedules = Json::array();
   for (const SavedSchedule& schedule : checkpoint.schedules)
-    schedules.push_back({{"name", schedule.name}, {"state", json_of(schedule.state)}});
-  const Json json{{"position",
-                   {{"epoch", position.epoch},
-                    {"epoch_step", position.epoch_step},
-                    {"step", position.step},
-                    {"first_step", position.first_step},
-                    {"stopped", position.stopped}}},
-                  {"epoch",
-                   {{"lr", json_of(so_far.lr)},
-                    {"loss_sum", json_of(so_far.loss_sum)},
-                    {"samples", so_far.samples},
-                    {"logs", json_of(std::vector<Logs>{so_far.logs})}}},
-                  {"counters", Json(checkpoint.counters)},
-                  {"optimizer", json_of(checkpoint.optimizer)},
-                  {"schedules", std::move(schedules)},
-                  {"callbacks", json_of(checkpoint.callbacks)},
-                  {"metrics", json_of(checkpoint.metrics)},
-                  {"loader", json_of(checkpoint.loader)},
-                  {"history", json_of(checkpoint.history)}};
+    schedules.push_back(object("name", schedule.name, "state", json_of(schedule.state)));
+  const Json json =
+      object("position",
+             object("epoch", position.epoch, "epoch_step", position.epoch_step, "step", position.step,
+                    "first_step", position.first_step, "stopped", position.stopped),
+             "epoch",
+             object("lr", json_of(so_far.lr), "loss_sum", json_of(so_far.loss_sum), "samples", so_far.samples,
+                    "logs", json_of(std::vector<Logs>{so_far.logs})),
+             "counters", Json(checkpoint.counters), "optimizer", json_of(checkpoint.optimizer), "schedules",
+             std::move(schedules), "callbacks", json_of(checkpoint.callbacks), "metrics",
+             json_of(checkpoint.metrics), "loader", json_of(checkpoint.loader), "history",
+             json_of(checkpoint.history));
   try {
     return json.dump();
   } catch (const Json::exception&) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include <rill/core/io/csv.hpp>
@@ -43,8 +44,7 @@ void CSVLogger::read_columns() {
 }
 
 void CSVLogger::on_train_begin(Run& run) {
-  file_.close();
-  file_.clear();
+  file_ = io::AppendFile();
   if (run.resumed) return go_on();
   columns_.clear();
   pending_.clear();
@@ -53,25 +53,19 @@ void CSVLogger::on_train_begin(Run& run) {
     read_columns();
     bytes_ = static_cast<std::int64_t>(std::filesystem::file_size(path_));
   }
-  open(append_ ? std::ios::app : std::ios::trunc);
-}
-
-void CSVLogger::open(std::ios::openmode mode) {
-  file_.open(path_, std::ios::binary | mode);
-  RILL_CHECK(file_, path_,
-             ": cannot be opened for writing, expected a writable file in a folder that exists");
+  file_ = io::AppendFile(path_);
+  if (!append_) file_.cut(0);
 }
 
 // Rows that came after the checkpoint will come again.
 void CSVLogger::go_on() {
-  open(std::ios::app);
-  std::error_code error;
-  std::filesystem::resize_file(path_, static_cast<std::uintmax_t>(bytes_), error);
-  RILL_CHECK(!error, path_, ": cannot be cut back to ", bytes_, " bytes (", error.message(),
-             "), expected a writable file");
+  file_ = io::AppendFile(path_);
+  file_.cut(static_cast<std::uint64_t>(bytes_));
 }
 
+// A checkpoint that outlives a power failure must find the rows that it counts.
 StateDict CSVLogger::state_dict() const {
+  if (file_.is_open()) file_.sync();
   return {.numbers = {{"bytes", static_cast<double>(bytes_)}},
           .texts = {{"columns", header()}, {"pending", pending_}}};
 }
@@ -126,8 +120,7 @@ void CSVLogger::on_epoch_end(Run& run) {
     if (run.logs.contains(columns_[i])) text += number(run.logs.at(columns_[i]));
   }
   text += '\n';
-  file_ << text << std::flush;
-  RILL_CHECK(file_, path_, ": a row cannot be written, expected room on the disk");
+  file_.append(text);
   pending_.clear();
   bytes_ += static_cast<std::int64_t>(text.size());
 }

@@ -1,7 +1,12 @@
 #include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <system_error>
 
+#include <rill/core/io/file.hpp>
 #include <rill/optim/health_monitor.hpp>
 
 namespace rill::optim::callbacks {
@@ -14,7 +19,9 @@ HealthMonitor::HealthMonitor(std::shared_ptr<const nn::data::Dataset> probe, Hea
 void HealthMonitor::on_train_begin(Run& run) {
   history_.clear();
   earlier_.clear();
-  earlier_step_ = -1;
+  written_ = 0;
+  row_step_ = -1;
+  file_ = io::AppendFile();
   if (run.resumed && !options_.csv.empty()) read_earlier(run.step);
   nn::MonitorOptions options{.probe_samples = options_.probe_samples,
                              .every = options_.every,
@@ -24,42 +31,63 @@ void HealthMonitor::on_train_begin(Run& run) {
   monitor_.emplace(run.model, probe_, options);
 }
 
-// Rows of later steps come again; so does the report of the last one, which is left out of what is written.
+// Rows of later steps come again. The report that is made where the run goes on is none that it would have made without a stop,
+// unless an epoch ends there.
 void HealthMonitor::read_earlier(std::int64_t last_step) {
-  std::ifstream in(options_.csv, std::ios::binary);
-  std::string line;
-  std::getline(in, line);
-  while (std::getline(in, line) && !in.eof()) {
+  std::error_code error;
+  if (!std::filesystem::exists(options_.csv, error) && !error) return;
+  const std::vector<std::byte> content = io::read_file(options_.csv, SIZE_MAX);
+  const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+  std::size_t begin = text.find('\n'), end = begin;
+  while (end != std::string_view::npos) {
+    begin = end + 1;
+    end = text.find('\n', begin);
+    if (end == std::string_view::npos) break;
+    const std::string_view line = text.substr(begin, end - begin);
     std::int64_t step = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), step);
-    if (error != std::errc() || end == line.data() + line.size() || *end != ',' || step > last_step) return;
-    earlier_ += line + '\n';
-    earlier_step_ = step;
+    const auto [rest, failure] = std::from_chars(line.data(), line.data() + line.size(), step);
+    if (failure != std::errc() || rest == line.data() + line.size() || *rest != ',' || step > last_step)
+      break;
+    earlier_.append(line).append(1, '\n');
+    written_ = 1;
+    row_step_ = step;
   }
 }
 
 void HealthMonitor::on_gradients(Run&) { monitor_->before_update(); }
 
-void HealthMonitor::on_train_batch_end(Run& run) { monitor_->after_update(run.batch->x.size(0)); }
+void HealthMonitor::on_train_batch_end(Run& run) {
+  if (monitor_->after_update(run.batch->x.size(0))) write_csv();
+}
 
 void HealthMonitor::on_epoch_end(Run& run) {
   const nn::HealthReport& report = monitor_->report();
   run.logs.set("never_on", report.never_on_share());
   run.logs.set("dead", report.dead_share());
   run.logs.set("non_finite", static_cast<double>(report.non_finite()) / static_cast<double>(report.units()));
+  if (report.step != row_step_) written_ = std::min(written_, monitor_->history().size() - 1);
   write_csv();
 }
 
-void HealthMonitor::write_csv() const {
+// The file is touched with the first report, when all of the run has begun.
+void HealthMonitor::write_csv() {
   if (options_.csv.empty()) return;
+  if (!file_.is_open()) {
+    nn::write_health_csv({}, options_.csv, earlier_);
+    file_ = io::AppendFile(options_.csv);
+  }
   const std::vector<nn::HealthReport>& all = monitor_->history();
-  const auto fresh = std::ranges::find_if(all, [&](const auto& each) { return each.step > earlier_step_; });
-  nn::write_health_csv({fresh, all.end()}, options_.csv, earlier_);
+  const auto fresh = std::span(all).subspan(written_);
+  file_.append(nn::health_csv_rows(fresh));
+  if (!fresh.empty()) row_step_ = fresh.back().step;
+  written_ = all.size();
+  file_.sync();
 }
 
 // A run that was interrupted ends within an epoch. The model may be gone when the history is read.
 void HealthMonitor::on_train_end(Run&) {
   write_csv();
+  file_.close();
   history_ = monitor_->history();
   monitor_.reset();
 }

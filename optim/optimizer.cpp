@@ -90,17 +90,31 @@ Optimizer::Optimizer(const char* name, std::vector<Group> groups, double lr, dou
 void Optimizer::step() {
   const NoGrad no_grad;
   rill::detail::Observed observed(name_);
+  make_states();
   for (OwnGroup& group : groups_) {
     for (Slot& slot : group.slots) {
       const Tensor grad = slot.param.grad();
       if (!grad.defined() || !slot.param.requires_grad()) continue;
-      while (slot.state.size() < state_names_.size())
-        slot.state.push_back(full(slot.param.shape(), initial_state_, slot.param.dtype()));
       ++slot.steps;
       update(slot, grad, group.lr, group.weight_decay);
     }
   }
   observed.done();
+}
+
+// All of them before the first update: where memory ends, no parameter has been changed, and none has a state without steps.
+void Optimizer::make_states() {
+  std::vector<std::pair<Slot*, std::vector<Tensor>>> fresh;
+  for (OwnGroup& group : groups_) {
+    for (Slot& slot : group.slots) {
+      const bool trained = slot.param.requires_grad() && slot.param.grad().defined();
+      if (!trained || slot.state.size() == state_names_.size()) continue;
+      std::vector<Tensor>& state = fresh.emplace_back(&slot, std::vector<Tensor>()).second;
+      while (state.size() < state_names_.size())
+        state.push_back(full(slot.param.shape(), initial_state_, slot.param.dtype()));
+    }
+  }
+  for (auto& [slot, state] : fresh) slot->state = std::move(state);
 }
 
 void Optimizer::zero_grad() {

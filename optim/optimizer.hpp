@@ -123,6 +123,7 @@ class Optimizer {
   template <class Groups>
   static auto* find_slot(Groups& groups, const Tensor& param);
   Slot& slot_of(const Tensor& param);
+  void make_states();
   void check_state(const Slot& slot, const ParamState& state) const;
 
   const char* name_;

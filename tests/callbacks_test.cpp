@@ -344,9 +344,10 @@ TEST_CASE("csv_logger: a name with a separator or a quote is put in quotes") {
 TEST_CASE("csv_logger: a missing folder and a full disk are told of") {
   CHECK_ERROR(
       Run1().run({5}, {std::make_shared<CSVLogger>("/no/such/log.csv")}),
-      "/no/such/log.csv: cannot be opened for writing, expected a writable file in a folder that exists");
+      "/no/such/log.csv: open failed (No such file or directory), expected a writable file in a folder that "
+      "exists");
   CHECK_ERROR(Run1().run({5}, {std::make_shared<CSVLogger>("/dev/full")}),
-              "/dev/full: a row cannot be written, expected room on the disk");
+              "/dev/full: write failed (No space left on device), expected room on the disk");
 }
 
 TEST_CASE("csv_logger: a second fit with the same logger begins the file anew") {

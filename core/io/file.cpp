@@ -132,7 +132,13 @@ bool remove_if_stale(int folder, const std::string& name) {
   if (try_lock(found.get()) != Lock::held) return false;
   if (::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
   if (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) return false;
-  return ::unlinkat(folder, name.c_str(), 0) == 0;
+  return uninterrupted([&] { return ::unlinkat(folder, name.c_str(), 0); }) == 0;
+}
+
+/// What a temporary file of the file `target` is called.
+std::string temporary_name(const std::string& target, int number) {
+  const std::string stem = "." + target.substr(0, max_stem) + ".tmp";
+  return number == 0 ? stem : stem + std::to_string(number);
 }
 
 /// Whether a file just created is ours: another writer may have taken it for stale before we locked it.
@@ -152,7 +158,8 @@ class Replacement {
         slash == std::string::npos ? "." : target.path.substr(0, std::max<std::size_t>(slash, 1));
     folder_ = open_folder(folder, path);
     create();
-    if (target.exists && ::fchmod(file_.get(), target.permissions) != 0) {
+    const auto permit = [&] { return ::fchmod(file_.get(), target.permissions); };
+    if (target.exists && uninterrupted(permit) != 0) {
       const int error = errno;
       discard();
       fail_unchanged(path, "change of permissions", error);
@@ -171,7 +178,10 @@ class Replacement {
     check(uninterrupted([&] { return ::fsync(file_.get()); }), "sync");
     const int closed = ::close(file_.release());
     check(closed != 0 && errno != EINTR ? -1 : 0, "close");
-    check(::renameat(folder_.get(), name_.c_str(), folder_.get(), target_.c_str()), "rename");
+    const auto rename = [&] {
+      return ::renameat(folder_.get(), name_.c_str(), folder_.get(), target_.c_str());
+    };
+    check(uninterrupted(rename), "rename");
     name_.clear();
     const int synced = uninterrupted([&] { return ::fsync(folder_.get()); });
     const int error = errno;
@@ -183,9 +193,8 @@ class Replacement {
 
  private:
   void create() {
-    const std::string stem = "." + target_.substr(0, max_stem) + ".tmp";
     for (int attempt = 0, number = 0; attempt < max_attempts; ++attempt) {
-      name_ = number == 0 ? stem : stem + std::to_string(number);
+      name_ = temporary_name(target_, number);
       const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
       Descriptor fresh(uninterrupted([&] { return ::openat(folder_.get(), name_.c_str(), flags, 0666); }));
       const int error = errno;
@@ -209,7 +218,7 @@ class Replacement {
   }
 
   void discard() noexcept {
-    if (!name_.empty()) ::unlinkat(folder_.get(), name_.c_str(), 0);
+    if (!name_.empty()) uninterrupted([&] { return ::unlinkat(folder_.get(), name_.c_str(), 0); });
     name_.clear();
   }
 
@@ -303,6 +312,21 @@ void write_file_atomically(const std::string& path, const std::function<void(Wri
   Writer writer(file.descriptor(), path);
   body(writer);
   file.commit();
+}
+
+void remove_stale_temporaries(const std::string& path) {
+  check_path(path);
+  const Target target = find_target(path);
+  const std::size_t slash = target.path.rfind('/');
+  const std::string folder =
+      slash == std::string::npos ? "." : target.path.substr(0, std::max<std::size_t>(slash, 1));
+  const Descriptor opened = open_folder(folder, path);
+  for (int number = 0; number < max_attempts; ++number) {
+    const std::string name = temporary_name(target.path.substr(slash + 1), number);
+    struct stat info {};
+    if (::fstatat(opened.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+    remove_if_stale(opened.get(), name);
+  }
 }
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> content) {

@@ -72,4 +72,8 @@ void write_file_atomically(const std::string& path, const std::function<void(Wri
 void write_file_atomically(const std::string& path, std::span<const std::byte> content);
 void write_file_atomically(const std::string& path, std::string_view text);
 
+/// Removes the temporary files that killed writers of the file at `path` have left, as its next write would. Throws Error for a
+/// path that could not be written.
+void remove_stale_temporaries(const std::string& path);
+
 }  // namespace rill::io

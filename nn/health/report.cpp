@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
+#include <rill/core/io/file.hpp>
 #include <rill/nn/health/find_layer.hpp>
 #include <rill/nn/health/report.hpp>
 
@@ -188,17 +188,12 @@ UnitTurnover turnover(const HealthReport& before, const HealthReport& after) {
   return found;
 }
 
-void write_health_csv(const std::vector<HealthReport>& history, const std::string& path,
-                      const std::string& earlier) {
-  std::ofstream file(path);
-  file
-      << "step,samples,layer,activation,units,non_finite,dead,never_positive,dormant,saturated,zero_gradient,"
-         "frequency,mean,variance,output_mean,gradient_rms\n"
-      << earlier;
+std::string health_csv_rows(std::span<const HealthReport> history) {
+  std::string rows;
   for (const HealthReport& report : history) {
     for (const LayerHealth& l : report.layers) {
       const auto count = [&](std::int64_t units) { return csv_count(l, units); };
-      file << fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{:.9g},{:.9g},{:.9g}\n",
+      rows += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{:.9g},{:.9g},{:.9g}\n",
                           report.step, l.samples, l.name, l.activation, l.size(), l.non_finite(),
                           count(l.dead()), count(l.never_positive()), count(l.dormant(default_tau)),
                           count(l.count(&UnitHealth::saturated)), count(l.count(&UnitHealth::zero_gradient)),
@@ -206,8 +201,16 @@ void write_health_csv(const std::vector<HealthReport>& history, const std::strin
                           mean_of(l, &UnitHealth::output_mean), mean_of(l, &UnitHealth::gradient_rms));
     }
   }
-  file.close();
-  RILL_CHECK(file, path, ": write failed, expected a writable folder with space left");
+  return rows;
+}
+
+void write_health_csv(const std::vector<HealthReport>& history, const std::string& path,
+                      const std::string& earlier) {
+  io::write_file_atomically(
+      path,
+      "step,samples,layer,activation,units,non_finite,dead,never_positive,dormant,saturated,zero_gradient,"
+      "frequency,mean,variance,output_mean,gradient_rms\n" +
+          earlier + health_csv_rows(history));
 }
 
 }  // namespace rill::nn

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <ostream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,6 +119,12 @@ struct UnitTurnover {
 };
 /// Throws Error unless the reports are of the same layers.
 UnitTurnover turnover(const HealthReport& before, const HealthReport& after);
+
+/// The rows that write_health_csv() writes, without the first line of the file.
+std::string health_csv_rows(std::span<const HealthReport> history);
+
+/// The rows that write_health_csv() writes, without the first line of the file.
+std::string health_csv_rows(std::span<const HealthReport> history);
 
 /// One row a layer and report: step, samples, layer, activation, units, then the counts and means; nan for counts of a layer
 /// without finite units. For gnuplot and spreadsheets. Throws Error if the file cannot be written.

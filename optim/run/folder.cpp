@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
+#include <system_error>
 #include <unistd.h>
 
+#include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/optim/run/folder.hpp>
@@ -40,12 +42,17 @@ void RunFolder::lock() {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   RILL_CHECK(!error, path_, ": cannot be made (", error.message(), "), expected a folder");
-  locked_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  do {
+    locked_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (locked_ < 0 && errno == EINTR);
+  RILL_CHECK(locked_ >= 0, path_, ": cannot be opened (", std::generic_category().message(errno),
+             "), expected a folder to read and write");
   // Where a file system has no locks there is nothing to keep others out with.
-  const bool taken = locked_ >= 0 && ::flock(locked_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const bool taken = ::flock(locked_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   RILL_CHECK(!taken, path_,
              ": another run trains in this folder, expected one at a time; wait for its end, or name "
              "another folder as \"out\"");
+  for (const char* name : own_files) io::remove_stale_temporaries(file(name));
 }
 
 void RunFolder::begin(bool overwrite) const {

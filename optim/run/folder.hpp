@@ -20,8 +20,8 @@ class RunFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 
-  /// Makes the folder, and keeps others out of it for as long as this object, or the process, lives. Throws Error if it cannot be
-  /// made, or if another one is in it.
+  /// Makes the folder, and keeps others out of it for as long as this object, or the process, lives; what a killed run has left of
+  /// files half written is removed. Throws Error if it cannot be made or opened, or if another one is in it.
   void lock();
   /// Throws Error if the folder holds a run's files, or with `overwrite` removes them.
   void begin(bool overwrite) const;

@@ -1,4 +1,9 @@
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/json.hpp>
@@ -20,22 +25,28 @@ void EpochLines::on_train_begin(Run& run) {
     for (const std::string& each : lines_so_far(run.epoch)) text += each + '\n';
   }
   io::write_file_atomically(path_, text);
-  file_.open(path_, std::ios::binary | std::ios::app);
-  RILL_CHECK(file_, path_, ": cannot be opened for writing, expected a writable file");
+  file_ = io::AppendFile(path_);
 }
 
+// Synced, so that a checkpoint which outlives a power failure finds the lines of its epochs.
 void EpochLines::on_epoch_end(Run& run) {
-  file_ << line(run) + '\n' << std::flush;
-  RILL_CHECK(file_, path_, ": a line cannot be written, expected room on the disk");
+  file_.append(line(run) + '\n');
+  file_.sync();
 }
 
 // A last line without its end was cut while it was written.
 std::vector<std::string> EpochLines::lines_so_far(std::int64_t epochs) const {
-  std::ifstream in(path_, std::ios::binary);
   std::vector<std::string> lines;
-  std::string each;
-  if (!first_line_.empty()) std::getline(in, each);
-  while (std::ssize(lines) < epochs && std::getline(in, each) && !in.eof()) lines.push_back(each);
+  std::error_code error;
+  if (!std::filesystem::exists(path_, error) && !error) return lines;
+  const std::vector<std::byte> content = io::read_file(path_, SIZE_MAX);
+  std::string_view rest(reinterpret_cast<const char*>(content.data()), content.size());
+  bool skip = !first_line_.empty();
+  for (std::size_t end = rest.find('\n'); std::ssize(lines) < epochs && end != std::string_view::npos;
+       end = rest.find('\n')) {
+    if (!std::exchange(skip, false)) lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
   return lines;
 }
 

@@ -2,17 +2,17 @@
 #pragma once
 
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <rill/core/io/append.hpp>
 #include <rill/optim/callbacks.hpp>
 
 namespace rill::optim::config {
 
-/// A file with a line an epoch, behind a first line that may be empty for none. A run that is resumed cuts it back to the
+/// A file with a line an epoch, synced, behind a first line that may be empty for none. A run that is resumed cuts it back to the
 /// epochs that its checkpoint has seen.
 class EpochLines : public Callback {
  public:
@@ -24,6 +24,7 @@ class EpochLines : public Callback {
   void on_train_begin(Run& run) override;
   /// Throws Error if the line cannot be written.
   void on_epoch_end(Run& run) override;
+  /// Throws Error if the file cannot be written.
   void on_train_end(Run&) override { file_.close(); }
 
  protected:
@@ -32,7 +33,7 @@ class EpochLines : public Callback {
  private:
   std::vector<std::string> lines_so_far(std::int64_t epochs) const;
   std::string path_, first_line_;
-  std::ofstream file_;
+  io::AppendFile file_;
 };
 
 /// {"epoch":0,"loss":0.5,…}, the numbers with enough digits to read the same ones back; null for those that are not finite.

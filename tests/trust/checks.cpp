@@ -15,6 +15,12 @@ const std::vector<Check>& all_checks() {
       {"hostile", "what refusing bad files costs, and damage to a checkpoint", check_hostile},
       {"hostile_configs", "documents made wrong by the schemas of configs", check_hostile_configs},
       {"hostile_calls", "what hostile files make the rill command ask of the system", check_hostile_calls},
+      {"resume", "a run stopped behind any step, resumed with other threads", check_resume},
+      {"kill", "kill -9 of a run at random times", check_kill},
+      {"crash_states", "what a power failure leaves of a checkpoint, and of a run", check_crash_states},
+      {"io_faults", "every call on files fails, once and for ever", check_io_faults},
+      {"allocations", "every allocation fails, once and for ever", check_allocations},
+      {"signals", "SIGINT and SIGTERM at random times of a run", check_signals},
   };
   return checks;
 }

@@ -28,9 +28,29 @@ void check_nan(const Scale& scale, Report& report);
 
 /// F3, F4: what refusing bad files costs, and damage to a checkpoint.
 void check_hostile(const Scale& scale, Report& report);
+
 /// F5: documents made wrong by the schemas of configs.
 void check_hostile_configs(const Scale& scale, Report& report);
+
 /// F6: what hostile files make the rill command ask of the system.
 void check_hostile_calls(const Scale& scale, Report& report);
+
+/// D2: a run that is stopped behind any step and resumed with other threads.
+void check_resume(const Scale& scale, Report& report);
+
+/// K1: kill -9 at random times.
+void check_kill(const Scale& scale, Report& report);
+
+/// K2: a simulated disk that loses power.
+void check_crash_states(const Scale& scale, Report& report);
+
+/// K3: calls on files that fail.
+void check_io_faults(const Scale& scale, Report& report);
+
+/// K4: allocations that fail.
+void check_allocations(const Scale& scale, Report& report);
+
+/// K5: SIGINT and SIGTERM at random times.
+void check_signals(const Scale& scale, Report& report);
 
 }  // namespace rill::trust

@@ -2,16 +2,18 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 
 namespace rill::command {
 namespace {
 
-volatile std::sig_atomic_t received = 0;
+// Two signals may be handled at once, by two threads.
+constinit std::atomic<int> received{0};
+static_assert(std::atomic<int>::is_always_lock_free);
 
 extern "C" void note_signal(int signal) {
-  if (received != 0) ::_exit(128 + signal);
-  received = signal;
+  if (received.exchange(signal) != 0) ::_exit(128 + signal);
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <rill/core/error.hpp>
+#include <rill/core/io/append.hpp>
+
+namespace rill::io {
+namespace {
+
+void check(bool good, const std::string& path, std::string_view call, std::string_view expected) {
+  const int error = errno;
+  RILL_CHECK(good, path, ": ", call, " failed (", std::generic_category().message(error), "), expected ",
+             expected);
+}
+
+template <class Call>
+auto uninterrupted(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+AppendFile::AppendFile(std::string path) : path_(std::move(path)) {
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY;
+  descriptor_ = uninterrupted([&] { return ::open(path_.c_str(), flags, 0666); });
+  check(is_open(), path_, "open", "a writable file in a folder that exists");
+}
+
+AppendFile::~AppendFile() {
+  if (is_open()) ::close(descriptor_);
+}
+
+void AppendFile::cut(std::uint64_t bytes) {
+  const int result = uninterrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(bytes)); });
+  // EINVAL: neither devices nor pipes have a length.
+  check(result == 0 || (bytes == 0 && errno == EINVAL), path_, "cut", "a writable file");
+}
+
+void AppendFile::append(std::string_view text) {
+  struct stat before {};
+  const bool known = ::fstat(descriptor_, &before) == 0 && S_ISREG(before.st_mode);
+  while (!text.empty()) {
+    const ssize_t done = uninterrupted([&] { return ::write(descriptor_, text.data(), text.size()); });
+    if (done <= 0) {
+      const int error = done < 0 ? errno : EIO;
+      if (known) uninterrupted([&] { return ::ftruncate(descriptor_, before.st_size); });
+      errno = error;
+      check(false, path_, "write", "room on the disk");
+    }
+    text.remove_prefix(static_cast<std::size_t>(done));
+  }
+}
+
+void AppendFile::sync() {
+  const int result = uninterrupted([&] { return ::fsync(descriptor_); });
+  // EINVAL: devices and pipes are not synced.
+  check(result == 0 || errno == EINVAL, path_, "sync", "a disk that works");
+}
+
+void AppendFile::close() {
+  if (!is_open()) return;
+  const int result = ::close(std::exchange(descriptor_, -1));
+  check(result == 0 || errno == EINTR, path_, "close", "room on the disk");
+}
+
+}  // namespace rill::io
