@@ -301,15 +301,16 @@ $(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(
 endif
 
 ifeq ($(MODE),fuzz)
-# libFuzzer looks for new paths in what reads files; counters elsewhere would only cost time. What the inputs hardly reach is
-# not worth the minutes that optimising it takes.
+# libFuzzer looks for new paths in what reads files; counters elsewhere would only cost time. Optimising sanitized code that is
+# no parser of bytes takes minutes a folder.
 $(foreach folder,core/io nn/config nn/data nn/keras optim tools/rill tests/fuzz,$(BUILD)/obj/$(folder)/%.o): private COVERED := -fsanitize=fuzzer-no-link
-$(foreach folder,core/ops core/kernels nn nn/health optim optim/report,$(call in_folder,$(BUILD)/obj/$(folder)/,$(library_objects))): private COVERED += -O0
+$(foreach folder,core/ops core/kernels nn nn/config nn/health optim optim/report optim/run,$(call in_folder,$(BUILD)/obj/$(folder)/,$(library_objects))) \
+  $(BUILD)/obj/tools/rill/%.o: private COVERED += -O0
 endif
 
 # What nearly every test and example, and every file of the command, includes is read once, which halves their compile
 # time. In a clean build PCH=0 does without, and shows where a file lacks an include.
-PCH ?= 1
+PCH ?= $(if $(filter fuzz,$(MODE)),0,1)
 ifeq ($(PCH),1)
 prefix-tests := doctest/doctest.h rill/rill.hpp
 flags-tests := $(test_flags)
