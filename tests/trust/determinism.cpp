@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include "../subprocess.hpp"
 #include "../temp_dir.hpp"
@@ -99,6 +100,9 @@ void check_determinism(const Scale& scale, Report& report) {
     for (const int threads : {2, 3, 8}) record({.threads = threads, .openblas = 2, .openmp = 1});
   }
   report.at_least("trainings, 1 to 8 threads, any OpenBLAS and OpenMP setting, busy", runs, 8);
+  const std::string log = folder.read("out/log.csv");
+  report.count("crc32 of log.csv, to compare builds and machines by",
+               ::crc32(0, reinterpret_cast<const Bytef*>(log.data()), static_cast<uInt>(log.size())));
   report.exactly("different contents of weights, optimizer state and logs", outcomes.size(), 1);
 }
 
