@@ -249,6 +249,8 @@ $(BUILD)/obj/core/%.o $(BUILD)/obj/nn/%.o $(BUILD)/obj/optim/%.o: private OWN_FL
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 # These work through millions of cases in loops of their own.
 $(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
+# But for these, of many templates.
+$(patsubst %,$(BUILD)/obj/tests/trust/%.o,gradient_cases graph_elementwise graph_kinds graph_reductions): private OWN_FLAGS := $(FAST_BUILD)
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
 # Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes loops
