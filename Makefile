@@ -280,6 +280,8 @@ $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 # These work through millions of cases in loops of their own.
 $(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
+# But for these, of many templates.
+$(patsubst %,$(BUILD)/obj/tests/trust/%.o,gradient_cases graph_elementwise graph_kinds graph_reductions): private OWN_FLAGS := $(FAST_BUILD)
 rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.

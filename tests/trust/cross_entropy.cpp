@@ -18,9 +18,7 @@
 namespace rill::trust {
 namespace {
 
-constexpr long double minus_infinity = -std::numeric_limits<long double>::infinity();
-
-struct Worst {
+struct WorstRow {
   double loss = 0, slope = 0, row_sum = 0;
   std::uint64_t rows = 0, wrong_class = 0;
 };
@@ -45,7 +43,7 @@ void draw_row(Draw& draw, T* row, std::int64_t classes) {
 }
 
 template <class T>
-double error_in_ulp(T got, long double exact, long double uncertain) {
+double error_in_units(T got, long double exact, long double uncertain) {
   if (std::isinf(exact) || std::isnan(exact)) return static_cast<long double>(got) == exact ? 0 : INFINITY;
   const long double unit = std::numeric_limits<T>::epsilon() * std::max(std::abs(exact), uncertain);
   if (std::abs(exact) > std::numeric_limits<T>::max()) return std::isinf(got) ? 0 : INFINITY;
@@ -53,9 +51,9 @@ double error_in_ulp(T got, long double exact, long double uncertain) {
 }
 
 template <class T>
-class Batch {
+class LogitRows {
  public:
-  Batch(Draw& draw, std::int64_t rows, std::int64_t classes)
+  LogitRows(Draw& draw, std::int64_t rows, std::int64_t classes)
       : rows_(rows),
         classes_(classes),
         x_(empty({rows, classes}, dtype_of<T>())),
@@ -65,7 +63,7 @@ class Batch {
     for (std::int64_t& label : labels_.mutable_data<std::int64_t>()) label = draw.below(classes);
   }
 
-  void check(const std::string& name, Worst& worst, Report& report) {
+  void check(const std::string& name, WorstRow& worst, Report& report) {
     const Tensor x = x_.detach().requires_grad_();
     const Tensor losses = cross_entropy(x, labels_, {Reduction::none});
     losses.backward(ones({rows_}, x.dtype()));
@@ -83,7 +81,7 @@ class Batch {
   }
 
  private:
-  void check_row(std::int64_t row, T loss, const T* dx, Worst& worst) const {
+  void check_row(std::int64_t row, T loss, const T* dx, WorstRow& worst) const {
     const T* x = x_.template data<T>().data() + row * classes_;
     const std::int64_t label = labels_.data<std::int64_t>()[static_cast<std::size_t>(row)];
     const long double top = *std::max_element(x, x + classes_);
@@ -100,13 +98,13 @@ class Batch {
     const long double of_f64 =
         std::numeric_limits<double>::epsilon() / static_cast<double>(std::numeric_limits<T>::epsilon());
     all_uncertain += of_f64 * sum * (1 + static_cast<long double>(classes_) / 16);
-    note(error_in_ulp(loss, top - x[label] + std::log(sum), all_uncertain / sum), worst.loss, worst);
+    note(error_in_units(loss, top - x[label] + std::log(sum), all_uncertain / sum), worst.loss, worst);
     long double total = 0;
     for (std::size_t c = 0; c < e.size(); ++c) {
       const bool own = static_cast<std::int64_t>(c) == label;
       const long double p = own ? -others / sum : e[c] / sum;
       const long double of_p = own ? all_uncertain : uncertain[c] + p * all_uncertain;
-      note(error_in_ulp(dx[c], p, std::max(of_p / sum, tiny)), worst.slope, worst);
+      note(error_in_units(dx[c], p, std::max(of_p / sum, tiny)), worst.slope, worst);
       total += dx[c];
     }
     const long double bound = std::numeric_limits<T>::epsilon() * static_cast<long double>(classes_);
@@ -115,7 +113,7 @@ class Batch {
 
   static constexpr long double tiny = std::numeric_limits<T>::min();
 
-  static void note(double error, double& most, Worst& worst) {
+  static void note(double error, double& most, WorstRow& worst) {
     if (!std::isfinite(error)) {
       ++worst.wrong_class;
     } else {
@@ -130,13 +128,13 @@ class Batch {
 template <class T>
 void check_dtype(const Scale& scale, Report& report) {
   const std::string name(name_of(dtype_of<T>()));
-  Worst worst;
+  WorstRow worst;
   const std::int64_t times = scale.of(1, 20);
   for (std::uint32_t round = 0; round < static_cast<std::uint32_t>(times); ++round) {
     Draw draw(Stream(scale.seed, Purpose::user, 6, round));
     const std::pair<std::int64_t, std::int64_t> sizes[]{{1, 5000},  {2, 15000}, {3, 10000}, {10, 18000},
                                                         {64, 1500}, {100, 500}, {1000, 45}, {10000, 5}};
-    for (const auto& [classes, rows] : sizes) Batch<T>(draw, rows, classes).check(name, worst, report);
+    for (const auto& [classes, rows] : sizes) LogitRows<T>(draw, rows, classes).check(name, worst, report);
   }
   report.at_least(name + ": rows of logits up to 3e38", worst.rows, 50000);
   report.exactly(name + ": not finite, or finite, where the exact result is not", worst.wrong_class, 0);

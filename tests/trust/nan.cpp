@@ -123,7 +123,7 @@ struct Functions final : nn::Module {
   std::string_view type() const override { return "functions"; }
 };
 
-nn::Sequential network(Injection& injection) {
+nn::Sequential network_of_many_layers(Injection& injection) {
   Generator generator(5);
   nn::Sequential model;
   model.add(Arm(injection));
@@ -131,7 +131,7 @@ nn::Sequential network(Injection& injection) {
   dense(6);
   model.add(nn::BatchNorm1d(8)).add(nn::ELU());
   dense(8);
-  model.add(nn::LayerNorm({8})).add(nn::PReLU()).add(nn::LeakyReLU()).add(nn::GELU());
+  model.add(nn::LayerNorm(8)).add(nn::PReLU()).add(nn::LeakyReLU()).add(nn::GELU());
   dense(8);
   model.add(nn::Dropout(0.2, generator)).add(nn::SiLU()).add(nn::Softplus()).add(Functions());
   dense(8);
@@ -147,9 +147,9 @@ struct Training {
   bool parameters_finite = false;
 };
 
-Training train(Injection& injection) {
+Training train_injected(Injection& injection) {
   Generator generator(9);
-  nn::Sequential model = network(injection);
+  nn::Sequential model = network_of_many_layers(injection);
   injection.model = &model;
   injection.now = 0;
   std::vector<std::int64_t> labels(32);
@@ -168,13 +168,13 @@ Training train(Injection& injection) {
   return result;
 }
 
-struct Totals {
+struct NanTotals {
   std::uint64_t injected = 0, traced = 0, harmless = 0, late = 0, wrong = 0;
 };
 
-void inject(const Place& place, float value, std::int64_t step, Totals& totals, Report& report) {
+void inject(const Place& place, float value, std::int64_t step, NanTotals& totals, Report& report) {
   Injection injection{.target = &place, .value = value, .step = step};
-  const auto [history, parameters_finite] = train(injection);
+  const auto [history, parameters_finite] = train_injected(injection);
   ++totals.injected;
   const std::string expected =
       fmt::format(" in epoch {}/{}, batch {}/{}: {}: {} gives NaN or infinity{}, from finite inputs",
@@ -192,7 +192,7 @@ void inject(const Place& place, float value, std::int64_t step, Totals& totals, 
 }
 
 /// Seconds of 30 steps of a network of 784-128-10, with or without TerminateOnNaN.
-double seconds(bool watched) {
+double seconds_of_steps(bool watched) {
   Generator generator(3);
   nn::Sequential model{nn::Dense(784, 128, generator), nn::ReLU(), nn::Dense(128, 10, generator)};
   optim::SGD optimizer(model, {.lr = 0.01});
@@ -212,10 +212,10 @@ double seconds(bool watched) {
 void check_nan(const Scale& scale, Report& report) {
   report.begin("N7");
   Injection healthy;
-  const Training first = train(healthy);
+  const Training first = train_injected(healthy);
   if (first.history.diverged) report.detail("the healthy training: " + first.history.reason);
   const std::vector<Place> places = healthy.seen;
-  Totals totals;
+  NanTotals totals;
   constexpr float inf = std::numeric_limits<float>::infinity();
   for (std::int64_t step = 1; step <= batches * epochs; step += scale.of(3, 1)) {
     for (const Place& place : places) {
@@ -236,8 +236,8 @@ void check_nan(const Scale& scale, Report& report) {
 
   double with = std::numeric_limits<double>::infinity(), without = with;
   for (int i = 0; i < 7; ++i) {
-    with = std::min(with, seconds(true));
-    without = std::min(without, seconds(false));
+    with = std::min(with, seconds_of_steps(true));
+    without = std::min(without, seconds_of_steps(false));
   }
   report.count("per cent of time that TerminateOnNaN costs a network of 784-128-10",
                static_cast<std::uint64_t>(std::max(0.0, 100 * (with / without - 1) + 0.5)));

@@ -19,75 +19,15 @@
 
 #include "../subprocess.hpp"
 #include "checks.hpp"
+#include "ulp_error.hpp"
 #include "ulp_references.hpp"
 
 namespace rill::trust {
 namespace {
 
-constexpr double unbounded = std::numeric_limits<double>::infinity();
-
-// --- errors ------------------------------------------------------------------------------------------------------------------
-
-// The unit in the last place of f32 at `exact`.
-double unit_at(double exact) {
-  const auto exponent = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(exact) >> 52 & 0x7ff) - 1023;
-  return std::bit_cast<double>(
-      static_cast<std::uint64_t>(std::clamp<std::int64_t>(exponent, -126, 127) - 23 + 1023) << 52);
-}
-
-// The error of y in ulp, infinite where its class is another: NaN, infinity, zero, or the sign.
-template <class R>
-double error_in_ulp(float y, R exact) {
-  constexpr R beyond = R(0x1p128) + R(0x1p104), under = 0x1.ffffp127;  // from here on infinity is 2^128
-  if (std::isnan(exact) || std::isnan(y)) return std::isnan(exact) && std::isnan(y) ? 0 : unbounded;
-  if (exact == 0) return y == 0 ? 0 : unbounded;
-  if (y != 0 && std::signbit(y) != std::signbit(exact)) return unbounded;
-  if (std::abs(exact) > beyond) return std::isinf(y) ? 0 : unbounded;
-  if (std::isinf(y) && std::abs(exact) < under) return unbounded;
-  const R got = std::isinf(y) ? std::copysign(R(0x1p128), exact) : R(y);
-  return static_cast<double>(std::abs(got - exact) / R(unit_at(static_cast<double>(exact))));
-}
-
-template <class R>
-double absolute_error(float y, R exact) {
-  return std::isnan(y) || std::isinf(y) ? unbounded : static_cast<double>(std::abs(R(y) - exact));
-}
-
-/// The worst of many comparisons.
-struct Worst {
-  double error = 0;
-  float at = 0;
-  std::uint64_t mismatches = 0;
-  float mismatch_at = 0;
-
-  void join(const Worst& other) {
-    if (other.error > error) error = other.error, at = other.at;
-    if (other.mismatches > 0) mismatch_at = other.mismatch_at;
-    mismatches += other.mismatches;
-  }
-};
-
-// Double decides whether an element may be the worst one, long double by how much it is.
-template <bool at_nan, class Exact, class Error>
-void compare(std::span<const float> x, std::span<const float> y, const Exact& exact, const Error& error,
-             Worst& worst) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (error(y[i], exact(double{x[i]})) <= worst.error) continue;
-    if (!at_nan && std::isnan(x[i])) continue;
-    const double surely = error(y[i], exact(static_cast<long double>(x[i])));
-    if (surely == unbounded) {
-      ++worst.mismatches;
-      worst.mismatch_at = x[i];
-    } else if (surely > worst.error) {
-      worst.error = surely;
-      worst.at = x[i];
-    }
-  }
-}
-
 // --- the functions -----------------------------------------------------------------------------------------------------------
 
-using Compare = std::function<void(std::span<const float> x, std::span<const float> y, Worst& worst)>;
+using Compare = std::function<void(std::span<const float> x, std::span<const float> y, WorstUlp& worst)>;
 
 struct Measure {
   std::string what;  // of one name, the worst counts
@@ -95,7 +35,7 @@ struct Measure {
   Compare compare;
 };
 
-struct Function {
+struct SweptFunction {
   std::function<Tensor(const Tensor&)> run;
   Measure value, slope;     // one of them may be empty
   bool exhaustive = false;  // under --full
@@ -113,19 +53,19 @@ constexpr Bounds other_bounds() {
 
 // With the attributes that go through all floats under --full, or with others.
 template <class F, class Run>
-void add_formula(std::vector<Function>& all, const F& f, bool exhaustive, Run run) {
+void add_formula(std::vector<SweptFunction>& all, const F& f, bool exhaustive, Run run) {
   using Exact = Reference<F>;
   const Bounds bounds = exhaustive ? Exact::bounds : other_bounds<F>();
   const std::string name = std::string(F::name) + (exhaustive ? "" : " of other attributes");
   const auto value = [f](auto x) { return Exact::value(f, x); };
   const auto slope = [f](auto x) { return Exact::slope(f, x); };
   const auto in_ulp = [](float y, auto exact) { return error_in_ulp(y, exact); };
-  all.push_back(
-      {run,
-       {name, bounds.value, [=](auto x, auto y, Worst& worst) { compare<true>(x, y, value, in_ulp, worst); }},
-       {name + ", derivative", bounds.slope,
-        [=](auto x, auto y, Worst& worst) { compare<false>(x, y, slope, in_ulp, worst); }},
-       exhaustive});
+  all.push_back({run,
+                 {name, bounds.value,
+                  [=](auto x, auto y, WorstUlp& worst) { compare<true>(x, y, value, in_ulp, worst); }},
+                 {name + ", derivative", bounds.slope,
+                  [=](auto x, auto y, WorstUlp& worst) { compare<false>(x, y, slope, in_ulp, worst); }},
+                 exhaustive});
   if constexpr (detail::ReadsOutput<F>) {
     const auto absolute = [](float y, auto exact) { return absolute_error(y, exact); };
     if constexpr (detail::ReadsInput<F>) {
@@ -135,17 +75,17 @@ void add_formula(std::vector<Function>& all, const F& f, bool exhaustive, Run ru
                      },
                      {},
                      {name + ", derivative in place, absolute error", 1e-6,
-                      [=](auto x, auto y, Worst& worst) { compare<false>(x, y, slope, absolute, worst); }},
+                      [=](auto x, auto y, WorstUlp& worst) { compare<false>(x, y, slope, absolute, worst); }},
                      exhaustive});
     }
   }
 }
 
 template <class Op>
-void add_op(std::vector<Function>&) {}  // of several inputs, or not element by element
+void add_op(std::vector<SweptFunction>&) {}  // of several inputs, or not element by element
 template <class Op>
 requires requires { typename Op::Read; }
-void add_op(std::vector<Function>& all) {
+void add_op(std::vector<SweptFunction>& all) {
   bool first = true;
   for (const auto& f : std::remove_cvref_t<decltype(Op::f)>::samples())
     add_formula(all, f, std::exchange(first, false), [f](const Tensor& x) { return elementwise(f, x); });
@@ -153,7 +93,7 @@ void add_op(std::vector<Function>& all) {
 
 // A function of lanewise.hpp that is no op, compiled here.
 template <class Body, class Exact>
-Function lanewise_function(std::string name, double bound, Body body, Exact exact) {
+SweptFunction lanewise_function(std::string name, double bound, Body body, Exact exact) {
   const auto run = [body](const Tensor& x) {
     Tensor y = empty(x.shape());
     const float* in = x.data<float>().data();
@@ -162,15 +102,16 @@ Function lanewise_function(std::string name, double bound, Body body, Exact exac
     return y;
   };
   const auto in_ulp = [](float y, auto e) { return error_in_ulp(y, e); };
-  return {run,
-          {std::move(name), bound, [=](auto x, auto y, Worst& w) { compare<true>(x, y, exact, in_ulp, w); }},
-          {},
-          true};
+  return {
+      run,
+      {std::move(name), bound, [=](auto x, auto y, WorstUlp& w) { compare<true>(x, y, exact, in_ulp, w); }},
+      {},
+      true};
 }
 
 template <class... Ops>
-std::vector<Function> functions_of(std::type_identity<std::tuple<Ops...>>) {
-  std::vector<Function> all;
+std::vector<SweptFunction> functions_of(std::type_identity<std::tuple<Ops...>>) {
+  std::vector<SweptFunction> all;
   (add_op<Ops>(all), ...);
   const Tensor w = full({1}, 0.25);
   add_formula(all, ops::LeakyRelu{0.25}, true, [w](const Tensor& x) { return prelu(x, w); });
@@ -196,7 +137,7 @@ constexpr std::uint64_t floats = std::uint64_t{1} << 32;
 // Runs a function on the floats that are put in, a chunk at a time, and measures its results.
 class Sweep {
  public:
-  explicit Sweep(const Function& function) : function_(function) { held_.reserve(chunk); }
+  explicit Sweep(const SweptFunction& function) : function_(function) { held_.reserve(chunk); }
 
   void put(float x) {
     if (x < function_.low || x > function_.high) return;
@@ -217,10 +158,10 @@ class Sweep {
     held_.clear();
   }
 
-  Worst values, slopes;
+  WorstUlp values, slopes;
 
  private:
-  const Function& function_;
+  const SweptFunction& function_;
   std::vector<float> held_;
 };
 
@@ -238,9 +179,10 @@ void put_range(Sweep& sweep, std::uint64_t begin, std::uint64_t end, std::uint64
 }
 
 /// The worst of value and derivative over every `stride`-th float from `start` on, on several threads.
-std::pair<Worst, Worst> swept(const Function& function, std::uint64_t start, std::uint64_t stride) {
+std::pair<WorstUlp, WorstUlp> swept(const SweptFunction& function, std::uint64_t start,
+                                    std::uint64_t stride) {
   const int threads = num_threads();
-  std::vector<std::pair<Worst, Worst>> parts(static_cast<std::size_t>(threads));
+  std::vector<std::pair<WorstUlp, WorstUlp>> parts(static_cast<std::size_t>(threads));
   const auto work = [&](std::size_t part) {
     const SerialLoops serial;
     Sweep sweep(function);
@@ -265,16 +207,16 @@ std::pair<Worst, Worst> swept(const Function& function, std::uint64_t start, std
 
 void check_ulp(const Scale& scale, Report& report) {
   report.begin("N5");
-  const std::vector<Function> functions = functions_of(std::type_identity<ops::OpList>{});
+  const std::vector<SweptFunction> functions = functions_of(std::type_identity<ops::OpList>{});
   std::vector<const Measure*> order;
-  std::map<std::string, Worst> worst;
-  const auto note = [&](const Measure& measure, const Worst& found) {
+  std::map<std::string, WorstUlp> worst;
+  const auto note = [&](const Measure& measure, const WorstUlp& found) {
     if (!measure.compare) return;
     if (!worst.contains(measure.what)) order.push_back(&measure);
     worst[measure.what].join(found);
   };
   std::uint64_t exhaustive = 0;
-  for (const Function& function : functions) {
+  for (const SweptFunction& function : functions) {
     const bool whole = scale.full && function.exhaustive;
     const std::uint64_t stride = whole ? 1 : scale.of(3001, 101);
     const auto [values, slopes] = swept(function, whole ? 0 : scale.seed % stride, stride);
@@ -286,7 +228,7 @@ void check_ulp(const Scale& scale, Report& report) {
   report.count("of these, with all 2^32 floats", exhaustive);
   std::uint64_t mismatches = 0;
   for (const Measure* measure : order) {
-    const Worst& found = worst[measure->what];
+    const WorstUlp& found = worst[measure->what];
     const bool absolute = measure->what.ends_with("absolute error");
     report.at_most(measure->what + (absolute ? "" : ", ulp"), found.error, measure->bound);
     if (!(found.error <= measure->bound))
