@@ -260,6 +260,8 @@ medium := core/ops/% core/io/%
 vectors := -O2 -ftree-vectorize $(if $(filter gcc,$(COMPILER)),-fvect-cost-model=dynamic)
 in_release = -DFMT_HEADER_ONLY $(if $(filter release,$(MODE)),$(1))
 $(call objects,$(filter $(medium),$(library_sources))): private OWN_FLAGS := $(call in_release,$(vectors))
+# A slope of 0 has a loop of its own.
+$(call objects,$(addprefix core/ops/,leaky_relu.cpp prelu.cpp)): private OWN_FLAGS += $(if $(filter gcc,$(COMPILER)),-funswitch-loops)
 $(call objects,$(filter-out $(fast),$(library_sources))): private OWN_FLAGS := $(call in_release,-Os)
 ifneq ($(onnx_library),)
 with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
