@@ -182,9 +182,10 @@ endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
 # Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes
-# loops longer than vectors do; the rest for size.
+# loops longer than vectors do, but for two with loops for a slope of 0; the rest for size.
 in_release = $(if $(filter release,$(MODE)),$(1))
-vector_sources := $(call in_release,$(filter core/ops/% core/io/%,$(library_sources)))
+vector_sources := $(call in_release,$(filter-out core/ops/leaky_relu.cpp core/ops/prelu.cpp,\
+  $(filter core/ops/% core/io/%,$(library_sources))))
 fast_sources := $(call in_release,$(filter-out $(vector_sources),$(filter core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
   $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
   $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp),$(library_sources))))

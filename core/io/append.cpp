@@ -6,6 +6,7 @@
 
 #include <rill/core/error.hpp>
 #include <rill/core/io/append.hpp>
+#include <rill/core/io/uninterrupted.hpp>
 
 namespace rill::io {
 namespace {
@@ -14,13 +15,6 @@ void check(bool good, const std::string& path, std::string_view call, std::strin
   const int error = errno;
   RILL_CHECK(good, path, ": ", call, " failed (", std::generic_category().message(error), "), expected ",
              expected);
-}
-
-template <class Call>
-auto uninterrupted(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
 }
 
 }  // namespace

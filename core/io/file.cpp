@@ -12,6 +12,7 @@
 
 #include <rill/core/error.hpp>
 #include <rill/core/io/file.hpp>
+#include <rill/core/io/uninterrupted.hpp>
 
 namespace rill::io {
 namespace {
@@ -28,14 +29,6 @@ constexpr int max_attempts = 100;
 
 [[noreturn]] void fail_unchanged(const std::string& path, std::string_view call, int error) {
   fail_call(path, call, error, "nothing was changed");
-}
-
-/// The result of a system call, repeated for as long as signals interrupt it.
-template <class Call>
-auto uninterrupted(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
 }
 
 class Descriptor {
