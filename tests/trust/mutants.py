@@ -123,7 +123,8 @@ class Source:
                 elif ('struct' in words or 'class' in words or 'union' in words) and self.is_type(words):
                     head = i + 1
                 elif '(' in words and 'enum' not in words and not self.is_table(words):
-                    known = 'constexpr' in words or 'consteval' in words
+                    # samples() of an op are inputs for its tests.
+                    known = 'constexpr' in words or 'consteval' in words or words[words.index('(') - 1].endswith('samples')
                     for j in range(i + 1, last):
                         inside[j] = not known
                         self.heads[j] = head

@@ -29,6 +29,8 @@ sys.dont_write_bytecode = True
 import mutants  # noqa: E402
 
 ROOMS = ("core", "nn", "optim")
+# Tests of programs that were linked with the library of `make test`, or of none of its code.
+ELSEWHERE = "*/install_*,*example*,*/dead_neurons_test*,*/bench_test*"
 LEAST = 85.0
 
 HEADER = """#pragma once
@@ -137,9 +139,9 @@ REGISTER_LISTENER("reached", 2, Reached);
 class Sample:
     """The mutants that are in: the first of the candidates that overlap with no other and were not rejected."""
 
-    def __init__(self, files, seed, count):
-        self.files, self.count = files, count
-        self.pool = mutants.candidates({path: text for path, text in files.items() if not path.startswith("nn/onnx/")}, seed)
+    def __init__(self, files, seed, count, wanted):
+        self.files, self.count, self.wanted = files, count, wanted
+        self.pool = mutants.candidates({path: text for path, text in files.items() if wanted(path)}, seed)
         self.rejected = set()
         self.chosen = []
 
@@ -191,9 +193,9 @@ def sources():
     return [path for path in listed.stdout.splitlines() if path.endswith((".cpp", ".hpp")) and os.path.isfile(path)]
 
 
-def write_makefile(tree, paths, size):
+def write_makefile(tree, paths, size, wanted):
     """The copy's own build: one file for each folder, that includes the others, linked with the objects of `make test`."""
-    folders = sorted({os.path.dirname(path) for path in paths if path.endswith(".cpp")} - {"nn/onnx"})
+    folders = sorted({os.path.dirname(path) for path in paths if path.endswith(".cpp") and wanted(path)})
     for folder in folders:
         inside = [path for path in paths if path.endswith(".cpp") and os.path.dirname(path) == folder]
         write(f"{tree}/{folder}.unity.cpp", "".join(f"#include <rill/{path}>\n" for path in inside))
@@ -208,10 +210,7 @@ def write_makefile(tree, paths, size):
     # The copy's objects come first: of an inline function that the tests' objects hold, too, its mutants are taken.
     write(f"{tree}/Makefile", f"""COMPILE := {os.environ["RILL_COMPILE"]} -O1 -w -ferror-limit=0 -Werror=vla -Werror=return-stack-address
 all: {root}/rill_tests {root}/bin/rill
-library: {objects.replace(".unity.o", ".unity.ok")}
-{tree}/%.unity.ok: {tree}/%.unity.cpp {tree}/mutants.hpp
-\t$(COMPILE) -fsyntax-only -DFMT_HEADER_ONLY -I {tree}/include -include {tree}/mutants.hpp -MMD -MP -MT $@ -MF $@.d $<
-\t@touch $@
+library: {objects}
 {tree}/%.unity.o: {tree}/%.unity.cpp {tree}/mutants.hpp
 \t$(COMPILE) -DFMT_HEADER_ONLY -I {tree}/include -include {tree}/mutants.hpp -MMD -MP -c $< -o $@
 {tree}/%.o: {tree}/%.cpp
@@ -221,7 +220,7 @@ library: {objects.replace(".unity.o", ".unity.ok")}
 {root}/bin/rill: {objects} {os.environ["RILL_COMMAND_OBJECTS"]}
 \t@mkdir -p $(@D)
 \t{os.environ["RILL_LINK"]} $^ -o $@ {os.environ["RILL_COMMAND_LIBS"]}
--include {" ".join(f"{tree}/{folder}.unity.{kind}" for folder in folders for kind in ("d", "ok.d"))}
+-include {" ".join(f"{tree}/{folder}.unity.d" for folder in folders)}
 """)
     # Programs that hold no mutants, for the tests that run them.
     for name in ("examples", "share"):
@@ -250,7 +249,7 @@ def plant(tree, sample):
 
 
 def compile_all(tree, sample, jobs):
-    write_makefile(tree, list(sample.files), 2 * sample.count)
+    write_makefile(tree, list(sample.files), 2 * sample.count, sample.wanted)
     for _ in range(12):
         sample.draw()
         plant(tree, sample)
@@ -278,7 +277,7 @@ def limit():
 
 def run(root, arguments, environment, seconds):
     """(status, output); the status None for a hang."""
-    child = subprocess.Popen([f"{root}/rill_tests", "-tce=install:*", *arguments], env=dict(os.environ, RILL_BUILD_DIR=root, **environment),
+    child = subprocess.Popen([f"{root}/rill_tests", f"-sfe={ELSEWHERE}", *arguments], env=dict(os.environ, RILL_BUILD_DIR=root, **environment),
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=limit)
     try:
         output, _ = child.communicate(timeout=seconds)
@@ -370,6 +369,7 @@ def main():
     parser.add_argument("folder", help="where to build, such as build/mutation")
     parser.add_argument("--count", type=int, default=240, help="mutants to judge")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folders", help="draw only from these, such as core,core/io; the rest is the library of make test")
     parser.add_argument("--jobs", type=int, default=2, help="for the compiler")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--again", action="store_true", help="judge the survivors of earlier runs again")
@@ -382,7 +382,9 @@ def main():
     for path in sources():
         with open(path, encoding="utf-8") as file:
             files[path] = file.read()
-    sample = Sample(files, wish.seed, wish.count)
+    folders = wish.folders.split(",") if wish.folders else []
+    sample = Sample(files, wish.seed, wish.count,
+                    lambda path: os.path.dirname(path) in folders if folders else not path.startswith("nn/onnx/"))
     if wish.list:
         sample.draw()
         print("\n".join(describe(m) for m in sample.chosen))
