@@ -28,6 +28,7 @@
 #include "../thread_count.hpp"
 #include "allocation_fault.hpp"
 #include "checks.hpp"
+#include "process.hpp"
 #include "small_run.hpp"
 
 namespace rill::trust {
@@ -195,6 +196,7 @@ std::string content_of(const io::Safetensors& file) {
 
 void check_allocations(const Scale& scale, Report& report) {
   report.begin("K4");
+  const FoldersInMemory in_memory;
   const test::ThreadCount one(1);
   const test::TempDir folder;
   const SmallRun run(folder);

@@ -19,6 +19,7 @@
 #include "../temp_dir.hpp"
 #include "checks.hpp"
 #include "crash_disk.hpp"
+#include "process.hpp"
 #include "small_run.hpp"
 
 namespace rill::trust {
@@ -193,6 +194,7 @@ void check_run(const Scale& scale, Report& report) {
 
 void check_crash_states(const Scale& scale, Report& report) {
   report.begin("K2");
+  const FoldersInMemory in_memory;
   check_saves(scale, report);
   check_run(scale, report);
 }

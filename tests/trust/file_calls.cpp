@@ -11,6 +11,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <limits>
+#include <map>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,8 @@ struct Watch {
   std::array<std::string, most_descriptors> paths =
       {};  // of the descriptors of the folder and the files in it
   std::vector<FileOperation> operations = {};
+  // Of files created since: a system may give the inode of a file that is gone to the next one.
+  std::map<std::uint64_t, std::uint64_t> fresh = {};
 };
 
 thread_local constinit Watch* watch = nullptr;
@@ -83,15 +87,23 @@ std::string name_in(const Watch& own, const std::string& path) {
   return path.size() > own.folder.size() ? path.substr(own.folder.size()) : "";
 }
 
+std::uint64_t inode_at(const char* path) {
+  struct stat info {};
+  return ::lstat(path, &info) == 0 ? info.st_ino : 0;
+}
+
 std::uint64_t inode_of(int descriptor) {
   struct stat info {};
   return ::fstat(descriptor, &info) == 0 ? info.st_ino : 0;
 }
 
-std::uint64_t inode_at(const char* path) {
-  struct stat info {};
-  return ::lstat(path, &info) == 0 ? info.st_ino : 0;
+std::uint64_t file_with(const Watch& own, std::uint64_t inode) {
+  const auto found = own.fresh.find(inode);
+  return found == own.fresh.end() ? inode : found->second;
 }
+
+std::uint64_t file_of(const Watch& own, int descriptor) { return file_with(own, inode_of(descriptor)); }
+std::uint64_t file_at(const Watch& own, const char* path) { return file_with(own, inode_at(path)); }
 
 struct Can {
   bool no_space = false, interrupted = false, shortened = false;
@@ -144,8 +156,11 @@ void record(FileOperation operation) {
 void note_opened(Watch& own, int descriptor, const std::string& path, bool fresh, int flags) {
   if (descriptor < 0 || descriptor >= most_descriptors) return;
   own.paths[static_cast<std::size_t>(descriptor)] = path;
-  if (fresh) record({.kind = Kind::create, .file = inode_of(descriptor), .name = name_in(own, path)});
-  if (!fresh && (flags & O_TRUNC)) record({.kind = Kind::cut, .file = inode_of(descriptor)});
+  if (fresh) {
+    own.fresh[inode_of(descriptor)] = std::numeric_limits<std::uint64_t>::max() - own.operations.size();
+    record({.kind = Kind::create, .file = file_of(own, descriptor), .name = name_in(own, path)});
+  }
+  if (!fresh && (flags & O_TRUNC)) record({.kind = Kind::cut, .file = file_of(own, descriptor)});
 }
 
 int open_watched(int folder, const char* path, int flags, mode_t mode) {
@@ -223,7 +238,7 @@ ssize_t write_watched(int descriptor, const void* bytes, std::size_t size) {
   const auto count = static_cast<std::uint64_t>(done);
   const auto end = static_cast<std::uint64_t>(::lseek(descriptor, 0, SEEK_CUR));
   record({.kind = Kind::write,
-          .file = inode_of(descriptor),
+          .file = file_of(*own, descriptor),
           .offset = end - count,
           .bytes = std::string(static_cast<const char*>(bytes), count)});
   return done;
@@ -235,7 +250,8 @@ int sync_watched(int descriptor) {
   const Inside guard;
   const bool folder = path_of(*own, descriptor) + "/" == own->folder;
   return guarded(*own, "fsync", {.no_space = true, .interrupted = true}, [&] {
-    record({.kind = folder ? Kind::sync_folder : Kind::sync_file, .file = folder ? 0 : inode_of(descriptor)});
+    record({.kind = folder ? Kind::sync_folder : Kind::sync_file,
+            .file = folder ? 0 : file_of(*own, descriptor)});
     return 0;
   });
 }
@@ -254,7 +270,7 @@ int rename_watched(int old_folder, const char* old_path, int folder, const char*
     const int result = rename_it();
     if (result == 0)
       record({.kind = Kind::rename,
-              .file = inode_at(to.c_str()),
+              .file = file_at(*own, to.c_str()),
               .name = name_in(*own, to),
               .old_name = name_in(*own, from)});
     return result;
@@ -289,7 +305,7 @@ int cut_watched(int descriptor, const char* path, off_t size, Cut cut_it) {
     const int result = cut_it();
     if (result == 0)
       record({.kind = Kind::cut,
-              .file = path ? inode_at(path) : inode_of(descriptor),
+              .file = path ? file_at(*own, path) : file_of(*own, descriptor),
               .offset = static_cast<std::uint64_t>(size)});
     return result;
   });

@@ -25,8 +25,9 @@ struct Fault {
 struct FileOperation {
   enum class Kind { create, write, cut, sync_file, rename, remove, sync_folder };
   Kind kind;
-  std::uint64_t file = 0;  ///< what the name stood for: the number of its inode
-  std::string name = {};   ///< within the folder; of a rename, the new one
+  std::uint64_t file =
+      0;  ///< which one: the number of its inode or, of one created since, a number of its own
+  std::string name = {};  ///< within the folder; of a rename, the new one
   std::string old_name = {};
   std::uint64_t offset = 0;  ///< of a write; of a cut, the new size
   std::string bytes = {};

@@ -257,7 +257,6 @@ test::Outcome train_with_limit(const Scale& scale, const SmallRun& run, const st
 
 // The command where no file can grow beyond a limit, for limits from nothing to what it needs: real errors of the system.
 void check_command(const Scale& scale, Report& report) {
-  const FoldersInMemory in_memory;
   const test::TempDir folder;
   const SmallRun run(folder);
   if (train_with_limit(scale, run, "unlimited", "--overwrite").status != 0)
@@ -290,6 +289,7 @@ void check_command(const Scale& scale, Report& report) {
 
 void check_io_faults(const Scale& scale, Report& report) {
   report.begin("K3");
+  const FoldersInMemory in_memory;
   check_files(report);
   check_run(scale, report);
   check_command(scale, report);

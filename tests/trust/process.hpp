@@ -27,8 +27,8 @@ class Process {
   pid_t id_ = -1;
 };
 
-/// While it lives, temporary folders lie in memory where the system offers that, unless TMPDIR says where: no power fails while
-/// processes are killed, and to wait for a disk would only take time.
+/// While it lives, temporary folders lie in memory where the system offers that, unless TMPDIR says where: no real
+/// power fails, and to wait for a disk would only take time.
 class FoldersInMemory {
  public:
   FoldersInMemory();

@@ -12,6 +12,7 @@
 #include "../temp_dir.hpp"
 #include "../thread_count.hpp"
 #include "checks.hpp"
+#include "process.hpp"
 
 namespace rill::trust {
 namespace {
@@ -70,6 +71,7 @@ class StoppedRun {
 
 void check_resume(const Scale& scale, Report& report) {
   report.begin("D2");
+  const FoldersInMemory in_memory;
   const std::int64_t epochs = scale.of(6, 20), steps = epochs * steps_an_epoch;
   StoppedRun run(epochs);
   const std::string expected = run.outcome(0, 2, 2);
