@@ -22,22 +22,22 @@ static inline Floats rest(Floats x, Floats n) {
   return fused(n, all(-0x1.7f7d1cp-20f), fused(n, all(-0x1.62e4p-1f), x));
 }
 
-// The larger or smaller one; NaN in x stays.
+// The larger or smaller one; x where one is NaN or both are 0.
 #if RILL_LANES == 8
-static inline Floats at_least(float low, Floats x) {
-  return reinterpret_cast<Floats>(_mm256_max_ps(_mm256_set1_ps(low), reinterpret_cast<__m256>(x)));
+static inline Floats at_least(Floats low, Floats x) {
+  return reinterpret_cast<Floats>(_mm256_max_ps(reinterpret_cast<__m256>(low), reinterpret_cast<__m256>(x)));
 }
-static inline Floats at_most(float high, Floats x) {
-  return reinterpret_cast<Floats>(_mm256_min_ps(_mm256_set1_ps(high), reinterpret_cast<__m256>(x)));
+static inline Floats at_most(Floats high, Floats x) {
+  return reinterpret_cast<Floats>(_mm256_min_ps(reinterpret_cast<__m256>(high), reinterpret_cast<__m256>(x)));
 }
 #else
-static inline Floats at_least(float low, Floats x) { return x < low ? all(low) : x; }
-static inline Floats at_most(float high, Floats x) { return x > high ? all(high) : x; }
+static inline Floats at_least(Floats low, Floats x) { return x < low ? low : x; }
+static inline Floats at_most(Floats high, Floats x) { return x > high ? high : x; }
 #endif
 
 /// eˣ for x <= 0. The result may be no normal number, 2ⁿ⁺⁶⁴ always is one; and only the last step rounds to it.
 static inline Floats exp(Floats x) {
-  const Floats held = at_least(-104, x);  // further down, 0
+  const Floats held = at_least(all(-104), x);  // further down, 0
   const auto [n, scale] = power<64>(held);
   const Floats r = rest(held, n);
   constexpr float unit = rounds_once ? 0x1p-64f : 1;
@@ -52,7 +52,7 @@ static inline Floats exp(Floats x) {
 
 /// eˣ - 1 for x <= 0.
 static inline Floats expm1(Floats x) {
-  const Floats held = at_least(-18, x);  // further down, -1
+  const Floats held = at_least(all(-18), x);  // further down, -1
   const auto [n, scale] = power<0>(held);
   // One step is enough where it is exact: r is off by 2e-9 n at most, and only 2ⁿ r counts.
   const Floats r = rounds_once ? fused(n, all(-0x1.62e43p-1f), held) : rest(held, n);
@@ -64,34 +64,38 @@ static inline Floats expm1(Floats x) {
   return fused(scale, fused(r * r, q, r), scale - 1);
 }
 
-// The parts below and above 0, of which one is 0, are added. `scaled`: above is not 1.
-template <bool scaled>
+// `kinked`: above or below is not 1. One of the parts above and below 0 is 0, and they are added; where neither has a factor,
+// y is the larger one of x and eˣ - 1, of 0 for x > 0.
+template <bool kinked>
 static void values_of(const ExpLinear& f, const float* x, float* y, long count) {
-  const Floats above = all(f.above), below = all(f.below);
+  const Floats above = all(f.above), below = all(f.below), zero = {};
   for (long i = 0; i < count; i += lanes) {
-    const Floats v = load(x + i), positive = at_least(0, v);
-    store(y + i, fused(below, expm1(at_most(0, v)), scaled ? above * positive : positive));
+    const Floats v = load(x + i), e = expm1(at_most(zero, v));
+    if constexpr (kinked) {
+      store(y + i, fused(below, e, above * at_least(zero, v)));
+    } else {
+      store(y + i, at_least(e, v));
+    }
   }
 }
 
-// `kinked`: above or below is not 1.
 template <bool kinked>
 static void slopes_of(const ExpLinear& f, const float* g, const float* x, float* dx, long count) {
-  const Floats above = all(f.above), below = all(f.below);
+  const Floats above = all(f.above), below = all(f.below), zero = {};
   for (long i = 0; i < count; i += lanes) {
     const Floats v = load(x + i);
     Floats slope;
     if constexpr (kinked) {
       slope = v > 0 ? above : below * exp(v);
     } else {
-      slope = exp(at_most(0, v));
+      slope = exp(at_most(zero, v));
     }
     store(dx + i, load(g + i) * slope);
   }
 }
 
 static void values(const ExpLinear& f, const float* x, float* y, long count) {
-  const auto run = f.above == 1 ? values_of<false> : values_of<true>;
+  const auto run = f.above == 1 && f.below == 1 ? values_of<false> : values_of<true>;
   const long whole = count / lanes * lanes;
   run(f, x, y, whole);
   if (whole == count) return;
