@@ -222,6 +222,9 @@ TEST_CASE("resume: another optimizer, other schedules and callbacks are refused,
   CHECK(stopped.refusal([](ResumedRun& run) { run.trainer.metrics({}); }) ==
         std::string(": the list of metrics is none, expected accuracy as in the checkpoint") + as_begun);
   CHECK(stopped.refusal([](ResumedRun& run) {
+    run.fit.callbacks.front() = std::make_shared<cb::EarlyStopping>();
+  }) == ": EarlyStopping: state has best weights, expected none without restore_best_weights");
+  CHECK(stopped.refusal([](ResumedRun& run) {
     run.fit.callbacks.back() = std::make_shared<cb::ReduceLROnPlateau>();
   }) == ": ReduceLROnPlateau: monitor is \"val_loss\", expected \"loss\" as in the state");
 }
@@ -314,6 +317,19 @@ TEST_CASE("checkpoint: a metric without a state is refused before the first step
       "metric \"last\": there is no state_dict(), expected one for checkpoints; define it, or use "
       "mean_metric",
       Error);
+}
+
+TEST_CASE("checkpoint: a parameter that is none of the model's is refused before the first step") {
+  const TempDir dir;
+  nn::Sequential model = test::resumable_model(1);
+  const Tensor other = ones({2}).requires_grad_();
+  optim::SGD sgd({other}, {.lr = 0.1});
+  optim::Trainer trainer(model, sgd, optim::losses::cross_entropy());
+  const nn::data::Loader train(test::small_images(), test::small_batches());
+  CHECK(message_of([&] { trainer.fit(train, {.epochs = 1, .checkpoint = {.file = dir.file("x")}}); }) ==
+        "checkpoint: the optimizer trains a tensor [2] that is none of the model's, expected parameters "
+        "of the model alone");
+  CHECK(dir.names().empty());
 }
 
 TEST_CASE("checkpoint: options out of range are refused") {

@@ -69,6 +69,8 @@ TEST_CASE("config: what json would hide or what would take too much is refused")
   CHECK(message(std::string("{}") + '\0') == "m.json:1:3: a zero byte, expected json");
   CHECK(message("{\"a\": {\"b/c~\": 1, \"b/c~\": 2}}") ==
         "m.json: /a: key \"b/c~\" stands twice, expected once");
+  CHECK(message("\xff\xfe{") == "m.json: the text is in UTF-16, expected UTF-8");
+  CHECK(message("\xfe\xff{") == "m.json: the text is in UTF-16, expected UTF-8");
   CHECK(message(" \n\t ") == "m.json: the file is empty, expected json");
   CHECK(message("[NaN]").starts_with("m.json:1:2: syntax error"));
   CHECK(message("{} {}").starts_with("m.json:1:4: syntax error"));

@@ -1,7 +1,11 @@
+#include <cmath>
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include <rill/rill.hpp>
 
+#include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/model_config.hpp>
 
 #include "temp_dir.hpp"
@@ -92,6 +96,25 @@ TEST_CASE("config: bad input is refused with its place") {
   CHECK(message("") == "m.json: the file is empty, expected json");
   CHECK(message("{\"rill\": 2}") ==
         "m.json: /rill: the file is of rill's format 2, expected 1, which this version reads");
+}
+
+TEST_CASE("config: a number that json has not is refused by the writer") {
+  for (const double value : {std::numeric_limits<double>::infinity(), std::nan("")})
+    CHECK_THROWS_WITH_AS(
+        nn::config::Writer::write(value),
+        ("config: a number is " + std::to_string(value) + ", expected finite ones in json").c_str(), Error);
+}
+
+TEST_CASE("model: a file with weights of its own takes none beside it") {
+  const test::TempDir folder;
+  Generator generator(3);
+  nn::Model model(nn::Sequential{nn::Dense(4, 3, generator)}, {4});
+  const std::string path = folder.file("model.safetensors");
+  nn::save_model(model, path);
+  CHECK_THROWS_WITH_AS(
+      nn::load_model(path, {.weights = "w.safetensors"}),
+      (path + ": the file has weights of its own, expected none beside it, got w.safetensors").c_str(),
+      Error);
 }
 
 TEST_CASE("model: a saved file stands alone") {

@@ -110,6 +110,7 @@ TEST_CASE("arange: steps that lead nowhere are refused") {
   CHECK_THROWS_AS(arange(0, inf), Error);
   CHECK_THROWS_AS(arange(nan, 1), Error);
   CHECK_THROWS_AS(arange(0, 1, 0.5, DType::i64), Error);
+  CHECK_THROWS_WITH_AS(arange(0, 0x1p53), "arange: 9.0072e+15 elements, expected fewer than 2^53", Error);
 }
 
 TEST_CASE("arange: integers beyond 2^53 are exact") {

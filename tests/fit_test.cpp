@@ -408,6 +408,9 @@ TEST_CASE("fit: an empty reason is refused") {
   CHECK_ERROR(
       t.trainer.fit(batches(), {.callbacks = {when({.on_train_begin = [](Run& run) { run.diverge(""); }})}}),
       "diverge: the reason is empty, expected one");
+  CHECK_ERROR(t.trainer.fit(batches(),
+                            {.callbacks = {when({.on_train_begin = [](Run& run) { run.interrupt(""); }})}}),
+              "interrupt: the reason is empty, expected one");
 }
 
 TEST_CASE("metrics: names that are taken or bad are refused, and the metrics stay as they were") {

@@ -147,6 +147,16 @@ TEST_CASE("metrics: shapes and labels that do not fit are refused") {
           [] {
             nn::mean_squared_error(zeros({2}), zeros({2, 1}));
           });
+  nn::ConfusionMatrix counts(3);
+  refused("ConfusionMatrix: predicted is i64 [2, 1], expected i64 [n]", [&] {
+    counts.add(zeros({2, 1}, DType::i64), labels({0, 1}));
+  });
+  refused("ConfusionMatrix: predicted class 3 is out of range, expected 0 to 2", [&] {
+    counts.add(labels({3, 0}), labels({0, 1}));
+  });
+  refused("ConfusionMatrix: labels are i64 [2], expected i64 [1]", [&] {
+    counts.add(labels({0}), labels({0, 1}));
+  });
   refused("ConfusionMatrix: classes is 1, expected 2 or more", [] { nn::ConfusionMatrix(1); });
   refused("ConfusionMatrix: there are 1 names, expected 2 or none", [] { nn::ConfusionMatrix(2, {"a"}); });
   nn::ConfusionMatrix matrix(2);

@@ -303,6 +303,8 @@ TEST_CASE("norms: bad arguments are refused") {
   refused("BatchNorm1d: eps is nan, expected a finite number, 0 or more",
           [] { nn::BatchNorm1d(2, {.eps = NAN}); });
   refused("BatchNorm1d: momentum is -0.1, expected 0 to 1", [] { nn::BatchNorm1d(2, {.momentum = -0.1}); });
+  refused("BatchNorm1d: frozen_stats is true without track_running_stats, expected both",
+          [] { nn::BatchNorm1d(2, {.track_running_stats = false, .frozen_stats = true}); });
   refused("BatchNorm1d: dtype is i64, expected f32 or f64",
           [] { nn::BatchNorm1d(2, {.dtype = DType::i64}); });
   refused("BatchNorm1d: x is [4, 3], expected [n, 2] or [n, 2, length]", [&] { nn::BatchNorm1d(2)(x); });

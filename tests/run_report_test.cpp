@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/optim/report/png.hpp>
 #include <rill/rill.hpp>
 
 #include "run_reports.hpp"
@@ -112,6 +113,17 @@ TEST_CASE("run report: an image is a PNG of its pixels") {
                  "data:image/png;base64,"
                  "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAAEUlEQVR4AQEGAPn/AAD/"
                  "AIAABQIBgCdcnd0AAAAASUVORK5CYII="));
+}
+
+TEST_CASE("run report: a PNG has sides of 1 to 250") {
+  using optim::report::png_data_uri;
+  const std::vector<float> pixels(251);
+  for (const auto& [rows, cols] : {std::pair{0, 1}, std::pair{1, 0}, std::pair{251, 1}, std::pair{1, 251}})
+    CHECK_THROWS_WITH_AS(png_data_uri(pixels, rows, cols),
+                         ("png_data_uri: the image is " + std::to_string(rows) + " x " +
+                          std::to_string(cols) + ", expected sides of 1 to 250")
+                             .c_str(),
+                         Error);
 }
 
 TEST_CASE("run report: large images and many features are cut to a size") {

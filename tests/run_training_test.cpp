@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include <rill/core/io/safetensors.hpp>
+#include <rill/optim/run/folder.hpp>
 #include <rill/rill.hpp>
 
 #include "subprocess.hpp"
@@ -236,6 +237,26 @@ TEST_CASE("run: two runs do not train in one folder at once") {
   CHECK(run_training(digits_run(folder, "run"),
                      {.resume = folder.file("run/last.safetensors"), .report = false})
             .history.epochs.size() == 3);
+}
+
+TEST_CASE("run: a folder without a name, and one that cannot be made, are refused") {
+  using optim::config::RunFolder;
+  const TempDir folder;
+  folder.write("file", "");
+  CHECK(refusal([] { RunFolder(""); }) == "run: /out: the folder has no name, expected one");
+  const std::string below = folder.file("file/run");
+  CHECK(refusal([&] { RunFolder(below).lock(); }) ==
+        below + ": cannot be made (Not a directory), expected a folder");
+}
+
+TEST_CASE("run: a model's file is no run to go on with") {
+  const TempDir folder;
+  io::save_safetensors(folder.file("model.safetensors"), {});
+  CHECK(refusal([&] {
+          run_training(digits_run(folder, "run"),
+                       {.resume = folder.file("model.safetensors"), .report = false});
+        }) == folder.file("model.safetensors") +
+                  ": the file is no checkpoint of a run, expected the last.safetensors of one");
 }
 
 TEST_CASE("run: a run goes on with more epochs, and with nothing else changed") {

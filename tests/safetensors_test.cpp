@@ -542,6 +542,13 @@ TEST_CASE("safetensors: rill's metadata without a right checksum are refused") {
   });
 }
 
+TEST_CASE("safetensors: a checksum of another format is refused") {
+  // The CRC is Python's: zlib.crc32 of the file with zeros in its place.
+  check_all(
+      {{"two", file_of(R"({"__metadata__":{"rill.checksum":"baf9ec9a","rill.format":"2"}})"),
+        "x: rill.format is \"2\", expected \"1\"; read the file with the version of rill that wrote it"}});
+}
+
 TEST_CASE("safetensors: metadata that only a checksum goes with are not written without one") {
   const TempDir dir;
   CHECK_ERROR(
