@@ -32,9 +32,9 @@ TEST_CASE("fuzz: every input of the corpus is read or refused") {
     const auto inputs = inputs_in(corpus + "/" + std::string(target.name));
     CAPTURE(target.name);
     CHECK(inputs.size() >= 10);
-    for (const auto& [name, bytes] : inputs) {
-      CAPTURE(name);
-      CHECK_NOTHROW(target.run(bytes));
+    for (const auto& input : inputs) {
+      CAPTURE(input.first);
+      CHECK_NOTHROW(target.run(input.second));
     }
   }
 }

@@ -80,6 +80,11 @@ TEST_CASE("rill: wrong usage is one line on standard error, and exit code 2") {
   }
 }
 
+TEST_CASE("rill: a message holds no control bytes of what was typed") {
+  CHECK(rill::test::rill({"man", "--\x1b[31m\a\n\x7f"}).output ==
+        "rill: man: unknown option --?[31m? ?; see rill man --help\n");
+}
+
 TEST_CASE("rill: missing and broken files are one line on standard error, and exit code 1") {
   const Flowers flowers;
   const TempDir& folder = flowers.folder;

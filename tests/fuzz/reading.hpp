@@ -31,8 +31,7 @@ inline std::string_view text_of(Bytes input) {
 /// Whether `read` ends without an Error, whose message has to be one line, not too long, and to begin with `where`. Other
 /// exceptions pass through.
 template <class Read>
-bool accepted(std::string_view where, const Read& read) {
-  constexpr std::size_t longest = 2000;
+bool accepted(std::string_view where, const Read& read, std::size_t longest = 2000) {
   std::string message;
   try {
     read();

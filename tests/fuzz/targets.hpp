@@ -21,7 +21,7 @@ using Bytes = std::span<const std::byte>;
 void fuzz_command_line(Bytes input);
 /// A model in rill's JSON format.
 void fuzz_config(Bytes input);
-/// A byte that chooses the delimiter, then a table.
+/// A byte that chooses the delimiter and what is made of it, then a table.
 void fuzz_csv(Bytes input);
 /// Gzip data, of any content.
 void fuzz_gzip(Bytes input);

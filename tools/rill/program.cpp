@@ -12,9 +12,11 @@
 namespace rill::command {
 namespace {
 
+// What was typed may be in it: a terminal would obey control bytes.
 int report(std::string what, int status) {
   for (char& c : what) {
-    if (c == '\n') c = ' ';
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) c = c == '\n' ? ' ' : '?';
   }
   while (!what.empty() && (what.back() == ' ' || what.back() == '.')) what.pop_back();
   std::fprintf(stderr, "rill: %s\n", what.c_str());
