@@ -94,7 +94,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Written by tools/setup.sh, which first makes sure that compiler and packages are there: COMPILER, BLAS_CPPFLAGS,
 # BLAS_LIBS. Goals that compile nothing in this make go without.
-ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long trust-onnx uninstall,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean format lint picture asan asan-quick tsan tidy trust-long trust-onnx uninstall,$(MAKECMDGOALS)),)
   include $(BUILD)/setup.mk
   # ONNX_CPPFLAGS and ONNX_LIBS, empty where protobuf or ONNX's headers are missing.
   ONNX ?= auto
@@ -111,7 +111,7 @@ ifeq ($(filter help clean format lint picture asan asan-quick tsan trust-long tr
 endif
 
 OPTIMISE-release := -O3 -g1
-OPTIMISE-asan := $(or $(ASAN_LEVEL),-O1) -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPTIMISE-asan := $(or $(ASAN_LEVEL),-O1) -g1 -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all
 OPTIMISE-tsan := -O1 -g1 -fsanitize=thread
 OPTIMISE := $(OPTIMISE-$(MODE)) $(if $(filter 1,$(NATIVE)),-march=native)
 
@@ -202,7 +202,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format asan asan-quick tsan trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -435,13 +435,28 @@ asan-quick:
 
 # OpenMP's barriers are invisible to ThreadSanitizer without LLVM's archer tool: a host's parallel loop (a test has one) would be a race.
 tsan_build := $(BUILD)/tsan
-##   tsan         the tests named "threads: ..." under ThreadSanitizer (clang++)
+##   tsan         the tests named "threads: ..." under ThreadSanitizer (clang++), with RILL_NUM_THREADS, else with 2 and with 4
 tsan:
 	@CXX='$(sanitizing_clang)' BUILD=$(tsan_build) tools/setup.sh tsan
 	+@$(MAKE) MODE=tsan CXX='$(sanitizing_clang)' BUILD=$(tsan_build) $(tsan_build)/tests/rill_tests
-	$(Q)archer=$$(CXX='$(sanitizing_clang)' tools/setup.sh archer) && \
-	OMP_TOOL_LIBRARIES="$$archer" TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
-	RILL_BUILD_DIR=$(tsan_build) $(tsan_build)/tests/rill_tests -tc='$(TSAN_TESTS)' $(ARGS)
+	$(Q)archer=$$(CXX='$(sanitizing_clang)' tools/setup.sh archer) && for threads in $${RILL_NUM_THREADS:-2 4}; do \
+	  $(say_step) "$$threads threads"; \
+	  OMP_TOOL_LIBRARIES="$$archer" TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 RILL_NUM_THREADS=$$threads \
+	  RILL_BUILD_DIR=$(tsan_build) $(tsan_build)/tests/rill_tests -tc='$(TSAN_TESTS)' $(ARGS) || exit 1; \
+	done
+
+# Quick ones, of what computes and what parses. Those that start this program again would run it outside of valgrind.
+comma := ,
+valgrind_tests := graph inplace memory shape_ops index_ops broadcast csv npy idx io safetensors module matmul random
+##   valgrind     tests of graphs, kernels and files under valgrind's memcheck, in the program that make test runs
+valgrind: $(tests)
+	@tools/setup.sh valgrind
+	$(Q)RILL_NUM_THREADS=2 valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite \
+	  --errors-for-leak-kinds=definite $(tests) -sf='$(subst $() ,$(comma),$(valgrind_tests:%=*/%_test.cpp))' $(ARGS)
+
+##   naive        the tests with every product a plain loop, RILL_ISA=naive
+naive: test-ready
+	$(Q)RILL_ISA=naive $(tests) $(ARGS)
 
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
 blas_folders = $(dir $(wildcard $(dir $(realpath $(shell $(CXX) -print-file-name=libz.so)))openblas*/libopenblas.so.0))
@@ -456,13 +471,16 @@ trust-onnx:
 	+@$(MAKE) ONNX=1 $(tests)
 	$(Q)tools/trust/onnxruntime.sh $(tests) $(BUILD)/node
 
-##   trust-long   the tests with sanitizers, thread counts, compilers, BLAS builds and onnxruntime; three MNIST runs
+##   trust-long   clang-tidy; the tests with sanitizers, valgrind, naive products, thread counts, compilers, BLAS builds and
+##                onnxruntime; three MNIST runs
 trust-long:
+	+@$(say_step) 'clang-tidy'; $(MAKE) tidy
 	+@for n in 2 4; do \
-	  for mode in asan tsan; do \
-	    $(say_step) "$$mode, $$n threads"; RILL_NUM_THREADS=$$n $(MAKE) $$mode || exit 1; \
-	  done; \
+	  $(say_step) "asan, $$n threads"; RILL_NUM_THREADS=$$n $(MAKE) asan || exit 1; \
 	done
+	+@$(say_step) 'tsan'; $(MAKE) tsan
+	+@$(say_step) 'valgrind'; $(MAKE) valgrind
+	+@$(say_step) 'naive products'; $(MAKE) naive
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
 	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
@@ -478,6 +496,22 @@ trust-long:
 lint:
 	@tools/setup.sh lint
 	@tools/lint.sh
+
+##   tidy         clang-tidy, by the checks of .clang-tidy: the library and the rill command; or TIDY="core nn/data" alone
+tidy:
+	@tools/setup.sh tidy
+	+@$(MAKE) tidy-built
+
+# A folder is read at once, as one file that includes the others: headers are looked at once, too.
+TIDY ?= $(sort $(dir $(library_sources) $(rill_sources)))
+tidy_flags := -std=c++20 -fopenmp $(FLOATS) $(filter-out -Wno-restrict -Werror,$(WARNINGS)) -DFMT_HEADER_ONLY $(CPP)
+tidy-built: $(patsubst %,$(BUILD)/tidy/%/report,$(TIDY:%/=%))
+	@:
+
+$(BUILD)/tidy/%/report: $(BUILD)/obj/%/unity.cpp $(BUILD)/flags FORCE
+	$(call say,TIDY,'$*/*.cpp')
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet --config-file=.clang-tidy $< -- $(tidy_flags) >$@ 2>&1 || { cat $@; exit 1; }
 
 ##   format       lay the code out with clang-format
 format:

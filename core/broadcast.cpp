@@ -35,8 +35,8 @@ BroadcastPlan::BroadcastPlan(const Shape& result, const Shape& a, const Shape& b
   step_b = dims[0].stride_b;
   outer_ = count - 1;
   for (int i = 0; i < outer_; ++i) {
-    const Dim& dim = dims[static_cast<std::size_t>(i + 1)];
     const auto at = static_cast<std::size_t>(i);
+    const Dim& dim = dims[at + 1];
     sizes_[at] = dim.size;
     stride_a_[at] = dim.stride_a;
     stride_b_[at] = dim.stride_b;

@@ -91,6 +91,7 @@ class Node {
   virtual void run_gradient(Walk& walk) = 0;
   virtual void drop_saved() noexcept = 0;
 
+  // NOLINTNEXTLINE(cert-dcl54-cpp): a delete that is told the size belongs to it
   static void* operator new(std::size_t bytes) { return memory::allocate(bytes); }
   static void operator delete(void* node, std::size_t bytes) noexcept { memory::release(node, bytes); }
 

@@ -25,14 +25,14 @@ namespace {
 
 // Size classes: four per octave (1, 1.25, 1.5, 1.75 times a power of two) from 64 bytes on, so at most a fifth
 // of a piece is unused.
-constexpr std::size_t class_count = 4 * 40;
+constexpr std::size_t class_count = std::size_t{4} * 40;
 
 std::size_t class_of(std::size_t bytes) {
   if (bytes <= 64) return 0;
   const unsigned octave =
       static_cast<unsigned>(std::bit_width(bytes - 1)) - 1;  // 2^octave < bytes <= 2^(octave+1)
   const std::size_t quarter = (bytes - 1 - (std::size_t{1} << octave)) >> (octave - 2);
-  return 4 * (octave - 6) + quarter + 1;
+  return std::size_t{4} * (octave - 6) + quarter + 1;
 }
 
 std::size_t class_bytes(std::size_t index) {

@@ -41,8 +41,10 @@ struct Allocator {
   Allocator() = default;
   template <class U>
   Allocator(const Allocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): containers rebind
+  // NOLINTBEGIN(bugprone-sizeof-expression): a T may well be a pointer
   T* allocate(std::size_t count) { return static_cast<T*>(memory::allocate(count * sizeof(T))); }
   void deallocate(T* pieces, std::size_t count) noexcept { memory::release(pieces, count * sizeof(T)); }
+  // NOLINTEND(bugprone-sizeof-expression)
   bool operator==(const Allocator&) const noexcept { return true; }
 };
 

@@ -203,6 +203,7 @@ ForwardHookHandle Module::register_forward_hook(ForwardHook hook) {
   return handle;
 }
 
+// NOLINTNEXTLINE(bugprone-unhandled-self-assignment,cert-oop54-cpp): a bool may be assigned to itself
 Module& Module::operator=(const Module& other) {
   training_ = other.training_;
   return *this;

@@ -82,8 +82,8 @@ std::vector<std::string> exchange_activations(Module& model, const char* where, 
   RILL_CHECK(fixed.empty(), where, ": activations of a fixed type at ", fixed,
              ", expected parts of a Sequential or members of type nn::AnyActivation");
   RILL_CHECK(!chosen.empty(), where, ": the model has no ", wanted, " to switch, but ", kinds_text(places),
-             ", expected one in a Sequential or in an nn::AnyActivation; functions in a forward(), such as "
-             "x.relu(), cannot be switched");
+             ", expected one in a Sequential or in an nn::AnyActivation",
+             "; functions in a forward(), such as x.relu(), cannot be switched");
   // A part that goes takes what is below it along, so that comes first.
   for (auto each = chosen.rbegin(); each != chosen.rend(); ++each) each->first->put(std::move(each->second));
   return paths;

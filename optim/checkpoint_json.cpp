@@ -114,8 +114,8 @@ class JsonPlace {
   double number() const {
     if (json_.is_number()) return json_.get<double>();
     const std::string value = json_.is_string() ? json_.get<std::string>() : "";
-    if (value == "inf") return INFINITY;
-    if (value == "-inf") return -INFINITY;
+    if (value == "inf") return HUGE_VAL;
+    if (value == "-inf") return -HUGE_VAL;
     need(value.size() == 20 && value.starts_with("nan ") &&
              value.find_first_not_of("0123456789abcdef", 4) == std::string::npos,
          "a number");

@@ -26,7 +26,8 @@ StepLR::StepLR(Optimizer& optimizer, const StepLROptions& options)
 }
 
 double StepLR::scale(double lr, std::int64_t step, std::size_t) const {
-  return lr * std::pow(options_.gamma, static_cast<double>(step / options_.step_size));
+  const std::int64_t decays = step / options_.step_size;
+  return lr * std::pow(options_.gamma, static_cast<double>(decays));
 }
 
 MultiStepLR::MultiStepLR(Optimizer& optimizer, const MultiStepLROptions& options)

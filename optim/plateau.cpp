@@ -27,7 +27,7 @@ double ReduceLROnPlateau::scale(double lr, std::int64_t, std::size_t group) cons
 
 bool ReduceLROnPlateau::is_better(double metric) const {
   const bool min = options_.mode == PlateauMode::min;
-  if (!best_) return min ? metric < INFINITY : metric > -INFINITY;
+  if (!best_) return min ? metric < HUGE_VAL : metric > -HUGE_VAL;
   if (options_.threshold_mode == ThresholdMode::relative)
     return min ? metric < *best_ * (1 - options_.threshold) : metric > *best_ * (1 + options_.threshold);
   return min ? metric < *best_ - options_.threshold : metric > *best_ + options_.threshold;

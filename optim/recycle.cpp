@@ -148,7 +148,7 @@ Recycle::Recycle(const nn::data::Dataset& probe, RecycleEvery every)
 }
 
 void Recycle::on_train_begin(Run& run) {
-  detail::Recycling(run.model, run.optimizer, probe_, every_.options);
+  const detail::Recycling refuses_now(run.model, run.optimizer, probe_, every_.options);
   if (run.resumed) return;
   reports_.clear();
   steps_.clear();

@@ -154,6 +154,7 @@ class Comparison {
   void parts(const std::string& what, const std::vector<std::string>& own,
              const std::vector<Saved>& saved) const {
     std::vector<std::string> expected;
+    expected.reserve(saved.size());
     for (const Saved& part : saved) expected.push_back(part.name);
     names(what, own, expected);
   }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [base|onnx|torch|lint|tsan|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
+# setup.sh [base|onnx|torch|lint|tidy|tsan|valgrind|bench|plot|fetch|package]: makes sure that what rill's build needs is on this machine.
 # setup.sh archer: prints where LLVM's libarcher.so is.
 #
 # Looks by using things, not by asking a package manager: headers and libraries through the compiler, tools by name.
@@ -141,6 +141,17 @@ probe_torch() {
 
 probe_lint() { have "${CLANG_FORMAT%% *}" || need clang-format; }
 
+probe_tidy() {
+  if ! have clang-tidy; then
+    need clang-tidy
+  elif ! printf '#include <omp.h>\n' >"$scratch/probe.cpp" ||
+    ! clang-tidy --checks=-*,bugprone-* "$scratch/probe.cpp" -- -fopenmp >/dev/null 2>&1; then
+    need libomp-dev
+  fi
+}
+
+probe_valgrind() { have valgrind || need valgrind; }
+
 probe_tsan() {
   if ! have "${CXX%% *}"; then
     need clang
@@ -204,6 +215,7 @@ names='
 g++                gcc-c++                gcc            g++
 clang              clang                  clang          clang
 clang-format       clang-tools-extra      clang          clang-extra-tools
+clang-tidy         clang-tools-extra      clang          clang-extra-tools
 libomp-dev         libomp-devel           openmp         openmp-dev
 libclang-rt-dev    compiler-rt            compiler-rt    compiler-rt
 libopenblas-dev    openblas-devel         openblas       openblas-dev
@@ -287,13 +299,13 @@ may_install() {
 # ---- main -----------------------------------------------------------------------------------------------------------
 
 case $group in
-  base | onnx | torch | bench | tsan | lint | plot | fetch | package) ;;
+  base | onnx | torch | bench | lint | tidy | tsan | valgrind | plot | fetch | package) ;;
   archer)
     archer || die "libarcher.so: not found beside $CXX; the package libomp-dev brings it"
     exit 0
     ;;
   *)
-    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tsan, bench, plot, fetch or package\n' "$group" >&2
+    printf 'setup: %s: unknown group, expected base, onnx, torch, lint, tidy, tsan, valgrind, bench, plot, fetch or package\n' "$group" >&2
     exit 2
     ;;
 esac

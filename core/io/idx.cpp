@@ -15,7 +15,7 @@ namespace rill::io {
 namespace {
 
 constexpr std::size_t fixed_header = 4;
-constexpr std::size_t max_header = fixed_header + 4 * Shape::max_rank;
+constexpr std::size_t max_header = fixed_header + std::size_t{4} * Shape::max_rank;
 constexpr std::size_t piece = 1 << 16;  // of a write; a multiple of every element size
 
 struct TypeName {

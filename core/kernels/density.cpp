@@ -14,9 +14,9 @@ double density_limit(const SparseSizes& sizes) {
   const auto width = static_cast<double>(sizes.width);
   if (sizes.rows < least_rows) return 0;
   if (static_cast<double>(sizes.rows) * width * static_cast<double>(sizes.depth) < least_work) return 0;
-  const auto blocks = static_cast<double>((sizes.width + 63) / 64);
+  const std::int64_t blocks = (sizes.width + 63) / 64;
   const double once = (sizes.turned ? compress_turned : compress) / width;
-  return (dense - once) / (multiply + at_each * blocks / width);
+  return (dense - once) / (multiply + at_each * static_cast<double>(blocks) / width);
 }
 
 bool may_be_sparse(const float* x, std::int64_t rows, std::int64_t columns, double limit) {

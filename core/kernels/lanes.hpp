@@ -60,12 +60,12 @@ static inline Floats sums_of(const Floats (&x)[lanes]) {
 #if RILL_LANES == 8
   Floats pairs[4], fours[2];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+  for (long i = 0; i < 4; ++i) {
     pairs[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14) +
                __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
   }
 #pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
+  for (long i = 0; i < 2; ++i) {
     fours[i] = __builtin_shufflevector(pairs[2 * i], pairs[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
                __builtin_shufflevector(pairs[2 * i], pairs[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
   }

@@ -74,7 +74,7 @@ static void pack_straight_panels(const float* s, long stride, long k, float* pan
     __builtin_prefetch(from + 8 * stride);
     __builtin_prefetch(from + 8 * stride + 16);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
+    for (long i = 0; i < 4; ++i) {
       float* to = panels + (i * k + p) * 6;
 #if RILL_LANES == 8
       if (i < 3) {
@@ -86,7 +86,7 @@ static void pack_straight_panels(const float* s, long stride, long k, float* pan
     }
   }
   for (; p < k; ++p) {
-    for (int i = 0; i < 4; ++i)
+    for (long i = 0; i < 4; ++i)
       __builtin_memcpy(panels + (i * k + p) * 6, s + p * stride + 6 * i, 6 * sizeof(float));
   }
 }
