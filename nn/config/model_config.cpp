@@ -28,6 +28,7 @@ void check_untied(Sequential& network) {
 void freeze(Sequential& network, const std::vector<std::string>& names, const std::string& where) {
   std::vector<NamedTensor> parameters = network.named_parameters();
   std::vector<std::string_view> known;
+  known.reserve(parameters.size());
   for (const NamedTensor& each : parameters) known.push_back(each.name);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto found = std::ranges::find(parameters, names[i], &NamedTensor::name);

@@ -37,7 +37,7 @@ ImageOptions pixels_of(const PixelConfig& config) {
   return {.scale = config.scale, .mean = config.mean, .std = config.std};
 }
 
-RunData images(std::shared_ptr<const ImageDataset> train, std::shared_ptr<const Dataset> validation,
+RunData images(const std::shared_ptr<const ImageDataset>& train, std::shared_ptr<const Dataset> validation,
                const PixelConfig& config) {
   RunData data{.train = train, .validation = std::move(validation)};
   data.augment = augment_of(config.augment, train->background());
@@ -69,7 +69,8 @@ std::shared_ptr<const Dataset> standardized(const TensorDataset& whole, const Tr
                                          whole.classes() > 0 ? std::optional(whole.classes()) : std::nullopt);
 }
 
-RunData tensors(std::shared_ptr<const TensorDataset> whole, const SplitOptions& options, bool standardize) {
+RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOptions& options,
+                bool standardize) {
   RunData data{.train = whole, .validation = nullptr};
   take_validation(data, options);
   if (!standardize) return data;

@@ -101,8 +101,8 @@ void check_monitors(const RunConfig& config, bool validation) {
   const std::vector<std::string_view> known(names.begin(), names.end());
   const auto check = [&](const char* place, const std::string& name, bool logged = true) {
     RILL_CHECK(validation || !name.starts_with("val_"), "run: ", place, ": there is no \"", name,
-               "\" without validation data, expected loss or another number of the training; or set "
-               "data.validation");
+               "\" without validation data, expected loss or another number of the training",
+               "; or set data.validation");
     RILL_CHECK(name.empty() || !logged || std::ranges::find(names, name) != names.end(), "run: ", place,
                ": there is no ", nn::config::in_quotes(name), " in the log",
                nn::config::suggestion(name, known));

@@ -42,7 +42,7 @@ void add_mistakes(std::vector<Misclassified>& mistakes, const Tensor& logits, co
 // Of images, the pixels as they were, from 0 to 1.
 Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std::int64_t index) {
   const Tensor x = dataset.range(index, index + 1).x;
-  const Tensor sample = x.reshape(dataset.sample_shape());
+  Tensor sample = x.reshape(dataset.sample_shape());
   const auto pixels = [&](const PixelConfig& as) { return sample * as.std + as.mean; };
   if (const auto* idx = std::get_if<IdxConfig>(&config.value)) return pixels(*idx);
   if (const auto* drawn = std::get_if<DrawnDigitsConfig>(&config.value)) return pixels(*drawn);
