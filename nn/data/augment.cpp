@@ -56,6 +56,7 @@ std::vector<float> gaussian(double sigma) {
     sum += weights.back();
   }
   std::vector<float> kernel;
+  kernel.reserve(weights.size());
   for (const double weight : weights) kernel.push_back(static_cast<float>(weight / sum));
   return kernel;
 }
@@ -88,7 +89,7 @@ void Shift::check(const Shape& sample_shape) const { check_images("shift", sampl
 void Shift::apply(std::span<float> sample, const Shape& sample_shape, Stream& stream) const {
   const std::int64_t rows = sample_shape.at(-2), cols = sample_shape.at(-1);
   const auto draw = [&] {
-    return static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(2 * options_.pixels + 1))) -
+    return static_cast<std::int64_t>(stream.below(2 * static_cast<std::uint64_t>(options_.pixels) + 1)) -
            options_.pixels;
   };
   const std::int64_t dx = draw(), dy = draw();

@@ -19,7 +19,7 @@ namespace rill::nn::data {
 namespace {
 
 constexpr int side = 28;
-constexpr std::size_t image_size = side * side;
+constexpr std::size_t image_size = std::size_t{side} * side;
 
 struct Point {
   double x, y;
@@ -249,7 +249,8 @@ void draw_segment(const Segment& segment, float softness, std::span<float, image
       const float along = std::clamp((px * dx + py * dy) * scale, 0.0F, 1.0F);
       const float ex = px - along * dx, ey = py - along * dy;
       const float value = (radius - std::sqrt(ex * ex + ey * ey)) / softness + 0.5F;
-      float& pixel = shade[static_cast<std::size_t>(row * side + column)];
+      const int place = row * side + column;
+      float& pixel = shade[static_cast<std::size_t>(place)];
       pixel = std::max(pixel, value);
     }
   }
@@ -262,8 +263,10 @@ void draw_digit(int digit, Stream stream, std::vector<Segment>& segments, std::s
   lay_out(hand, segments);
   std::array<float, image_size> shade{};
   for (const Segment& segment : segments) draw_segment(segment, static_cast<float>(hand.softness), shade);
-  for (std::size_t i = 0; i < image_size; ++i)
+  for (std::size_t i = 0; i < image_size; ++i) {
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative
     image[i] = static_cast<std::uint8_t>(static_cast<float>(hand.ink) * std::min(shade[i], 1.0F) + 0.5F);
+  }
 }
 
 }  // namespace

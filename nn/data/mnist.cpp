@@ -38,10 +38,9 @@ void check_present(const std::string& directory, const SetNames& names, const st
   const std::string missing = !labels.empty()   ? names.images
                               : !images.empty() ? names.labels
                                                 : std::string(names.images) + " and " + names.labels;
-  RILL_CHECK(
-      false, "load_mnist: folder \"", directory, "\" has no ", missing,
-      ", expected each there, plain or as .gz; fetch them with tools/fetch_mnist.sh or set RILL_DATA to the "
-      "folder that holds them");
+  RILL_CHECK(false, "load_mnist: folder \"", directory, "\" has no ", missing,
+             ", expected each there, plain or as .gz",
+             "; fetch them with tools/fetch_mnist.sh or set RILL_DATA to the folder that holds them");
 }
 
 io::IdxArray read_bytes(const std::string& path, int rank, const char* expected) {

@@ -114,7 +114,7 @@ Split split(std::shared_ptr<const Dataset> dataset, SplitOptions options) {
   std::iota(all.begin(), all.end(), 0);
   std::set_difference(all.begin(), all.end(), drawn.begin(), drawn.end(), std::back_inserter(rest));
   return {std::make_shared<Subset>(dataset, std::move(rest)),
-          std::make_shared<Subset>(dataset, std::move(drawn))};
+          std::make_shared<Subset>(std::move(dataset), std::move(drawn))};
 }
 
 }  // namespace rill::nn::data

@@ -53,7 +53,8 @@ Moments first_moments(const Dataset& dataset, const StandardizeOptions& options)
       const std::size_t k = options.per_feature ? i : 0;
       moments.sum[k] += static_cast<double>(sample[i]) - moments.origin[k];
     }
-    moments.count += static_cast<double>(sample.size() / features);
+    const std::size_t samples = sample.size() / features;
+    moments.count += static_cast<double>(samples);
   };
   for_all_samples(dataset, options.before, add);
   return moments;

@@ -59,7 +59,7 @@ std::string csv_count(const LayerHealth& layer, std::int64_t count) {
 
 constexpr double default_tau = 0.025;
 
-const Column columns[] = {
+constexpr Column columns[] = {
     {"layer", [](const LayerHealth& l) { return l.name; }},
     {"activation", [](const LayerHealth& l) { return l.activation; }},
     {"units", [](const LayerHealth& l) { return std::to_string(l.size()); }},

@@ -65,7 +65,7 @@ struct Kind {
   double (*share)(const LayerHealth&);
 };
 
-const Kind kinds[] = {
+constexpr Kind kinds[] = {
     {"dead units", 0.15, cure_of_death,
      [](const HealthReport&, const LayerHealth& layer) { return layer.blocks_gradient; }, dead_share},
     {"units that are never positive", 0.3, cure_of_drift,

@@ -25,7 +25,7 @@ Node model_in(const Node& document) {
   const bool wrapped = !document.has("class_name");
   const Node topology = wrapped ? document.at("modelTopology").expect_object() : document;
   if (topology.has("node")) refuse_graph(topology.at("node"));
-  const Node model = topology.has("model_config") ? topology.at("model_config").expect_object() : topology;
+  Node model = topology.has("model_config") ? topology.at("model_config").expect_object() : topology;
   const Node kind = model.at("class_name");
   if (kind.text() != "Sequential" && kind.text() != "Functional" && kind.text() != "Model")
     kind.fail("the model is a " + config::in_quotes(kind.text()) + ", expected Sequential or Functional");
