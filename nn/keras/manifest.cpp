@@ -66,7 +66,7 @@ class Names {
     for (std::size_t i = 0; i < slots.size(); ++i) {
       std::string name = slots[i].path.back();
       for (std::size_t j = slots[i].path.size() - 1; j-- > 0;) {
-        name.insert(0, slots[i].path[j] + "/");
+        name = slots[i].path[j] + "/" + name;
         indices_[name].push_back(i);
       }
     }

@@ -82,9 +82,9 @@ void check_resume(const std::string& path, const RunConfig& config) {
     const auto place = change.at("path").get<std::string>();
     if (place == "/training/epochs" || place == "/out") continue;
     const nlohmann::json_pointer<std::string> pointer(place);
-    rill::detail::fail(rill::detail::concat(
-        path, ": ", place, " is ", shown(now, pointer), ", expected ", shown(before, pointer),
-        " as in the run that goes on; only training.epochs and out may change"));
+    rill::detail::fail(path + ": " + place + " is " + shown(now, pointer) + ", expected " +
+                       shown(before, pointer) +
+                       " as in the run that goes on; only training.epochs and out may change");
   }
 }
 
