@@ -78,7 +78,7 @@ double weighted(const Tensors& outputs, const Tensors& cotangents) {
 
 std::string text_of(double value) {
   char text[40];
-  static_cast<void>(std::snprintf(text, sizeof(text), "%.12g", value));
+  std::snprintf(text, sizeof(text), "%.12g", value);
   return text;
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t line_width = 80, prefix_width = 7;  // of "tensor("
 
 std::string formatted(const char* format, double value) {
   char text[352];  // the longest: the lowest double with 4 decimals
-  static_cast<void>(std::snprintf(text, sizeof(text), format, value));
+  std::snprintf(text, sizeof(text), format, value);
   return text;
 }
 

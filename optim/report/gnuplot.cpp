@@ -25,7 +25,7 @@ namespace {
 constexpr std::chrono::seconds patience{30};
 
 struct CloseFile {
-  void operator()(std::FILE* file) const { static_cast<void>(std::fclose(file)); }
+  void operator()(std::FILE* file) const { std::fclose(file); }
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
