@@ -138,10 +138,24 @@ endif
 # compilers, so std::fma is written where it is meant. Never -ffast-math: NaN has to survive.
 FLOATS := -fno-trapping-math -fno-math-errno -ffp-contract=off
 
+# What ends a program whose memory goes wrong, instead of letting it go on. Everywhere in the library and the programs what
+# costs nothing: bounds of libc's copies, probes of the stack, tables that are read-only once a program runs. GUARDS are
+# bounds of containers, canaries and marked targets of jumps: they make code 9, 5 and 4 % larger, which librill.so, of 5 MB
+# at most, has no room for; so programs have all of them, and what reads strangers' files has the first. All of them
+# in all of the library cost the training steps A, C and G of the benchmark 1.2, 1.4 and 0.7 %. Headers do not ask for
+# them, and tests go without, as users' programs may.
+machine := $(shell uname -m)
+HARDENING-release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(if $(filter x86_64,$(machine)),-fstack-clash-protection)
+HARDENING := $(HARDENING-$(MODE))
+HARD_LINK-release := -Wl,-z,relro,-z,now
+PIE-release := -pie
+BOUNDS-release := -D_GLIBCXX_ASSERTIONS
+GUARDS-release := $(BOUNDS-release) -fstack-protector-strong $(if $(filter x86_64,$(machine)),-fcf-protection)
+
 LANGUAGE := -std=c++20 -fPIC -fopenmp
 CPP := -I $(BUILD)/include $(BLAS_CPPFLAGS) $(CPPFLAGS)
 COMPILE := $(CXX) $(LANGUAGE) $(OPTIMISE) $(FLOATS) $(WARNINGS) $(CPP) $(CXXFLAGS)
-LINK := $(CXX) $(LANGUAGE) $(OPTIMISE) $(CXXFLAGS)
+LINK := $(CXX) $(LANGUAGE) $(OPTIMISE) $(HARD_LINK-$(MODE)) $(CXXFLAGS)
 # What the library needs, and a program that links librill.a; the programs here take more.
 LIBRARY_LIBS := $(BLAS_LIBS) -lz -pthread
 LIBS := $(LDFLAGS) -lfmt $(LIBRARY_LIBS)
@@ -259,7 +273,7 @@ $(BUILD)/setup-onnx.mk: FORCE
 
 # Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
 # anew. The first also keeps the symlink right, after the folder was moved too.
-flags_text = $(COMPILE) $(FAST_BUILD) $(COMPILER_VERSION) $(LINK) $(LIBS)
+flags_text = $(COMPILE) $(HARDENING) $(GUARDS-$(MODE)) $(FAST_BUILD) $(COMPILER_VERSION) $(LINK) $(LIBS)
 quote = '$(subst ','\'',$(1))'
 
 $(BUILD)/setup-torch.mk: FORCE
@@ -283,7 +297,10 @@ $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 $(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
 # But for these, of many templates.
 $(patsubst %,$(BUILD)/obj/tests/trust/%.o,gradient_cases graph_elementwise graph_kinds graph_reductions): private OWN_FLAGS := $(FAST_BUILD)
-rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS))"'
+$(BUILD)/obj/tests/%.o: private HARDENING :=
+$(BUILD)/obj/tools/%.o $(BUILD)/obj/examples/%.o: private GUARDS := $(GUARDS-$(MODE))
+$(BUILD)/obj/core/io/%.o $(BUILD)/obj/nn/keras/%.o: private GUARDS := $(BOUNDS-$(MODE))
+rill_flags := $(FAST_BUILD) -DRILL_BUILD_FLAGS='"$(strip $(OPTIMISE) $(FLOATS) $(HARDENING))"'
 $(BUILD)/obj/tools/rill/%.o: private OWN_FLAGS := $(rill_flags)
 # What formats text inside of the library is compiled into it: programs that link it need no fmt of their own.
 fast_flags := -DFMT_HEADER_ONLY
@@ -319,10 +336,10 @@ prefix-tests := doctest/doctest.h rill/rill.hpp
 flags-tests := $(test_flags)
 objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources) $(fuzz_sources)))
 prefix-tools/rill := CLI/CLI.hpp nlohmann/json.hpp fmt/format.h rill/rill.hpp
-flags-tools/rill := $(rill_flags)
+flags-tools/rill := $(HARDENING) $(GUARDS-$(MODE)) $(rill_flags)
 objects-tools/rill := $(call objects,$(rill_sources))
 prefix-examples := CLI/CLI.hpp fmt/format.h rill/rill.hpp
-flags-examples := $(FAST_BUILD)
+flags-examples := $(HARDENING) $(GUARDS-$(MODE)) $(FAST_BUILD)
 objects-examples := $(call objects,$(example_sources))
 
 define prefix_rules
@@ -345,7 +362,7 @@ endif
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 $(library_objects:.o=.cpp): $(BUILD)/sources
 	@mkdir -p $(@D)
@@ -353,7 +370,7 @@ $(library_objects:.o=.cpp): $(BUILD)/sources
 
 $(library_objects): %.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$(patsubst $(BUILD)/obj/%,%,$@))
-	$(Q)$(COMPILE) $(OWN_FLAGS) $(COVERED) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)
 
@@ -400,7 +417,7 @@ $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 $(BUILD)/bin/rill $(trust) $(fuzz) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
+	$(Q)$(LINK) $(PIE-$(MODE)) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
 
 $(share)/man/man1/rill.1: private PRINTS := man
 $(share)/bash-completion/completions/rill: private PRINTS := completion bash

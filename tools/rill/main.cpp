@@ -1,6 +1,7 @@
 // The `rill` command: models as JSON configs and files, trained, judged and used without writing C++.
 #include <rill/tools/rill/commands.hpp>
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what may be thrown before run() is a lack of memory
 int main(int argc, char** argv) {
   using namespace rill::command;
   Program program;

@@ -41,7 +41,7 @@ std::string nearest_of(const std::string& word, const std::vector<std::string>& 
   return nn::config::suggestion(word, std::vector<std::string_view>(words.begin(), words.end()));
 }
 
-std::vector<std::string> options_of(const CLI::App& app) {
+std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (std::string& name : names_of(*option)) names.push_back(std::move(name));
@@ -119,7 +119,7 @@ void Program::refuse_extras() {
   if (!option)
     throw UsageError(where + "there is one argument too many, " + nn::config::in_quotes(word) + see);
   const CLI::App& app = command ? *command->app : app_;
-  const std::vector<std::string> known = options_of(app);
+  const std::vector<std::string> known = option_names(app);
   const std::string near(
       nn::config::nearest(name, std::vector<std::string_view>(known.begin(), known.end())));
   throw UsageError(where + "unknown option " + name + (near.empty() ? see : "; did you mean " + near + "?"));

@@ -47,7 +47,7 @@ ordered_json to_json(nn::Model& model, const std::string& path) {
           {"target", model.target}};
 }
 
-std::string listed(const std::vector<std::string>& names) {
+std::string first_names(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < names.size() && i < 20; ++i) text += (i ? ", " : "") + names[i];
   return names.size() > 20 ? text + ", …" : text;
@@ -60,8 +60,8 @@ void print_text(nn::Model& model) {
     preprocessing += (preprocessing.empty() ? "" : ", ") + std::string(transform->type());
   out("input " + describe(model) + (model.trained ? "\n" : ", not trained\n"));
   if (!preprocessing.empty()) out("preprocessing: " + preprocessing + "\n");
-  if (!model.classes.empty()) out("classes: " + listed(model.classes) + "\n");
-  if (!model.features.empty()) out("features: " + listed(model.features) + "\n");
+  if (!model.classes.empty()) out("classes: " + first_names(model.classes) + "\n");
+  if (!model.features.empty()) out("features: " + first_names(model.features) + "\n");
   if (!model.target.empty()) out("target: " + model.target + "\n");
 }
 
