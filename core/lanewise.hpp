@@ -2,7 +2,7 @@
 // vectorise inside of independent_loop. Every lane does the same IEEE operations, so where an element stands in the loop
 // does not change its bits, nor does the instruction set.
 //
-// exp(float), expm1(float) and their forms for x <= 0 compute in f32; what is named _as<T> takes a double and is accurate enough
+// exp(float), and its and expm1's forms for x <= 0, compute in f32; what is named _as<T> takes a double and is accurate enough
 // to be rounded to T: within 0.51 ulp for float; for double it is the standard library's, as is exp(double).
 // NaN, infinities and denormal numbers go in and come out as the standard library's do; expm1(-0) is +0.
 //
@@ -95,18 +95,6 @@ RILL_LANEWISE double exp_of_negative(double x) { return std::exp(x); }
 RILL_LANEWISE float exp_of_negative(float x) {
   const detail::Split s = detail::split(x < -104.0f ? -104.0f : x);
   return detail::sum(1, s.r, s.rest) * detail::power_of_2(s.n + 64) * 0x1p-64f;
-}
-
-RILL_LANEWISE double expm1(double x) { return std::expm1(x); }
-
-/// eˣ - 1, within 1 ulp.
-RILL_LANEWISE float expm1(float x) {
-  const detail::Split s = detail::split(detail::within(x, -18.0f, 89.0f));  // beyond, -1 and infinity
-  const float rest = s.rest + s.lost;
-  const float half = detail::power_of_2(s.n - 1);  // 2^128 is no float
-  const float less = half - 0.5f, lost = (half - less) - 0.5f;
-  const float halved = detail::sum(less, half * s.r, half * rest + lost);
-  return s.n == 0 ? s.r + rest : halved + halved;
 }
 
 RILL_LANEWISE double expm1_of_negative(double x) { return std::expm1(x); }

@@ -118,7 +118,8 @@ std::vector<SweptFunction> functions_of(std::type_identity<std::tuple<Ops...>>) 
   for (Measure* measure : {&all.back().value, &all.back().slope})
     measure->what.replace(0, ops::LeakyRelu::name.size(), ops::Prelu::name);
   all.push_back(lanewise_function(
-      "expm1 of lanewise", 1, [](float x) { return lanewise::expm1(x); },
+      "expm1 of lanewise", 1,
+      [](float x) { return static_cast<float>(lanewise::expm1_as<float>(double{x})); },
       [](auto x) { return std::expm1(x); }));
   all.push_back(lanewise_function(
       "log1p of lanewise, for 0 to 1", 1.5,
