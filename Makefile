@@ -172,6 +172,8 @@ library_sources := $(sort $(filter-out nn/onnx/%,$(wildcard $(rooms:=/*.cpp) $(r
 library_headers := $(sort $(filter-out nn/onnx/%,$(wildcard *.hpp $(rooms:=/*.hpp) $(rooms:=/*/*.hpp))) $(onnx_headers))
 example_sources := $(sort $(wildcard examples/*.cpp))
 rill_sources := $(sort $(wildcard tools/rill/*.cpp))
+# What the fuzz targets call, too: the commands without main().
+command_sources := $(filter-out tools/rill/main.cpp,$(rill_sources))
 bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 # What needs no Google Benchmark: the tests know it, too.
 bench_core := $(filter-out %/main.cpp %/op_bench.cpp %/sparse_bench.cpp,$(bench_sources))
@@ -181,8 +183,6 @@ test_sources := $(sort $(wildcard tests/*.cpp))
 trust_sources := $(sort $(wildcard tests/trust/*.cpp))
 fuzz_main := tests/fuzz/main.cpp
 fuzz_sources := $(filter-out $(fuzz_main),$(sort $(wildcard tests/fuzz/*.cpp)))
-# What the fuzz targets call: the commands, but not their main().
-command_sources := $(filter-out tools/rill/main.cpp,$(rill_sources))
 ifeq ($(MODE),asan)
   # Programs outside would not be instrumented.
   test_sources := $(filter-out tests/install_%,$(test_sources))
@@ -206,24 +206,27 @@ fast_sources := $(call in_release,$(filter-out $(vector_sources),$(filter core/%
 small_sources := $(filter-out $(fast_sources) $(vector_sources),$(library_sources))
 in_folder = $(foreach source,$(2),$(if $(filter $(1),$(dir $(source))),$(source)))
 
-# The library's files are compiled several at once, by a file that includes them: headers and templates are read once.
+# The files of the library and of the command are compiled several at once, by a file that includes them: headers and templates are read once.
 # UNITY=0 compiles each alone: quicker after a small change, and shows where a file lacks an include.
 UNITY ?= 1
 unity_size := $(if $(filter 0,$(UNITY)),1,$(if $(filter release,$(MODE)),8,99))
 library_objects :=
-# One object for the first of the sources $(2) of one folder, named after the first of them, and so on with the rest.
+command_objects :=
+# Adds to $(4) one object for the first of the sources $(2) of one folder, named after the first of them, and so on with the rest.
 define unity
-library_objects += $(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).o
+$(4) += $(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).o
 $(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).o: private OWN_FLAGS = $$($(3)_flags)
 $(BUILD)/obj/$(1)unity-$(basename $(notdir $(firstword $(2)))).cpp: private PARTS := $(wordlist 1,$(unity_size),$(2))
-$(if $(word $(unity_size),$(2)),$(call unity_rest,$(1),$(wordlist 2,99,$(wordlist $(unity_size),99,$(2))),$(3)))
+$(if $(word $(unity_size),$(2)),$(call unity_rest,$(1),$(wordlist 2,99,$(wordlist $(unity_size),99,$(2))),$(3),$(4)))
 endef
-unity_rest = $(if $(2),$(call unity,$(1),$(2),$(3)))
+unity_rest = $(if $(2),$(call unity,$(1),$(2),$(3),$(4)))
 $(foreach kind,fast vector small,$(foreach folder,$(sort $(dir $($(kind)_sources))),\
-  $(eval $(call unity,$(folder),$(call in_folder,$(folder),$($(kind)_sources)),$(kind)))))
+  $(eval $(call unity,$(folder),$(call in_folder,$(folder),$($(kind)_sources)),$(kind),library_objects))))
+$(eval $(call unity,tools/rill/,$(command_sources),rill,command_objects))
+rill_objects := $(command_objects) $(call objects,tools/rill/main.cpp)
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
-  $(call objects,$(example_sources) $(rill_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(fuzz_main) $(fuzz_sources) $(test_sources))
+  $(rill_objects) $(call objects,$(example_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(fuzz_main) $(fuzz_sources) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -308,7 +311,7 @@ vector_flags := -DFMT_HEADER_ONLY -O2 -ftree-vectorize $(if $(filter gcc,$(COMPI
 small_flags := -DFMT_HEADER_ONLY $(call in_release,-Os)
 $(onnx_objects): private OWN_FLAGS := $(small_flags)
 ifneq ($(onnx_library),)
-with_onnx := $(call objects,$(filter tests/onnx_% tools/rill/%,$(test_sources) $(rill_sources)))
+with_onnx := $(rill_objects) $(call objects,$(filter tests/onnx_%,$(test_sources)))
 $(with_onnx) $(onnx_objects): private ONNX_FLAGS := -DRILL_HAVE_ONNX=1 $(ONNX_CPPFLAGS)
 endif
 # Of the benchmark only the bound has loops of its own.
@@ -317,7 +320,7 @@ $(patsubst %,$(BUILD)/obj/tools/bench/%.o,command compare op_bench results rill_
 $(BUILD)/obj/tools/bench/libtorch/%.o: private OWN_FLAGS := -O1 $(TORCH_CPPFLAGS)
 # Where ONNX came or went, they are compiled anew.
 ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
-$(onnx_objects) $(call objects,$(wildcard tests/onnx_*.cpp) $(rill_sources)): $(BUILD)/setup-onnx.mk
+$(onnx_objects) $(rill_objects) $(call objects,$(wildcard tests/onnx_*.cpp)): $(BUILD)/setup-onnx.mk
 endif
 
 ifeq ($(MODE),fuzz)
@@ -337,7 +340,7 @@ flags-tests := $(test_flags)
 objects-tests := $(filter-out %/main.o,$(call objects,$(test_sources) $(fuzz_sources)))
 prefix-tools/rill := CLI/CLI.hpp nlohmann/json.hpp fmt/format.h rill/rill.hpp
 flags-tools/rill := $(HARDENING) $(GUARDS-$(MODE)) $(rill_flags)
-objects-tools/rill := $(call objects,$(rill_sources))
+objects-tools/rill := $(rill_objects)
 prefix-examples := CLI/CLI.hpp fmt/format.h rill/rill.hpp
 flags-examples := $(HARDENING) $(GUARDS-$(MODE)) $(FAST_BUILD)
 objects-examples := $(call objects,$(example_sources))
@@ -364,13 +367,14 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
-$(library_objects:.o=.cpp): $(BUILD)/sources
+unity_objects := $(library_objects) $(command_objects)
+$(unity_objects:.o=.cpp): $(BUILD)/sources
 	@mkdir -p $(@D)
 	@printf '#include <rill/%s>\n' $(PARTS) > $@
 
-$(library_objects): %.o: %.cpp $(BUILD)/flags
+$(unity_objects): %.o: %.cpp $(BUILD)/flags
 	$(call say,CXX,$(patsubst $(BUILD)/obj/%,%,$@))
-	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 -include $(all_objects:.o=.d)
 
@@ -399,10 +403,10 @@ $(bench): private LIBS := -lbenchmark $(LIBS)
 $(tests): private LIBS := $(if $(onnx_library),-lonnx $(ONNX_LIBS)) $(LIBS)
 $(BUILD)/bin/rill: private LIBS := $(ONNX_LIBS) $(LIBS)
 $(BUILD)/bin/rill $(tests): $(onnx_library)
-$(BUILD)/bin/rill: $(call objects,$(rill_sources))
+$(BUILD)/bin/rill: $(rill_objects)
 $(bench): $(call objects,$(bench_sources))
 $(trust): $(call objects,$(trust_sources))
-$(fuzz): $(call objects,$(fuzz_main) $(fuzz_sources) $(command_sources))
+$(fuzz): $(call objects,$(fuzz_main) $(fuzz_sources)) $(command_objects)
 $(fuzz): private LIBS := -fsanitize=fuzzer $(LIBS)
 # It tells by the names of functions which of its allocations may fail.
 $(trust): private LIBS := -rdynamic $(LIBS)
@@ -410,7 +414,7 @@ $(bench_libtorch): $(call objects,$(torch_sources))
 $(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
 # The benchmark and the fuzz targets have tests of their own.
 test_objects := $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)) \
-  $(if $(filter tests/fuzz_%,$(test_sources)),$(fuzz_sources) $(command_sources)))
+  $(if $(filter tests/fuzz_%,$(test_sources)),$(fuzz_sources))) $(if $(filter tests/fuzz_%,$(test_sources)),$(command_objects))
 $(tests): $(test_objects)
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
@@ -529,7 +533,6 @@ fuzz:
 
 # Another build of the library, linked with the objects of `make test`: it comes first, so that of an inline function that
 # the tests' objects hold, too, the library's is taken.
-other_rill_objects := $(call objects,$(rill_sources))
 other_test_libs = $(if $(onnx_library),-lonnx $(ONNX_LIBS)) $(LIBS)
 coverage_build := $(BUILD)/coverage
 coverage_libraries = $(patsubst $(BUILD)/%,$(coverage_build)/%,$(BUILD)/lib/librill.a $(onnx_library))
@@ -543,7 +546,7 @@ coverage: $(tests) $(programs)
 	@mkdir -p $(coverage_build)/tests $(coverage_build)/bin
 	@ln -sfn ../examples ../share $(coverage_build)
 	$(Q)$(coverage_link) $(test_objects) -o $(coverage_build)/tests/rill_tests $(other_test_libs)
-	$(Q)$(coverage_link) $(other_rill_objects) -o $(coverage_build)/bin/rill $(ONNX_LIBS) $(LIBS)
+	$(Q)$(coverage_link) $(rill_objects) -o $(coverage_build)/bin/rill $(ONNX_LIBS) $(LIBS)
 	$(Q)CXX='$(sanitizing_clang)' tests/trust/coverage.py $(coverage_build) $(ARGS)
 
 ##   mutation     which of some hundred small faults, planted in the library, the tests find (clang++): tests/trust/mutants.md
@@ -551,7 +554,7 @@ mutation: $(tests) $(programs)
 	@CXX='$(sanitizing_clang)' BUILD=$(BUILD)/mutation tools/setup.sh coverage
 	$(Q)RILL_COMPILE='$(sanitizing_clang) $(LANGUAGE) $(FLOATS) $(BLAS_CPPFLAGS)' RILL_LINK='$(sanitizing_clang) -fopenmp' \
 	RILL_TEST_OBJECTS='$(test_objects)' RILL_TEST_LIBS='$(onnx_library) $(BUILD)/lib/librill.a $(other_test_libs)' \
-	RILL_COMMAND_OBJECTS='$(other_rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) $(BUILD)/lib/librill.a $(ONNX_LIBS) $(LIBS)' \
+	RILL_COMMAND_OBJECTS='$(rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) $(BUILD)/lib/librill.a $(ONNX_LIBS) $(LIBS)' \
 	tests/trust/mutate.py $(BUILD)/mutation $(ARGS)
 
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).
