@@ -12,9 +12,9 @@ void fuzz_config(Bytes input) {
   nn::Model model;
   const auto build = [&] {
     Generator generator(1);
-    model =
-        nn::Model(nn::config::build(config, generator, {.where = where, .max_parameters = max_parameters}),
-                  Shape(config.input_shape));
+    nn::Sequential network =
+        nn::config::build(config, generator, {.where = where, .max_parameters = max_parameters});
+    model = nn::Model(std::move(network), Shape(config.input_shape));
   };
   if (accepted("x.json: /", build)) check_model(model);
 }
