@@ -5,9 +5,9 @@
 // grid of blocks that follows from the sizes alone (parallel_tasks).
 //
 // Workers (core/parallel_pool.hpp) serve one loop at a time. A loop inside of a task, one beside another thread's, and one
-// in a host's OpenMP region stays on the thread that calls it. Nobody waits for a worker that has not begun: measured on
-// two cores, two threads beside two busy processes took 1.1 times their quiet time by medians, 2.2 times at worst. A region
-// costs 1 us where workers spin, 10 where they sleep.
+// in a host's OpenMP region stays on the thread that calls it. Nobody waits for a worker that has not begun: on two
+// cores, training with two threads took 1.7 to 2.6 times its quiet time beside two busy processes (tools/bench/README.md).
+// A region costs 1 us where workers spin, 10 where they sleep.
 #pragma once
 
 #include <cstdint>
