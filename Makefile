@@ -293,7 +293,7 @@ $(BUILD)/sources: FORCE
 
 # Tests and examples take longer to compile than to run: what is fast in them lies in the library.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
-test_flags := -O0 -g0 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+test_flags := $(FAST_BUILD) -g0 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 # These work through millions of cases in loops of their own.
