@@ -140,10 +140,9 @@ FLOATS := -fno-trapping-math -fno-math-errno -ffp-contract=off
 
 # What ends a program whose memory goes wrong, instead of letting it go on. Everywhere in the library and the programs what
 # costs nothing: bounds of libc's copies, probes of the stack, tables that are read-only once a program runs. GUARDS are
-# bounds of containers, canaries and marked targets of jumps: they make code 9, 5 and 4 % larger, which librill.so, of 5 MB
-# at most, has no room for; so programs have all of them, and what reads strangers' files has the first. All of them
-# in all of the library cost the training steps A, C and G of the benchmark 1.2, 1.4 and 0.7 %. Headers do not ask for
-# them, and tests go without, as users' programs may.
+# bounds of containers, canaries and marked targets of jumps, which make code larger and loops slower: programs have all of them,
+# and what reads strangers' files has the first. Headers do not ask for them, and tests go without, as users' programs
+# may.
 machine := $(shell uname -m)
 HARDENING-release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(if $(filter x86_64,$(machine)),-fstack-clash-protection)
 HARDENING := $(HARDENING-$(MODE))
@@ -207,7 +206,7 @@ small_sources := $(filter-out $(fast_sources) $(vector_sources),$(library_source
 in_folder = $(foreach source,$(2),$(if $(filter $(1),$(dir $(source))),$(source)))
 
 # The files of the library and of the command are compiled several at once, by a file that includes them: headers and templates are read once.
-# UNITY=0 compiles each alone: quicker after a small change, and shows where a file lacks an include.
+# UNITY=0 compiles each alone, and shows where a file lacks an include.
 UNITY ?= 1
 unity_size := $(if $(filter 0,$(UNITY)),1,$(if $(filter release,$(MODE)),8,99))
 library_objects :=
@@ -276,7 +275,8 @@ $(BUILD)/setup-onnx.mk: FORCE
 
 # Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
 # anew. The first also keeps the symlink right, after the folder was moved too.
-flags_text = $(COMPILE) $(HARDENING) $(GUARDS-$(MODE)) $(FAST_BUILD) $(COMPILER_VERSION) $(LINK) $(LIBS)
+flags_text = $(COMPILE) $(HARDENING) $(GUARDS-$(MODE)) $(test_flags) $(trust_flags) $(rill_flags) $(fast_flags) \
+  $(vector_flags) $(small_flags) $(COMPILER_VERSION) $(LINK) $(LIBS)
 quote = '$(subst ','\'',$(1))'
 
 $(BUILD)/setup-torch.mk: FORCE
@@ -297,7 +297,8 @@ test_flags := $(FAST_BUILD) -g0 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 $(BUILD)/obj/tests/%.o: private OWN_FLAGS := $(test_flags)
 $(BUILD)/obj/examples/%.o: private OWN_FLAGS := $(FAST_BUILD)
 # These work through millions of cases in loops of their own.
-$(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := -O2
+trust_flags := -O2
+$(BUILD)/obj/tests/trust/%.o: private OWN_FLAGS := $(trust_flags)
 # But for these, of many templates.
 $(patsubst %,$(BUILD)/obj/tests/trust/%.o,gradient_cases graph_elementwise graph_kinds graph_reductions): private OWN_FLAGS := $(FAST_BUILD)
 $(BUILD)/obj/tests/%.o: private HARDENING :=

@@ -15,9 +15,11 @@
 //
 // The names say what is saved: slope_from_input saves x; slope_from_output alone saves y. Where slope_from_output
 // exists there is an in-place form, which must read y. A formula without a curvature is piecewise linear: its
-// second-order gradient is zero. Optional: `void check(DType) const` throws Error for attributes that are bad for x;
-// `static constexpr auto domain = SampleInput::Kind::positive` where x must be positive; `ActivationInfo activation()
-// const` for what can be the nonlinearity of a layer.
+// second-order gradient is zero. A formula may have loops of its own in f32, for which value() and slope_from_input()
+// are the oracle: `void values(const float* x, float* y, std::int64_t count) const` and `void slopes(const float* g, const
+// float* x, float* dx, std::int64_t count) const`; y or dx may be x's own block. Optional: `void check(DType) const` throws
+// Error for attributes that are bad for x; `static constexpr auto domain = SampleInput::Kind::positive` where x must be
+// positive; `ActivationInfo activation() const` for what can be the nonlinearity of a layer.
 #pragma once
 
 #include <rill/core/graph.hpp>
@@ -133,6 +135,9 @@ struct Slope {
       T* out = dx.mutable_data<T>().data();
       parallel_for(dx.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
         const F formula = local;
+        if constexpr (!from_output && requires { formula.slopes(in_g, in_s, out, end); }) {
+          return formula.slopes(in_g + begin, in_s + begin, out + begin, end - begin);
+        }
         detail::independent_loop(begin, end, [=](std::int64_t i) {
           if constexpr (from_output) {
             out[i] = in_g[i] * formula.slope_from_output(in_s[i]);
@@ -182,6 +187,9 @@ struct Elementwise {
       T* out = y.mutable_data<T>().data();
       parallel_for(y.numel(), [=, local = f](std::int64_t begin, std::int64_t end) {
         const F formula = local;
+        if constexpr (requires { formula.values(in, out, end); }) {
+          return formula.values(in + begin, out + begin, end - begin);
+        }
         detail::independent_loop(begin, end, [=](std::int64_t i) { out[i] = formula.value(in[i]); });
       });
     });

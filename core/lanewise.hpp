@@ -21,10 +21,10 @@ namespace rill::lanewise {
 
 namespace detail {
 
-/// x = n ln 2 + r + lost, and e^r - 1 = r + rest.
+/// x = n ln 2 + r, and e^r - 1 = r + rest.
 struct Split {
   std::int32_t n;
-  float r, rest, lost;
+  float r, rest;
 };
 
 RILL_LANEWISE Split split(float x) {
@@ -32,13 +32,11 @@ RILL_LANEWISE Split split(float x) {
   const float shifted = x * 0x1.715476p0f + shift;
   const float n = shifted - shift;
   const float high = x - n * 0x1.62e4p-1f;  // exact
-  const float low = n * 0x1.7f7d1cp-20f;
-  const float r = high - low;
-  const float lost = (high - r) - low;
+  const float r = high - n * 0x1.7f7d1cp-20f;
   const float r2 = r * r;
   const float q = (0.5f + r * 0.166666667f) +
                   r2 * ((0.0416664646f + r * 0.00833331089f) + r2 * (0.00139336867f + r * 1.98910316e-4f));
-  return {std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift), r, r2 * q, lost};
+  return {std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift), r, r2 * q};
 }
 
 /// large + small + rest for |large| >= |small|, as if the first sum were not rounded.

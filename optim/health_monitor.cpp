@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <filesystem>
 #include <span>
-#include <string_view>
-#include <system_error>
+#include <string>
+#include <vector>
 
-#include <rill/core/io/file.hpp>
 #include <rill/optim/health_monitor.hpp>
 
 namespace rill::optim::callbacks {
@@ -34,16 +32,8 @@ void HealthMonitor::on_train_begin(Run& run) {
 // Rows of later steps come again. The report that is made where the run goes on is none that it would have made without a stop,
 // unless an epoch ends there.
 void HealthMonitor::read_earlier(std::int64_t last_step) {
-  std::error_code error;
-  if (!std::filesystem::exists(options_.csv, error) && !error) return;
-  const std::vector<std::byte> content = io::read_file(options_.csv, SIZE_MAX);
-  const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
-  std::size_t begin = text.find('\n'), end = begin;
-  while (end != std::string_view::npos) {
-    begin = end + 1;
-    end = text.find('\n', begin);
-    if (end == std::string_view::npos) break;
-    const std::string_view line = text.substr(begin, end - begin);
+  const std::vector<std::string> lines = io::complete_lines(options_.csv);
+  for (const std::string& line : std::span(lines).subspan(std::min<std::size_t>(1, lines.size()))) {
     std::int64_t step = 0;
     const auto [rest, failure] = std::from_chars(line.data(), line.data() + line.size(), step);
     if (failure != std::errc() || rest == line.data() + line.size() || *rest != ',' || step > last_step)

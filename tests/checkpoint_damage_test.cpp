@@ -1,13 +1,14 @@
 // Damaged checkpoints: every flipped bit and every cut is seen, and texts that lie are refused with their place.
 #include <doctest/doctest.h>
 
-#include <rill/core/io/safetensors.hpp>
 #include <rill/optim/checkpoint_json.hpp>
 
+#include "damage.hpp"
 #include "resumed_run.hpp"
 #include "values.hpp"
 
 using namespace rill;
+using rill::test::is_read;
 using rill::test::message_of;
 using rill::test::TempDir;
 
@@ -23,15 +24,6 @@ std::string small_checkpoint() {
   const nn::data::Loader train(test::small_images(), test::small_batches());
   trainer.fit(train, {.checkpoint = {.file = dir.file("x")}, .interrupted = [] { return true; }});
   return dir.read("x");
-}
-
-bool is_read(const std::string& content) {
-  try {
-    io::parse_safetensors(std::as_bytes(std::span(content)), "x");
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
 }
 
 // What reading a training text says whose first `from` has become `to`.
@@ -56,21 +48,12 @@ TEST_CASE("checkpoint: every flipped bit is seen") {
   const std::string good = small_checkpoint();
   REQUIRE(is_read(good));
   REQUIRE(good.size() < 3000);
-  std::size_t unseen = 0;
-  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
-    std::string changed = good;
-    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
-    unseen += is_read(changed);
-  }
-  CHECK(unseen == 0);
+  CHECK(test::unseen_flips(good) == 0);
 }
 
 TEST_CASE("checkpoint: every cut is seen, and bytes behind the end") {
   const std::string good = small_checkpoint();
-  for (std::size_t size = 0; size < good.size(); ++size) {
-    CAPTURE(size);
-    CHECK_FALSE(is_read(good.substr(0, size)));
-  }
+  CHECK(test::unseen_cuts(good) == 0);
   CHECK_FALSE(is_read(good + '\0'));
 }
 

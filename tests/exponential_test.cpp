@@ -5,12 +5,14 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include <rill/core/kernels/exponential.hpp>
 #include <rill/core/ops/elu.hpp>
+#include <rill/core/ops/selu.hpp>
 
 namespace {
 
@@ -78,7 +80,7 @@ TEST_CASE("exponential: the kernels are the formula of elu up to 2 ulp") {
   const std::vector<float> x = negative_numbers(99991);
   const ops::Elu elu{0.7};
   for (const Isa use : machine()) {
-    const std::vector<float> y = values(elu.in_f32(), x, use), dy = slopes(elu.in_f32(), x, use);
+    const std::vector<float> y = values({1, 0.7F}, x, use), dy = slopes({1, 0.7F}, x, use);
     int far = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
       const auto near = [](float a, float b) {
@@ -89,6 +91,26 @@ TEST_CASE("exponential: the kernels are the formula of elu up to 2 ulp") {
     CAPTURE(isa_name(use));
     CHECK(far == 0);
   }
+}
+
+TEST_CASE("exponential: elu and selu are the kernels, forward and backward") {
+  const std::vector<float> x = negative_numbers(999983);
+  const auto check = [&](const ExpLinear& f, auto function) {
+    const Shape shape{std::ssize(x)};
+    Tensor input = tensor(std::span(x), shape);
+    input.requires_grad_();
+    const Tensor y = function(input);
+    y.sum().backward();
+    const auto same = [](const Tensor& t, const std::vector<float>& expected) {
+      return std::ranges::equal(t.data<float>(), expected);
+    };
+    CHECK(same(y, values(f, x, isa())));
+    CHECK(same(input.grad(), slopes(f, x, isa())));
+    CHECK(same(function(tensor(std::span(x), shape)), values(f, x, isa())));
+  };
+  check({1, 0.7F}, [](const Tensor& t) { return t.elu(0.7); });
+  check({static_cast<float>(ops::Selu::scale), static_cast<float>(ops::Selu::scale * ops::Selu::alpha)},
+        [](const Tensor& t) { return t.selu(); });
 }
 
 TEST_CASE("exponential: at kinks and tails") {

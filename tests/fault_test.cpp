@@ -40,6 +40,17 @@ TEST_CASE("append_file: a file grows, is gone on from, and cut") {
   CHECK(dir.read("x") == "one\n2\n");
 }
 
+TEST_CASE("append_file: of a file that was cut while it was written the complete lines are read") {
+  const TempDir dir;
+  using io::complete_lines;
+  CHECK(complete_lines(dir.file("missing")) == Names{});
+  CHECK(complete_lines(dir.write("x", "")) == Names{});
+  CHECK(complete_lines(dir.write("x", "half")) == Names{});
+  CHECK(complete_lines(dir.write("x", "one\n\nthr")) == Names{"one", ""});
+  CHECK(complete_lines(dir.write("x", "one\ntwo\n")) == Names{"one", "two"});
+  CHECK_ERROR(complete_lines(dir.path()), dir.path() + ": is a directory, expected a file");
+}
+
 TEST_CASE("append_file: a missing folder and a full disk are told of") {
   CHECK_ERROR(
       AppendFile("/no/such/x"),

@@ -55,7 +55,7 @@ op_list io/
 
 # The list that names every op, and headers in core/ops that are no op.
 op_list=core/op_list.hpp
-op_helpers='ops/exp_linear.hpp ops/groups.hpp ops/norm.hpp ops/pairs.hpp ops/row_exp.hpp'
+op_helpers='ops/groups.hpp ops/norm.hpp ops/pairs.hpp ops/row_exp.hpp'
 
 max_lines=400
 

@@ -152,7 +152,7 @@ probe_tidy() {
 
 probe_valgrind() { have valgrind || need valgrind; }
 
-probe_tsan() {
+probe_sanitizing() { # the flag that it links with, a program
   if ! have "${CXX%% *}"; then
     need clang
     need libomp-dev
@@ -162,24 +162,23 @@ probe_tsan() {
   if ! printf '#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n' | links -fopenmp; then
     need libomp-dev
   fi
-  if ! printf 'int main() {}\n' | links -fsanitize=thread; then need libclang-rt-dev; fi
-  archer >/dev/null || need libomp-dev
+  if ! printf '%s\n' "$2" | links "$1"; then need libclang-rt-dev; fi
+}
+
+probe_tsan() {
+  probe_sanitizing -fsanitize=thread 'int main() {}'
+  if have "${CXX%% *}"; then archer >/dev/null || need libomp-dev; fi
 }
 
 probe_fuzz() {
-  if ! have "${CXX%% *}"; then
-    need clang
-    need libomp-dev
-    need libclang-rt-dev
-    return
-  fi
-  if ! printf '#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n' | links -fopenmp; then
-    need libomp-dev
-  fi
-  if ! printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n' |
-    links -fsanitize=fuzzer,address,undefined; then
-    need libclang-rt-dev
-  fi
+  probe_sanitizing -fsanitize=fuzzer,address,undefined \
+    'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
+}
+
+probe_coverage() {
+  probe_sanitizing -fprofile-instr-generate 'int main() {}'
+  if ! have llvm-cov || ! have llvm-profdata; then need llvm; fi
+  have python3 || need python3
 }
 
 probe_bench() {

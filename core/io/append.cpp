@@ -1,11 +1,14 @@
 #include <cerrno>
+#include <cstdint>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
 #include <rill/core/error.hpp>
 #include <rill/core/io/append.hpp>
+#include <rill/core/io/file.hpp>
 #include <rill/core/io/uninterrupted.hpp>
 
 namespace rill::io {
@@ -60,6 +63,19 @@ void AppendFile::close() {
   if (!is_open()) return;
   const int result = ::close(std::exchange(descriptor_, -1));
   check(result == 0 || errno == EINTR, path_, "close", "room on the disk");
+}
+
+std::vector<std::string> complete_lines(const std::string& path) {
+  std::vector<std::string> lines;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) return lines;
+  const std::vector<std::byte> content = read_file(path, SIZE_MAX);
+  std::string_view rest(reinterpret_cast<const char*>(content.data()), content.size());
+  for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+    lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  return lines;
 }
 
 }  // namespace rill::io

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace rill::io {
 
@@ -42,5 +43,9 @@ class AppendFile {
   std::string path_;
   int descriptor_ = -1;
 };
+
+/// The lines of the file at `path`, without their ends. What follows the last end was cut while it was written and is left out;
+/// a file that is missing has none. Throws Error with the system's reason.
+std::vector<std::string> complete_lines(const std::string& path);
 
 }  // namespace rill::io

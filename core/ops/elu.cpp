@@ -1,24 +1,20 @@
+#include <rill/core/kernels/exponential.hpp>
 #include <rill/core/ops/elu.hpp>
 
 namespace rill {
-
-template <>
-void ops::Elementwise<ops::Elu>::forward(const Tensor& x, Tensor& y) const {
-  exp_linear_values(f, x, y);
-}
-template <>
-void ops::Elementwise<ops::Elu, true>::forward(const Tensor& x, Tensor& y) const {
-  exp_linear_values(f, x, y);
-}
-template <>
-void ops::Slope<ops::Elu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const {
-  exp_linear_slopes(f, g, x, dx);
-}
 
 template struct ops::Elementwise<ops::Elu>;
 template struct ops::Elementwise<ops::Elu, true>;
 template struct ops::Slope<ops::Elu, false>;
 template struct ops::Slope<ops::Elu, true>;
+
+void ops::Elu::values(const float* x, float* y, std::int64_t count) const {
+  kernels::exp_linear({1, static_cast<float>(alpha)}, x, y, count, isa());
+}
+
+void ops::Elu::slopes(const float* g, const float* x, float* dx, std::int64_t count) const {
+  kernels::exp_linear_slope({1, static_cast<float>(alpha)}, g, x, dx, count, isa());
+}
 
 void ops::Elu::check(DType dtype) const {
   RILL_CHECK(alpha >= 0 && alpha <= largest_finite(dtype), "elu: alpha is ", alpha,

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <rill/core/elementwise.hpp>
 #include <rill/core/lanewise.hpp>
-#include <rill/core/ops/exp_linear.hpp>
 
 namespace rill {
 namespace ops {
@@ -41,7 +41,8 @@ struct Elu {
     return y > T(0) ? T(0) : T(1);
   }
 
-  kernels::ExpLinear in_f32() const { return {1, static_cast<float>(alpha)}; }
+  void values(const float* x, float* y, std::int64_t count) const;
+  void slopes(const float* g, const float* x, float* dx, std::int64_t count) const;
 
   ActivationInfo activation() const {
     return {.blocks_gradient = alpha == 0,
@@ -50,13 +51,6 @@ struct Elu {
   }
   static std::vector<Elu> samples() { return {{1.0}, {0.5}, {2.0}, {0.0}}; }
 };
-
-template <>
-void Elementwise<Elu>::forward(const Tensor& x, Tensor& y) const;
-template <>
-void Elementwise<Elu, true>::forward(const Tensor& x, Tensor& y) const;
-template <>
-void Slope<Elu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const;
 
 extern template struct Elementwise<Elu>;
 extern template struct Elementwise<Elu, true>;

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include <rill/core/elementwise.hpp>
 #include <rill/core/lanewise.hpp>
-#include <rill/core/ops/exp_linear.hpp>
 
 namespace rill {
 namespace ops {
@@ -40,20 +40,12 @@ struct Selu {
     return y > T(0) ? T(0) : T(1);
   }
 
-  static kernels::ExpLinear in_f32() {
-    return {static_cast<float>(scale), static_cast<float>(scale * alpha)};
-  }
+  static void values(const float* x, float* y, std::int64_t count);
+  static void slopes(const float* g, const float* x, float* dx, std::int64_t count);
 
   ActivationInfo activation() const { return {.flat_below = std::log(0.05 / (alpha * scale))}; }
   static std::vector<Selu> samples() { return {{}}; }
 };
-
-template <>
-void Elementwise<Selu>::forward(const Tensor& x, Tensor& y) const;
-template <>
-void Elementwise<Selu, true>::forward(const Tensor& x, Tensor& y) const;
-template <>
-void Slope<Selu, false>::forward(const Tensor& g, const Tensor& x, Tensor& dx) const;
 
 extern template struct Elementwise<Selu>;
 extern template struct Elementwise<Selu, true>;

@@ -123,9 +123,6 @@ UnitTurnover turnover(const HealthReport& before, const HealthReport& after);
 /// The rows that write_health_csv() writes, without the first line of the file.
 std::string health_csv_rows(std::span<const HealthReport> history);
 
-/// The rows that write_health_csv() writes, without the first line of the file.
-std::string health_csv_rows(std::span<const HealthReport> history);
-
 /// One row a layer and report: step, samples, layer, activation, units, then the counts and means; nan for counts of a layer
 /// without finite units. For gnuplot and spreadsheets. Throws Error if the file cannot be written.
 /// `earlier` are lines of a history that this one goes on, put before its own.

@@ -9,6 +9,7 @@
 
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
+#include <rill/core/io/uninterrupted.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/optim/run/folder.hpp>
 
@@ -42,9 +43,7 @@ void RunFolder::lock() {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   RILL_CHECK(!error, path_, ": cannot be made (", error.message(), "), expected a folder");
-  do {
-    locked_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  } while (locked_ < 0 && errno == EINTR);
+  locked_ = io::uninterrupted([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   RILL_CHECK(locked_ >= 0, path_, ": cannot be opened (", std::generic_category().message(errno),
              "), expected a folder to read and write");
   // Where a file system has no locks there is nothing to keep others out with.

@@ -1,8 +1,5 @@
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
-#include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <rill/core/io/file.hpp>
@@ -34,19 +31,10 @@ void EpochLines::on_epoch_end(Run& run) {
   file_.sync();
 }
 
-// A last line without its end was cut while it was written.
 std::vector<std::string> EpochLines::lines_so_far(std::int64_t epochs) const {
-  std::vector<std::string> lines;
-  std::error_code error;
-  if (!std::filesystem::exists(path_, error) && !error) return lines;
-  const std::vector<std::byte> content = io::read_file(path_, SIZE_MAX);
-  std::string_view rest(reinterpret_cast<const char*>(content.data()), content.size());
-  bool skip = !first_line_.empty();
-  for (std::size_t end = rest.find('\n'); std::ssize(lines) < epochs && end != std::string_view::npos;
-       end = rest.find('\n')) {
-    if (!std::exchange(skip, false)) lines.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(end + 1);
-  }
+  std::vector<std::string> lines = io::complete_lines(path_);
+  if (!first_line_.empty() && !lines.empty()) lines.erase(lines.begin());
+  if (std::ssize(lines) > epochs) lines.resize(static_cast<std::size_t>(epochs));
   return lines;
 }
 

@@ -22,6 +22,7 @@
 #include <rill/optim/checkpoint.hpp>
 #include <rill/optim/run/run.hpp>
 
+#include "../damage.hpp"
 #include "../temp_dir.hpp"
 #include "checks.hpp"
 
@@ -265,15 +266,6 @@ std::string checkpoint_bytes(std::uint64_t seed) {
   return folder.read("x");
 }
 
-bool is_read(const std::string& content) {
-  try {
-    io::parse_safetensors(std::as_bytes(std::span(content)), "x");
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 /// A whole number from 0 to `most`.
 std::size_t draw(Stream& stream, std::size_t most) {
   return static_cast<std::size_t>(stream.below(most + 1));
@@ -314,17 +306,11 @@ std::string damaged(const std::string& good, const std::string& other, Stream& s
 
 void report_damage(const Scale& scale, Report& report) {
   const std::string good = checkpoint_bytes(scale.seed), other = checkpoint_bytes(scale.seed + 1);
-  if (!is_read(good) || !is_read(other)) throw Error("hostile: the checkpoint is not read, expected it");
-  std::uint64_t flips = 0, cuts = 0, unseen = 0;
-  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit, ++flips) {
-    std::string changed = good;
-    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
-    unseen += is_read(changed);
-  }
-  for (std::size_t size = 0; size < good.size(); ++size, ++cuts) unseen += is_read(good.substr(0, size));
-  report.count("flipped bits of a checkpoint, each of them", flips);
-  report.count("cuts of it, each of them", cuts);
-  report.exactly("of these read", unseen, 0);
+  if (!test::is_read(good) || !test::is_read(other))
+    throw Error("hostile: the checkpoint is not read, expected it");
+  report.count("flipped bits of a checkpoint, each of them", 8 * good.size());
+  report.count("cuts of it, each of them", good.size());
+  report.exactly("of these read", test::unseen_flips(good) + test::unseen_cuts(good), 0);
 
   Stream stream(scale.seed, Purpose::user);
   std::uint64_t changes = 0, accepted = 0;
@@ -332,7 +318,7 @@ void report_damage(const Scale& scale, Report& report) {
     const std::string changed = damaged(good, other, stream);
     if (changed == good || changed == other) continue;
     ++changes;
-    accepted += is_read(changed);
+    accepted += test::is_read(changed);
   }
   report.count("random damage of several bytes", changes);
   report.exactly("of these read", accepted, 0);

@@ -8,6 +8,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -41,7 +42,7 @@ class KilledRun {
     const auto begin = std::chrono::steady_clock::now();
     Process process(arguments(no_end, false), folder_.file("output"));
     while (!std::filesystem::exists(run_.checkpoint())) {
-      pause_for(microseconds(200));
+      std::this_thread::sleep_for(microseconds(200));
       if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(60))
         throw std::runtime_error("rill train writes no checkpoint: " + folder_.read("output"));
     }
@@ -54,8 +55,8 @@ class KilledRun {
     Process process(arguments(no_end, true), folder_.file("output"));
     // From a moment in its start to one that lies some checkpoints behind it.
     const std::int64_t longest = 2 * start_up_.count();
-    pause_for(microseconds(longest / 4 +
-                           static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(longest))));
+    std::this_thread::sleep_for(microseconds(
+        longest / 4 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(longest))));
     process.send(SIGKILL);
     const int status = process.wait();
     ++found.kills;

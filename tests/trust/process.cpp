@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 namespace rill::trust {
@@ -52,7 +51,5 @@ FoldersInMemory::FoldersInMemory() {
 FoldersInMemory::~FoldersInMemory() {
   if (set_) ::unsetenv("TMPDIR");
 }
-
-void pause_for(std::chrono::microseconds time) { std::this_thread::sleep_for(time); }
 
 }  // namespace rill::trust

@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,8 +38,5 @@ class FoldersInMemory {
  private:
   bool set_ = false;
 };
-
-/// Waits for a part of a millisecond exactly enough.
-void pause_for(std::chrono::microseconds time);
 
 }  // namespace rill::trust

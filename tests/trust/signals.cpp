@@ -6,6 +6,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -45,7 +46,7 @@ class InterruptedRun {
     int status = 0;
     {
       Process process = train({"--overwrite", "--threads", std::to_string(threads)});
-      pause_for(microseconds(random() % static_cast<std::uint64_t>(whole_.count())));
+      std::this_thread::sleep_for(microseconds(random() % static_cast<std::uint64_t>(whole_.count())));
       process.send(signal);
       status = process.wait();
     }
@@ -69,8 +70,8 @@ class InterruptedRun {
   void interrupt_twice(std::mt19937_64& random) {
     std::filesystem::remove_all(run_.out());
     Process process = train({"--overwrite", "--epochs", "1000000"});
-    while (!std::filesystem::exists(run_.checkpoint())) pause_for(microseconds(200));
-    pause_for(microseconds(random() % 5000));
+    while (!std::filesystem::exists(run_.checkpoint())) std::this_thread::sleep_for(microseconds(200));
+    std::this_thread::sleep_for(microseconds(random() % 5000));
     process.send(SIGSTOP);
     const int first = random() % 2 ? SIGINT : SIGTERM, second = first == SIGINT ? SIGTERM : SIGINT;
     process.send(first);
