@@ -264,7 +264,7 @@ std::string training_text(const Checkpoint& checkpoint, const std::string& where
 }
 
 void read_training_text(const std::string& text, const std::string& where, Checkpoint& checkpoint) {
-  const Json json = nn::config::parse_json(text, where + ": rill.training");
+  const Json json = nn::config::parse_json(text, where + ": rill.training", nn::config::saved_limits);
   read_training(JsonPlace(json, where, ""), where, checkpoint);
 }
 

@@ -131,3 +131,13 @@ TEST_CASE("model: a saved file stands alone") {
   const Tensor x = tensor({1, 2, 3, 4}).reshape({1, 4});
   CHECK(std::ranges::equal(loaded.predict(x).data<float>(), model.predict(x).data<float>()));
 }
+
+TEST_CASE("model: a saved file may name more inputs than a document has values") {
+  const std::int64_t inputs = nn::config::document_limits.values + 1;
+  const test::TempDir folder;
+  Generator generator(3);
+  nn::Model model(nn::Sequential{nn::Dense(inputs, 1, generator)}, {inputs});
+  for (std::int64_t i = 0; i < inputs; ++i) model.features.push_back(std::to_string(i));
+  nn::save_model(model, folder.file("x"));
+  CHECK(nn::load_model(folder.file("x")).features == model.features);
+}

@@ -17,10 +17,10 @@
 
 namespace rill::io {
 
-/// The longest record, all its fields and delimiters together: 64 MiB.
-inline constexpr std::size_t max_csv_record = std::size_t{64} << 20;
+/// The longest record, all its fields and delimiters together: 4 MiB.
+inline constexpr std::size_t max_csv_record = std::size_t{4} << 20;
 /// The most fields of a record.
-inline constexpr std::size_t max_csv_fields = std::size_t{1} << 22;
+inline constexpr std::size_t max_csv_fields = std::size_t{1} << 20;
 
 class CsvReader {
  public:

@@ -2,6 +2,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <unordered_set>
 #include <utility>
 
 #include <rill/core/error.hpp>
@@ -66,10 +67,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool end_object() override {
     if (state_ == State::tensor) {
-      for (const std::string_view field : fields)
-        RILL_CHECK(header.entries.back().seen.contains(std::string(field)),
-                   about(where_, header.entries.back().name), ": ", field,
-                   " is missing, expected dtype, shape and data_offsets");
+      for (std::size_t i = 0; i < fields.size(); ++i)
+        RILL_CHECK(header.entries.back().seen & 1U << i, about(where_, header.entries.back().name), ": ",
+                   fields[i], " is missing, expected dtype, shape and data_offsets");
     }
     state_ = state_ == State::root ? State::end : State::root;
     return true;
@@ -82,11 +82,13 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       RILL_CHECK(!header.metadata.contains(name), where_, ": __metadata__: ", in_quotes(name),
                  " appears twice, expected once");
     } else {
-      const std::string tensor = about(where_, header.entries.back().name);
-      RILL_CHECK(std::ranges::count(fields, name) == 1, tensor, ": unknown field ", in_quotes(name),
+      Entry& entry = header.entries.back();
+      const auto field = std::ranges::find(fields, name);
+      RILL_CHECK(field != fields.end(), about(where_, entry.name), ": unknown field ", in_quotes(name),
                  ", expected dtype, shape and data_offsets");
-      RILL_CHECK(header.entries.back().seen.insert(name).second, tensor, ": ", name,
-                 " appears twice, expected once");
+      const unsigned bit = 1U << (field - fields.begin());
+      RILL_CHECK(!(entry.seen & bit), about(where_, entry.name), ": ", name, " appears twice, expected once");
+      entry.seen |= bit;
     }
     field_ = std::move(name);
     return true;
@@ -137,8 +139,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   const std::string& where_;
   State state_ = State::start;
-  std::string field_;            // the key that the parser saw last
-  std::set<std::string> names_;  // of the outermost object
+  std::string field_;                      // the key that the parser saw last
+  std::unordered_set<std::string> names_;  // of the outermost object
 };
 
 }  // namespace

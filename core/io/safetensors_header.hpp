@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,7 +42,7 @@ struct Entry {
   Stored stored = stored_types[0];
   std::vector<std::uint64_t> shape;
   std::vector<std::uint64_t> offsets;
-  std::set<std::string> seen;  // fields that the header gives
+  unsigned seen = 0;  // fields that the header gives, a bit for each
 
   std::string describe() const {  // f32 [2, 10]
     std::string sizes, type;

@@ -47,7 +47,8 @@ std::string escaped(std::string_view key) {
 // Builds the document, and refuses while it is read what would not be seen afterwards or would take too much.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, const std::string& where) : text_(text), where_(where) {}
+  Builder(std::string_view text, const std::string& where, std::size_t most_values)
+      : text_(text), where_(where), most_values_(most_values) {}
 
   Json take() { return std::move(root_); }
 
@@ -98,8 +99,8 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   Json* place(Json value) {
-    if (++values_ > max_json_values)
-      refuse("the document has more than " + std::to_string(max_json_values) +
+    if (++values_ > most_values_)
+      refuse("the document has more than " + std::to_string(most_values_) +
              " values, expected no more than that");
     if (levels_.empty()) {
       root_ = std::move(value);
@@ -129,14 +130,14 @@ class Builder : public nlohmann::json_sax<Json> {
   const std::string& where_;
   Json root_;
   std::vector<Level> levels_;  // a value's address holds while it is open: only its last child grows
-  std::size_t values_ = 0;
+  std::size_t values_ = 0, most_values_;
 };
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& where) {
-  RILL_CHECK(text.size() <= max_json_bytes, where, ": ", text.size(), " bytes, expected at most ",
-             max_json_bytes, " of json");
+Json parse_json(std::string_view text, const std::string& where, JsonLimits limits) {
+  RILL_CHECK(text.size() <= limits.bytes, where, ": ", text.size(), " bytes, expected at most ", limits.bytes,
+             " of json");
   RILL_CHECK(text.find_first_not_of(" \t\r\n") != std::string_view::npos, where,
              ": the file is empty, expected json");
   RILL_CHECK(!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff"), where,
@@ -145,13 +146,13 @@ Json parse_json(std::string_view text, const std::string& where) {
   const std::size_t zero = text.find('\0');
   RILL_CHECK(zero == std::string_view::npos, where, ":", place_of(text, zero + 1),
              ": a zero byte, expected json");
-  Builder builder(text, where);
+  Builder builder(text, where, limits.values);
   Json::sax_parse(text, &builder);
   return builder.take();
 }
 
 Json read_json(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path, max_json_bytes);
+  const std::vector<std::byte> bytes = io::read_file(path, document_limits.bytes);
   return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
 }
 

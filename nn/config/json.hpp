@@ -1,7 +1,7 @@
 // JSON documents that people write: read strictly, and with the place of every value for messages.
 //
-// Invariants: no key stands twice in an object, nesting is at most 100 deep, and a document has at most 16 MiB and a million
-// values, so what it takes in memory is bounded. Numbers are finite. Internal: nlohmann's types do not leave nn/config and its
+// Invariants: no key stands twice in an object, nesting is at most 100 deep, and a document has at most so many bytes and
+// values, so what it takes in memory and time is bounded. Numbers are finite. Internal: nlohmann's types do not leave nn/config and its
 // users in .cpp files. Threads: functions are pure.
 #pragma once
 
@@ -19,13 +19,19 @@ namespace rill::nn::config {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;  // for what is written, in the order of writing
 
-inline constexpr std::size_t max_json_bytes = std::size_t{16} << 20;
 inline constexpr std::size_t max_json_depth = 100;
-inline constexpr std::size_t max_json_values = 1'000'000;
+
+struct JsonLimits {
+  std::size_t bytes, values;
+};
+/// What people write.
+inline constexpr JsonLimits document_limits{std::size_t{2} << 20, 65'536};
+/// What rill itself has written into a file with weights: the names of all inputs, the history of a long training.
+inline constexpr JsonLimits saved_limits{std::size_t{16} << 20, 1'000'000};
 
 /// Reads a document. Throws Error, starting with `where` and the line and column, for what is no JSON in UTF-8, numbers beyond f64, and
 /// what the invariants exclude.
-Json parse_json(std::string_view text, const std::string& where);
+Json parse_json(std::string_view text, const std::string& where, JsonLimits limits = document_limits);
 
 /// The document in a file. Throws Error as io::read_file does, too.
 Json read_json(const std::string& path);

@@ -24,7 +24,7 @@ void read_part(const io::Safetensors& file, const std::string& key, T& value, co
   const auto found = file.metadata.find(prefix + key);
   if (found == file.metadata.end()) return;
   const std::string where = path + ": metadata " + prefix + key;
-  const Json document = parse_json(found->second, where);
+  const Json document = parse_json(found->second, where, saved_limits);
   Reader::read(Node(document, where), value, check);
 }
 

@@ -85,14 +85,14 @@ std::vector<Hostile> large_files() {
   const std::string keras = R"({"class_name":"Sequential","config":{"name":"n","layers":[)"
                             R"({"class_name":"InputLayer","config":{"batch_input_shape":[null,4]}},)";
   return {
-      {"model", "16 MiB of opening brackets", [] { return std::string(16 * mib, '['); }},
-      {"model", "a list of 8 million numbers", [] { return "[" + repeated("0,", 8 * mib - 2) + "0]"; }},
-      {"model", "a text of 16 MiB that never ends", [] { return "\"" + std::string(16 * mib - 1, 'x'); }},
-      {"model", "a text of 16 MiB", [] { return "\"" + std::string(16 * mib - 2, 'x') + "\""; }},
-      {"model", "900000 keys, all unknown",
-       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 900000) + "\"x\":0}"; }},
-      {"model", "900000 keys, the last one twice",
-       [] { return "{" + numbered("\"k#\":0,", 900000) + "\"k0\":0}"; }},
+      {"model", "2 MiB of opening brackets", [] { return std::string(2 * mib, '['); }},
+      {"model", "a list of a million numbers", [] { return "[" + repeated("0,", mib - 2) + "0]"; }},
+      {"model", "a text of 2 MiB that never ends", [] { return "\"" + std::string(2 * mib - 1, 'x'); }},
+      {"model", "a text of 2 MiB", [] { return "\"" + std::string(2 * mib - 2, 'x') + "\""; }},
+      {"model", "65000 keys, all unknown",
+       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 65000) + "\"x\":0}"; }},
+      {"model", "65000 keys, the last one twice",
+       [] { return "{" + numbered("\"k#\":0,", 65000) + "\"k0\":0}"; }},
       {"model", "10001 layers", [=] { return begin + repeated(relu, 10000) + R"({"type":"relu"}]})"; }},
       {"model", "10000 layers, the last one unknown",
        [=] { return begin + repeated(relu, 9999) + R"({"type":"rule"}]})"; }},
@@ -100,17 +100,26 @@ std::vector<Hostile> large_files() {
        [=] { return begin + repeated(relu, 9999) + R"({"type":"dense","units":4611686018427387904}]})"; }},
       {"model", "10000 layers that ask for too much together",
        [=] { return begin + repeated(R"({"type":"dense","units":16384},)", 9999) + R"({"type":"relu"}]})"; }},
-      {"model", "16 MiB of spaces", [] { return std::string(16 * mib, ' '); }},
-      {"model", "16 MiB and a byte", [] { return std::string(16 * mib + 1, ' '); }},
-      {"keras", "20000 layers, the last one unknown",
+      {"model", "2 MiB of spaces", [] { return std::string(2 * mib, ' '); }},
+      {"model", "2 MiB and a byte", [] { return std::string(2 * mib + 1, ' '); }},
+      {"keras", "16000 layers, the last one unknown",
        [=] {
-         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 20000) +
+         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 16000) +
                 R"({"class_name":"Lambda","config":{}}]}})";
        }},
-      {"run", "900000 values where one is expected",
+      {"run", "65000 values where one is expected",
        [] {
-         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 900000) +
+         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 65000) +
                 "0]}";
+       }},
+      {"checkpoint", "a training of 900000 values where one is expected",
+       [] {
+         const test::TempDir folder;
+         io::save_safetensors(folder.file("x"),
+                              {.tensors = {},
+                               .metadata = {{"rill.training", "[" + repeated("0,", 900000) + "0]"}},
+                               .checksum = true});
+         return folder.read("x");
        }},
       {"safetensors", "a header of 16 MiB of text",
        [] {
@@ -136,8 +145,8 @@ std::vector<Hostile> large_files() {
        }},
       {"idx", "16 MiB that are a byte too many",
        [] { return std::string("\0\0\x08\x01\x00\xff\xff\xff", 8) + std::string(16 * mib, 'x'); }},
-      {"csv", "a quote of 65 MiB that never ends", [] { return "\"" + std::string(65 * mib, 'x'); }},
-      {"csv", "5 million fields in a row", [] { return repeated("1,", 5000000); }},
+      {"csv", "a quote of 5 MiB that never ends", [] { return "\"" + std::string(5 * mib, 'x'); }},
+      {"csv", "2 million fields in a row", [] { return repeated("1,", 2000000); }},
       {"csv", "16 MiB of rows, the last one longer",
        [] { return repeated("1.25,2.5,3\n", 16 * mib / 11) + "1,2,3,4\n"; }},
       {"csv", "16 MiB of rows, the last cell missing",

@@ -14,10 +14,10 @@ less than the bound was killed.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -267,18 +267,15 @@ def compile_all(tree, sample, jobs):
         sys.exit(output[-6000:])
 
 
-def limit():
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What a mutant may take of the machine; one test writes a file of 8 GiB, with holes.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 30, 9 << 30))
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-    os.setsid()
+# What a mutant may take of the machine; one test writes a file of 8 GiB, with holes.
+LIMITS = ["prlimit", "--core=0", f"--fsize={9 << 30}", f"--as={8 << 30}"]
 
 
 def run(root, arguments, environment, seconds):
     """(status, output); the status None for a hang."""
-    child = subprocess.Popen([f"{root}/rill_tests", f"-sfe={ELSEWHERE}", *arguments], env=dict(os.environ, RILL_BUILD_DIR=root, **environment),
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=limit)
+    child = subprocess.Popen([*LIMITS, f"{root}/rill_tests", f"-sfe={ELSEWHERE}", *arguments],
+                             env=dict(os.environ, RILL_BUILD_DIR=root, **environment), start_new_session=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         output, _ = child.communicate(timeout=seconds)
         status = child.returncode
@@ -370,7 +367,7 @@ def main():
     parser.add_argument("--count", type=int, default=240, help="mutants to judge")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folders", help="draw only from these, such as core,core/io; the rest is the library of make test")
-    parser.add_argument("--jobs", type=int, default=2, help="for the compiler")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers, and then mutants, at once")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--again", action="store_true", help="judge the survivors of earlier runs again")
     parser.add_argument("--list", action="store_true", help="print the sample and stop")
@@ -412,20 +409,27 @@ def main():
         print(f"  {name}")
 
     begun = time.time()
-    with open(results_path, "w" if wish.fresh else "a", encoding="utf-8") as out:
-        for mutant in sorted(sample.chosen, key=lambda m: m.rank):
-            key = result_key(mutant, files[mutant.file])
-            if key in results and (results[key]["killer"] or not wish.again):
+    keys = {m.id: result_key(m, files[m.file]) for m in sample.chosen}
+    waiting = [m for m in sorted(sample.chosen, key=lambda m: m.rank)
+               if keys[m.id] not in results or (wish.again and not results[keys[m.id]]["killer"])]
+
+    def judged(mutant):
+        started = time.time()
+        if started - begun > 60 * wish.minutes:
+            return mutant, None, 0, 0.0
+        return mutant, *judge(root, mutant, cases), time.time() - started
+
+    with open(results_path, "w" if wish.fresh else "a", encoding="utf-8") as out, \
+            concurrent.futures.ThreadPoolExecutor(wish.jobs) as pool:
+        for mutant, killer, tried, seconds in pool.map(judged, waiting):
+            if not seconds:
                 continue
-            if time.time() - begun > 60 * wish.minutes:
-                break
-            started = time.time()
-            killer, tried = judge(root, mutant, cases)
-            results[key] = {"key": key, "killer": killer, "tried": tried, "id": mutant.id, "what": describe(mutant)}
-            out.write(json.dumps(results[key]) + "\n")
+            entry = {"key": keys[mutant.id], "killer": killer, "tried": tried, "id": mutant.id, "what": describe(mutant)}
+            results[entry["key"]] = entry
+            out.write(json.dumps(entry) + "\n")
             out.flush()
             verdict = killer if killer else "SURVIVED" if killer is None else "SURVIVED, reached by no test case"
-            print(f"{describe(mutant)}: {verdict} ({time.time() - started:.1f} s)", flush=True)
+            print(f"{describe(mutant)}: {verdict} ({seconds:.1f} s)", flush=True)
     return summary(sample, files, results)
 
 
