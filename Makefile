@@ -554,8 +554,8 @@ coverage: $(tests) $(programs)
 mutation: $(tests) $(programs)
 	@CXX='$(sanitizing_clang)' BUILD=$(BUILD)/mutation tools/setup.sh coverage
 	$(Q)RILL_COMPILE='$(sanitizing_clang) $(LANGUAGE) $(FLOATS) $(BLAS_CPPFLAGS)' RILL_LINK='$(sanitizing_clang) -fopenmp' \
-	RILL_TEST_OBJECTS='$(test_objects)' RILL_TEST_LIBS='$(onnx_library) $(BUILD)/lib/librill.a $(other_test_libs)' \
-	RILL_COMMAND_OBJECTS='$(rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) $(BUILD)/lib/librill.a $(ONNX_LIBS) $(LIBS)' \
+	RILL_TEST_OBJECTS='$(test_objects)' RILL_TEST_LIBS='$(onnx_library) -lfmt $(BUILD)/lib/librill.a $(other_test_libs)' \
+	RILL_COMMAND_OBJECTS='$(rill_objects)' RILL_COMMAND_LIBS='$(onnx_library) -lfmt $(BUILD)/lib/librill.a $(ONNX_LIBS) $(LIBS)' \
 	tests/trust/mutate.py $(BUILD)/mutation $(ARGS)
 
 # Folders with one OpenBLAS each, beside the one the linker finds (Debian: openblas-pthread, -openmp, -serial).

@@ -591,6 +591,10 @@ TEST_CASE("print: what requires a gradient says so, and what an op computed name
   CHECK(text_of(x.relu()) == "tensor([1., 2.], grad_fn=<relu>)");
   CHECK(text_of(x.detach()) == "tensor([1., 2.])");
   CHECK(text_of(tensor({1}, DType::f64).requires_grad_()) == "tensor([1.], dtype=f64, requires_grad=true)");
+  // 67 characters leave room for the dtype, 71 do not: PyTorch's rule for lines of 80.
+  const auto ones_of = [](std::int64_t count) { return text_of(ones({count}, DType::f64)); };
+  CHECK(ones_of(15).ends_with("1., 1.], dtype=f64)"));
+  CHECK(ones_of(16).ends_with("1., 1.],\n       dtype=f64)"));
 }
 
 TEST_CASE("print: a suffix that does not fit the line begins a new one") {

@@ -260,6 +260,21 @@ TEST_CASE("diagnose: a negative bias is named as what units are born dead by") {
   CHECK(has(findings[0].remedy, "start the biases at 0 or a little above"));
 }
 
+TEST_CASE("diagnose: of nested modules the bias nearest before a layer is its own") {
+  const auto reason = [](const char* layer, std::initializer_list<std::pair<const char*, double>> biases) {
+    nn::HealthReport report{.step = 0, .samples = 500};
+    report.layers.push_back({.name = layer, .activation = "relu", .blocks_gradient = true, .samples = 500});
+    report.layers[0].units.assign(10, {.never_on = true});
+    for (const auto& [name, mean] : biases)
+      report.parameters.push_back({.name = name, .mean = mean, .shape = {10}});
+    return nn::diagnose(std::vector{report}).at(0).reason;
+  };
+  CHECK(has(reason("0.1.1", {{"0.0.0.bias", -2}, {"0.1.0.bias", -1}}), "0.1.0.bias has mean -1"));
+  CHECK(has(reason("0.1.1", {{"0.1.0.bias", -1}, {"0.0.0.bias", -2}}), "0.1.0.bias has mean -1"));
+  // What stands behind the layer is another layer's.
+  CHECK(has(reason("0.1.1", {{"0.1.0.bias", -1}, {"0.1.2.bias", -2}}), "0.1.0.bias has mean -1"));
+}
+
 TEST_CASE("diagnose: units that are born dead without a bias are so by the weights") {
   const auto findings = nn::diagnose({untrained({.widths = std::vector<std::int64_t>(8, 3)}),
                                       untrained({.widths = std::vector<std::int64_t>(8, 3)})});

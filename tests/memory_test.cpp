@@ -48,6 +48,17 @@ TEST_CASE("memory: pieces are aligned and large enough, whatever their size") {
   }
 }
 
+TEST_CASE("memory: at most a fifth of a piece is unused") {
+  for (std::size_t bytes = 65; bytes < 5000000; bytes += bytes / 7 + 1) {
+    memory::trim();
+    const std::int64_t before = bytes_held();
+    void* piece = memory::allocate(bytes);
+    CAPTURE(bytes);
+    CHECK(4 * (bytes_held() - before) <= 5 * static_cast<std::int64_t>(bytes) + 4);
+    memory::release(piece, bytes);
+  }
+}
+
 TEST_CASE("memory: pieces in use do not overlap") {
   struct Piece {
     unsigned char* at;

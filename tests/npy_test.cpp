@@ -188,6 +188,7 @@ TEST_CASE("npy: shapes and lengths that do not fit are refused before memory is 
          "header declares f8 [4294967296, 4294967296], expected at most 17179869184 bytes");
   refuse(npy(dict("<f8", "(0, 4294967296, 4294967296)")),
          "header declares f8 [0, 4294967296, 4294967296], expected at most 17179869184 bytes");
+  CHECK(parse(npy(dict("<f4", "(1,1,1,1,1,1,1,1)"), std::string(4, '\0'))).dim() == 8);
   refuse(npy(dict("<f4", "(1,1,1,1,1,1,1,1,1)")), "array has 9 dimensions, expected at most 8");
   const std::string types = ", expected <, > or | and f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 or b1";
   refuse(npy(dict("f4", "(2,)")), "descr is 'f4'" + types);

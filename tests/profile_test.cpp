@@ -4,6 +4,8 @@
 #include <sstream>
 #include <string>
 
+#include <fmt/format.h>
+
 #include <rill/nn/profile.hpp>
 #include <rill/rill.hpp>
 
@@ -99,4 +101,7 @@ TEST_CASE("profile: both tables are printed") {
   for (const char* part :
        {"op      ", "linear  ", "layer  ", "0 dense", "calls", "backward ms", " % of it in ops\n"})
     CHECK_MESSAGE(text.find(part) != std::string::npos, part, " is missing in\n", text);
+  const ProfileRow linear = profile.ops().at(0);
+  CHECK(text.find(fmt::format("{:>9}  {:>11.3f}  {:>11.3f}", linear.calls, 1e3 * linear.forward,
+                              1e3 * linear.backward)) != std::string::npos);
 }

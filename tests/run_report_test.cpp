@@ -261,6 +261,8 @@ TEST_CASE("run report: of 200 classes the largest confusions are listed") {
   report.confusion.mutable_data<std::int64_t>()[17 * 200 + 99] = 5;
   const std::string page = render_report(report);
   CHECK(contains(page, "The 50 largest of 39800 confusions"));
+  CHECK(occurrences(page, "<th scope=\"row\" class=\"w\">") == 200 + 50);
+  CHECK(contains(page, "@media print"));
   CHECK(contains(page,
                  "<tbody>\n<tr><th scope=\"row\" class=\"w\">17</th><td "
                  "class=\"w\">99</td><td>5</td><td>2.5\u00a0%</td>"));

@@ -141,6 +141,25 @@ TEST_CASE("threads: sums of all kinds have the same bits for 1, 2, 3 and 8 threa
   }
 }
 
+TEST_CASE("threads: large copies of one run and of many are whole, for 1, 2, 3 and 8 threads") {
+  Generator generator(4);
+  const Tensor x = randn({3, 100001}, generator), y = randn({1, 300000}, generator);
+  for (const int n : {1, 2, 3, 8}) {
+    const ThreadCount threads(n);
+    CAPTURE(n);
+    const Tensor both = concat({y, y}, 1), part = both.slice(1, 5, 400005);
+    bool same = true;
+    for (std::int64_t i = 0; i < 400000; ++i)
+      same = same && part.data<float>()[static_cast<std::size_t>(i)] ==
+                         y.data<float>()[static_cast<std::size_t>((i + 5) % 300000)];
+    CHECK(same);
+    const Tensor columns = x.slice(1, 1, 100001);
+    for (std::int64_t row = 0; row < 3; ++row)
+      CHECK(std::ranges::equal(columns.data<float>().subspan(static_cast<std::size_t>(row * 100000), 100000),
+                               x.data<float>().subspan(static_cast<std::size_t>(row * 100001 + 1), 100000)));
+  }
+}
+
 TEST_CASE("threads: two models trained at once get the bits that they get one after the other") {
   const ThreadCount threads(2);
   const Weights first = train(11, Kind::adam, 10), second = train(22, Kind::sgd, 10);

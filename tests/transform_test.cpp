@@ -61,6 +61,14 @@ TEST_CASE("scale: multiplies, rounded once") {
                          static_cast<float>(254 / 255.0), 1, static_cast<float>(-51 / 255.0)});
 }
 
+TEST_CASE("normalize: is (pixel · scale - mean) / std") {
+  const Normalize normalize({.scale = 0.5, .mean = 3, .std = 2});
+  Floats pixels{0, 6, 10, 255};
+  Stream stream(1, Purpose::user);
+  normalize.apply(pixels, Shape{2, 2}, stream);
+  CHECK(pixels == Floats{-1.5F, 0, 1, 62.25F});
+}
+
 TEST_CASE("standardize: subtracts the mean and divides by std, for each element or for all") {
   const Tensor x = tensor({{1, 20}, {3, 40}});
   CHECK(applied({make<Standardize>(tensor({1, 30}, DType::f64), tensor({2, 10}, DType::f64))}, x) ==
@@ -398,6 +406,16 @@ Tensor ellipse() {
     pixels[i] = static_cast<float>(std::exp(-x * x / 72 - y * y / 18));
   }
   return image;
+}
+
+TEST_CASE("distort: the kernel of the elastic part is a Gaussian as far as three deviations, of sum 1") {
+  const Distort distort({.alpha = 1, .sigma = 1.5});
+  const std::span<const float> kernel = distort.kernel();
+  REQUIRE(kernel.size() == 11);
+  for (int i = -5; i <= 5; ++i)
+    CHECK(kernel[static_cast<std::size_t>(i + 5)] ==
+          doctest::Approx(kernel[5] * std::exp(-0.5 * i * i / 2.25)).epsilon(1e-5));
+  CHECK(std::accumulate(kernel.begin(), kernel.end(), 0.0) == doctest::Approx(1).epsilon(1e-6));
 }
 
 TEST_CASE("distort: rotation turns the image by an angle uniform within its range, to both sides") {

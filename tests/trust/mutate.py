@@ -63,11 +63,7 @@ RUNTIME = """#include <cstdio>
 #include <unistd.h>
 extern "C" {
 unsigned char rill_mutant_reached[RILL_MUTANTS] = {};
-int rill_mutant_number() {
-  const char* text = std::getenv("RILL_MUTANT");
-  return text ? std::atoi(text) : -1;
-}
-__attribute__((init_priority(101))) int rill_mutant_wanted = rill_mutant_number();
+int rill_mutant_wanted = -1;
 // A child of a test case tells its parent.
 __attribute__((destructor)) void rill_mutant_tell() {
   const char* folder = std::getenv("RILL_MUTANT_CHILDREN");
@@ -81,6 +77,13 @@ __attribute__((destructor)) void rill_mutant_tell() {
   std::fclose(out);
 }
 }
+// Before all that is made when the program starts.
+struct FromEnvironment {
+  FromEnvironment() {
+    if (const char* text = std::getenv("RILL_MUTANT")) rill_mutant_wanted = std::atoi(text);
+  }
+};
+__attribute__((init_priority(101))) FromEnvironment from_environment;
 """
 
 LISTENER = """#include <doctest/doctest.h>
