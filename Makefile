@@ -104,7 +104,7 @@ ifeq ($(filter help clean format lint picture asan asan-quick tsan fuzz tidy tru
   endif
   # TORCH_CPPFLAGS and TORCH_LIBS, empty where libtorch is missing.
   TORCH ?= auto
-  ifneq ($(filter bench-built,$(MAKECMDGOALS)),)
+  ifneq ($(filter bench-built trust-libtorch,$(MAKECMDGOALS)),)
     ifeq ($(filter 0,$(TORCH)),)
       include $(BUILD)/setup-torch.mk
     endif
@@ -178,6 +178,7 @@ bench_sources := $(sort $(wildcard tools/bench/*.cpp))
 bench_core := $(filter-out %/main.cpp %/op_bench.cpp %/sparse_bench.cpp,$(bench_sources))
 torch_sources := tools/bench/libtorch/main.cpp tools/bench/bound_side.cpp tools/bench/gemm_step.cpp \
   tools/bench/rill_step.cpp tools/bench/rows.cpp
+trust_torch_sources := $(sort $(wildcard tests/trust/libtorch/*.cpp)) tests/trust/check.cpp
 test_sources := $(sort $(wildcard tests/*.cpp))
 trust_sources := $(sort $(wildcard tests/trust/*.cpp))
 fuzz_main := tests/fuzz/main.cpp
@@ -225,7 +226,7 @@ $(eval $(call unity,tools/rill/,$(command_sources),rill,command_objects))
 rill_objects := $(command_objects) $(call objects,tools/rill/main.cpp)
 onnx_objects := $(call objects,$(onnx_sources))
 all_objects := $(library_objects) $(onnx_objects) \
-  $(rill_objects) $(call objects,$(example_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(fuzz_main) $(fuzz_sources) $(test_sources))
+  $(rill_objects) $(call objects,$(example_sources) $(bench_sources) $(firstword $(torch_sources)) $(trust_sources) $(filter tests/trust/libtorch/%,$(trust_torch_sources)) $(fuzz_main) $(fuzz_sources) $(test_sources))
 
 numbers := $(shell sed -n 's/.*define RILL_VERSION_[MP][A-Z]* //p' core/version.hpp)
 version := $(subst $() ,.,$(numbers))
@@ -246,13 +247,14 @@ trust := $(BUILD)/bin/rill_trust
 fuzz := $(BUILD)/bin/rill_fuzz
 bench := $(BUILD)/bin/rill_bench
 bench_libtorch := $(BUILD)/bin/rill_bench_libtorch
+trust_libtorch := $(BUILD)/bin/rill_trust_libtorch
 recipes := $(BUILD)/examples/mnist_recipes
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz coverage mutation trust trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz coverage mutation trust trust-libtorch trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -273,8 +275,8 @@ $(BUILD)/setup.mk: FORCE
 $(BUILD)/setup-onnx.mk: FORCE
 	@ONNX='$(or $(ONNX),auto)' tools/setup.sh onnx
 
-# Two stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links
-# anew. The first also keeps the symlink right, after the folder was moved too.
+# Stamps, touched only when their text changes: new flags compile everything anew, a new or deleted source links anew, and one of
+# those that are compiled several at once compiles these anew. The first also keeps the symlink right, after the folder was moved too.
 flags_text = $(COMPILE) $(HARDENING) $(GUARDS-$(MODE)) $(test_flags) $(trust_flags) $(rill_flags) $(fast_flags) \
   $(vector_flags) $(small_flags) $(COMPILER_VERSION) $(LINK) $(LIBS)
 quote = '$(subst ','\'',$(1))'
@@ -287,9 +289,11 @@ $(BUILD)/flags: FORCE
 	@test $(BUILD)/include/rill -ef . || ln -sfn "$(CURDIR)" $(BUILD)/include/rill
 	@printf '%s\n' $(call quote,$(flags_text)) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(BUILD)/sources: FORCE
+$(BUILD)/sources: private TEXT = $(shared_name) $(all_objects) $(library_sources)
+$(BUILD)/unity: private TEXT = $(unity_size) $(library_sources) $(command_sources)
+$(BUILD)/sources $(BUILD)/unity: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' $(shared_name) $(all_objects) $(library_sources) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(TEXT) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Tests and examples take longer to compile than to run: what is fast in them lies in the library.
 FAST_BUILD := $(if $(filter release,$(MODE)),-O1,-O0)
@@ -318,7 +322,7 @@ endif
 # Of the benchmark only the bound has loops of its own.
 $(patsubst %,$(BUILD)/obj/tools/bench/%.o,command compare op_bench results rill_side step_bench): private OWN_FLAGS := $(FAST_BUILD)
 # libtorch's headers are no concern of ours, and take long enough to compile.
-$(BUILD)/obj/tools/bench/libtorch/%.o: private OWN_FLAGS := -O1 $(TORCH_CPPFLAGS)
+$(BUILD)/obj/tools/bench/libtorch/%.o $(BUILD)/obj/tests/trust/libtorch/%.o: private OWN_FLAGS := -O1 $(TORCH_CPPFLAGS)
 # Where ONNX came or went, they are compiled anew.
 ifneq ($(filter %/setup-onnx.mk,$(MAKEFILE_LIST)),)
 $(onnx_objects) $(rill_objects) $(call objects,$(wildcard tests/onnx_*.cpp)): $(BUILD)/setup-onnx.mk
@@ -369,7 +373,7 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
 	$(Q)$(COMPILE) $(HARDENING) $(GUARDS) $(OWN_FLAGS) $(COVERED) $(ONNX_FLAGS) $(PREFIX_FLAGS) -MMD -MP -c $< -o $@
 
 unity_objects := $(library_objects) $(command_objects)
-$(unity_objects:.o=.cpp): $(BUILD)/sources
+$(unity_objects:.o=.cpp): $(BUILD)/unity
 	@mkdir -p $(@D)
 	@printf '#include <rill/%s>\n' $(PARTS) > $@
 
@@ -412,14 +416,15 @@ $(fuzz): private LIBS := -fsanitize=fuzzer $(LIBS)
 # It tells by the names of functions which of its allocations may fail.
 $(trust): private LIBS := -rdynamic $(LIBS)
 $(bench_libtorch): $(call objects,$(torch_sources))
-$(bench_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
+$(trust_libtorch): $(call objects,$(trust_torch_sources))
+$(bench_libtorch) $(trust_libtorch): private LIBS := $(TORCH_LIBS) $(LIBS)
 # The benchmark and the fuzz targets have tests of their own.
 test_objects := $(call objects,$(test_sources) $(if $(filter tests/bench_%,$(test_sources)),$(bench_core)) \
   $(if $(filter tests/fuzz_%,$(test_sources)),$(fuzz_sources))) $(if $(filter tests/fuzz_%,$(test_sources)),$(command_objects))
 $(tests): $(test_objects)
 $(examples): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 
-$(BUILD)/bin/rill $(trust) $(fuzz) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
+$(BUILD)/bin/rill $(trust) $(trust_libtorch) $(fuzz) $(bench) $(bench_libtorch) $(tests) $(examples): $(BUILD)/lib/librill.a $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(PIE-$(MODE)) $(filter %.o,$^) $(filter %/librill_onnx.a,$^) $(BUILD)/lib/librill.a -o $@ $(LIBS)
@@ -566,6 +571,10 @@ say_step = printf '== %s\n'
 trust: $(trust) $(BUILD)/bin/rill
 	$(Q)$(trust) --rill $(BUILD)/bin/rill $(ARGS)
 
+##   trust-libtorch  the same functions of random numbers in rill and in libtorch, where that is installed
+trust-libtorch: $(if $(TORCH_LIBS),$(trust_libtorch))
+	$(Q)$(if $(TORCH_LIBS),$(trust_libtorch) $(ARGS),echo 'skipped: libtorch is not installed (Debian: libtorch-dev)')
+
 ##   trust-onnx   every layer and some networks, written as ONNX files and run by onnxruntime (Node.js, npm)
 trust-onnx:
 	+@$(MAKE) ONNX=1 $(tests)
@@ -585,6 +594,7 @@ trust-long:
 	+@$(say_step) 'clang++'; $(MAKE) CXX=clang++ BUILD=$(BUILD)/clang test
 	+@$(say_step) 'inside of a CMake project'; $(MAKE) check-install
 	+@$(say_step) 'onnxruntime'; $(MAKE) trust-onnx
+	+@$(say_step) 'libtorch'; $(MAKE) trust-libtorch
 	+@$(say_step) 'coverage'; $(MAKE) coverage
 	+@$(say_step) 'mutation'; $(MAKE) mutation
 	+@$(say_step) 'fuzz'; $(MAKE) fuzz RUNS=5000000

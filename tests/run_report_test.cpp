@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/optim/report/charts.hpp>
 #include <rill/optim/report/png.hpp>
 #include <rill/rill.hpp>
 
@@ -253,6 +254,21 @@ TEST_CASE("run report: a thousand epochs of thirty layers stay below a megabyte"
   const std::string page = render_report(report);
   CHECK(page.size() < 1000000);
   CHECK(contains(page, "<th scope=\"row\" class=\"w\">1000</th>"));
+}
+
+TEST_CASE("run report: up to six layers are lines, more are rows of a map from 1 on") {
+  if (no_gnuplot()) return;
+  for (const std::size_t count : {6U, 7U}) {
+    RunReport report{.title = "x"};
+    for (int i = 0; i < 3; ++i) {
+      auto& health = report.health.emplace_back(test::health_of(i, i));
+      while (health.layers.size() < count) health.layers.push_back(health.layers.back());
+    }
+    CHECK(contains(render_report(report), "by its number in the table") == (count == 7));
+  }
+  const std::string script = optim::report::script_of(optim::report::HeatMap{
+      .x_label = "step", .y_label = "layer", .x = {0, 10}, .rows = {{0, 25}, {NAN, 50}}});
+  CHECK(contains(script, "\n0 1 0\n1 1 25\n1 2 50\nend_of_data\n"));
 }
 
 TEST_CASE("run report: of 200 classes the largest confusions are listed") {

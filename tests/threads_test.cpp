@@ -401,7 +401,9 @@ TEST_CASE("threads: the environment decides the number at the start") {
       {std::nullopt, "4,2", 4},
       {"", "5", 5},
       {"1024", std::nullopt, 1024},
+#ifndef __clang__  // LLVM 14's OpenMP itself ends any program with that value
       {std::nullopt, "many", cores},
+#endif
       {std::nullopt, "0", cores},
       {std::nullopt, std::nullopt, cores},
   };

@@ -167,6 +167,8 @@ TEST_CASE("softplus: the identity above the threshold") {
   check_value_and_slope([](const Tensor& x) { return softplus(x, 2, 3); }, {1.6, 30, inf}, {1.6, 30, inf},
                         {1, 1, 1});
   CHECK(full({}, 1.5, DType::f64).softplus(2).item() == doctest::Approx(1.5 + std::log1p(std::exp(-3)) / 2));
+  // At the threshold itself the formula still holds: 20 + log1p(exp(-20)).
+  CHECK(tensor({20}, DType::f64).softplus().item() == 20.000000002061153);
 }
 
 TEST_CASE("softplus: an infinite threshold overflows nowhere") {
