@@ -117,6 +117,7 @@ TEST_CASE("csv: what RFC 4180 does not allow is refused with file and line") {
       records_of("a\rb\n"),
       "a.csv:1: there is a carriage return without a line feed, expected lines that end with LF or CRLF");
   CHECK_ERROR(records_of("a\nb\0c\n"s), "a.csv:2: there is a zero byte, expected text in UTF-8");
+  CHECK_ERROR(records_of("a\n\0b\n"s), "a.csv:2: there is a zero byte, expected text in UTF-8");
   CHECK_ERROR(records_of("a\n\"b\0c\"\n"s), "a.csv:2: there is a zero byte, expected text in UTF-8");
   CHECK_ERROR(records_of("a,b\n\n\nc,d\n"),
               "a.csv:2: the line is empty, expected a record; only the end of a file may hold empty lines");
