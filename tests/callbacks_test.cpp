@@ -149,6 +149,17 @@ TEST_CASE("early_stopping: a second fit counts its epochs anew, also where its f
   CHECK(r.run(Numbers(5, not_a_number), {stopping}).epochs.size() == 3);
 }
 
+TEST_CASE("reduce_lr_on_plateau: a second fit counts its epochs anew, also where its first number is a NaN") {
+  Run1 r;
+  const auto plateau =
+      std::make_shared<callbacks::ReduceLROnPlateau>(callbacks::ReduceLROnPlateauOptions{.patience = 2});
+  r.run({1, 2}, {plateau});
+  r.run({not_a_number}, {plateau});
+  CHECK(r.optimizer.lr() == 1);
+  r.run({1, 2, 2}, {plateau});
+  CHECK(r.optimizer.lr() < 1);
+}
+
 TEST_CASE("early_stopping: a number that is not in the logs is refused, with what there is") {
   CHECK_ERROR(Run1().run({1}, {std::make_shared<EarlyStopping>()}, "x"),
               "EarlyStopping: there is no \"val_loss\" in the logs, expected one of loss, lr, x; pass "

@@ -150,6 +150,17 @@ TEST_CASE("nan_trap: parameters and gradients that are not finite are named") {
   CHECK(nn::non_finite_gradients(model) == std::vector<std::string>{"2.weight"});
 }
 
+TEST_CASE("explain_non_finite: the first parameter that is broken is named, and how many more are") {
+  nn::Sequential model = model_with([](const Tensor& x) { return x; });
+  const auto text = [&] { return nn::explain_non_finite(model, [&] { return model(ones({1, 3})).sum(); }); };
+  auto& last = dynamic_cast<nn::Dense&>(model[2]);
+  last.bias.mutable_data<float>()[0] = inf;
+  CHECK(text() == "parameter 2.bias holds NaN or infinity");
+  last.weight.mutable_data<float>()[1] = NAN;
+  dynamic_cast<nn::Dense&>(model[0]).bias.mutable_data<float>()[0] = NAN;
+  CHECK(text() == "parameter 0.bias holds NaN or infinity, and 2 more");
+}
+
 TEST_CASE(
     "explain_non_finite: gradients, buffers and counters stay as they were, and nothing wrong gives no "
     "text") {
