@@ -12,7 +12,7 @@ struct PhiloxBlocks {
   std::uint32_t first, of[3], key[2];
 };
 
-constexpr int philox_blocks = 32;
+constexpr long philox_blocks = 32;
 
 /// The four words of each block, one block after the other. The same bits in every instruction set.
 void draw_philox(const PhiloxBlocks& blocks, std::uint32_t* to, Isa isa);

@@ -39,11 +39,11 @@ static inline void store_blocks(const Counters& c, std::uint32_t* to) {
 }
 
 static void draw(const PhiloxBlocks& p, std::uint32_t* to) {
-  constexpr int together = 2;  // whose instructions do not wait for each other
-  for (int block = 0; block < philox_blocks; block += together * 8) {
+  constexpr long together = 2;  // whose instructions do not wait for each other
+  for (long block = 0; block < philox_blocks; block += together * 8) {
     Counters c[together];
 #pragma GCC unroll 2
-    for (int i = 0; i < together; ++i) {
+    for (long i = 0; i < together; ++i) {
       const __m256i first = words(p.first + static_cast<std::uint32_t>(block + 8 * i));
       c[i] = {{_mm256_add_epi32(first, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), words(p.of[0]),
                words(p.of[1]), words(p.of[2])}};
@@ -51,12 +51,12 @@ static void draw(const PhiloxBlocks& p, std::uint32_t* to) {
     std::uint32_t key0 = p.key[0], key1 = p.key[1];
     for (int n = 0; n < philox::rounds; ++n) {
 #pragma GCC unroll 2
-      for (int i = 0; i < together; ++i) round(c[i], words(key0), words(key1));
+      for (long i = 0; i < together; ++i) round(c[i], words(key0), words(key1));
       key0 += philox::w0;
       key1 += philox::w1;
     }
 #pragma GCC unroll 2
-    for (int i = 0; i < together; ++i) store_blocks(c[i], to + 4 * (block + 8 * i));
+    for (long i = 0; i < together; ++i) store_blocks(c[i], to + 4 * (block + 8 * i));
   }
 }
 
@@ -65,13 +65,13 @@ static void draw(const PhiloxBlocks& p, std::uint32_t* to) {
 // GCC makes vectors of loops over more than 16 lanes; fewer it unrolls, and then runs them one by one.
 static void draw(const PhiloxBlocks& p, std::uint32_t* to) {
   std::uint32_t c[4][philox_blocks];
-  for (int lane = 0; lane < philox_blocks; ++lane) {
+  for (long lane = 0; lane < philox_blocks; ++lane) {
     c[0][lane] = p.first + static_cast<std::uint32_t>(lane);
     for (int word = 1; word < 4; ++word) c[word][lane] = p.of[word - 1];
   }
   std::uint32_t key0 = p.key[0], key1 = p.key[1];
   for (int round = 0; round < philox::rounds; ++round) {
-    for (int lane = 0; lane < philox_blocks; ++lane) {
+    for (long lane = 0; lane < philox_blocks; ++lane) {
       const std::uint64_t p0 = std::uint64_t{c[0][lane]} * philox::m0,
                           p1 = std::uint64_t{c[2][lane]} * philox::m1;
       c[0][lane] = static_cast<std::uint32_t>(p1 >> 32) ^ c[1][lane] ^ key0;
@@ -82,7 +82,7 @@ static void draw(const PhiloxBlocks& p, std::uint32_t* to) {
     key0 += philox::w0;
     key1 += philox::w1;
   }
-  for (int lane = 0; lane < philox_blocks; ++lane) {
+  for (long lane = 0; lane < philox_blocks; ++lane) {
     for (int word = 0; word < 4; ++word) to[4 * lane + word] = c[word][lane];
   }
 }
