@@ -83,6 +83,25 @@ TEST_CASE("run: schedules of a config have PyTorch's learning rates") {
              {0.1, 0.075, 0.025});
 }
 
+TEST_CASE("run: what an optimizer or a schedule refuses is told with its place in the config") {
+  const auto refusal = [](const std::string& change) {
+    return test::message_of([&] { optim::check_run(parse_run(digits, "run.json", {change})); });
+  };
+  CHECK(
+      refusal(R"(optimizer={"type": "sgd", "lr": 0.1, "nesterov": true})") ==
+      "run: /optimizer: SGD: nesterov with momentum 0 and dampening 0, expected a momentum and no dampening");
+  CHECK(refusal(R"(schedule={"type": "multi_step", "milestones": [3, 1]})") ==
+        "run: /schedule: MultiStepLR: milestone 1, expected 3 or more, in ascending order");
+  CHECK(refusal(R"(schedule={"type": "sequence", "milestones": [2],
+                   "schedules": ["cosine", {"type": "multi_step", "milestones": [3, 1]}]})") ==
+        "run: /schedule/schedules/1: MultiStepLR: milestone 1, expected 3 or more, in ascending order");
+  const TempDir folder;
+  CHECK_THROWS_AS(
+      run_training(digits_run(folder, "run", {"optimizer.momentum=0", "optimizer.nesterov=true"})),
+      optim::RunConfigError);
+  CHECK(folder.names().empty());
+}
+
 TEST_CASE("run: bce_with_logits has its weight of the ones, and counts logits on the right side of 0") {
   const TempDir folder;
   std::ostringstream out;

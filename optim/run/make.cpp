@@ -160,11 +160,13 @@ std::string best_monitor(const RunConfig& config, const RunData& data) {
 }  // namespace config
 
 std::unique_ptr<Optimizer> OptimizerConfig::make(nn::Module& model) const {
-  return std::visit(
-      [&]<class Each>(const Each& options) -> std::unique_ptr<Optimizer> {
-        return std::make_unique<typename Each::Optimizer>(model, options);
-      },
-      value);
+  return config::placed("run: /optimizer", [&] {
+    return std::visit(
+        [&]<class Each>(const Each& options) -> std::unique_ptr<Optimizer> {
+          return std::make_unique<typename Each::Optimizer>(model, options);
+        },
+        value);
+  });
 }
 
 void check_run(const RunConfig& config) {

@@ -9,6 +9,17 @@
 
 namespace rill::optim::config {
 
+/// What `make` returns; errors that do not begin with `where`, the place in the config, get it.
+template <class Make>
+auto placed(const std::string& where, Make make) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    rill::detail::fail(text.starts_with(where) ? text : where + ": " + text);
+  }
+}
+
 /// With fresh weights that follow from the seed, or those of its file.
 nn::Model make_model(const RunConfig& config);
 Loss make_loss(const LossConfig& config);

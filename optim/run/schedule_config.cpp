@@ -1,3 +1,4 @@
+#include <rill/optim/run/make.hpp>
 #include <rill/optim/run/schedule_config.hpp>
 
 namespace rill::optim {
@@ -70,7 +71,7 @@ struct ScheduleMaker {
       ScheduleMaker part{optimizer, run, where + "/schedules/" + std::to_string(i)};
       part.begin = begin + (i == 0 ? 0 : config.milestones[i - 1]);
       part.end = i < config.milestones.size() ? begin + config.milestones[i] : end;
-      made.push_back(std::visit(part, config.schedules[i].value));
+      made.push_back(placed(part.where, [&] { return std::visit(part, config.schedules[i].value); }));
       RILL_CHECK(made.back()->interval() == made.front()->interval(), part.where,
                  ": its interval is not that of the first schedule, expected batch or epoch for all");
     }
@@ -83,7 +84,9 @@ struct ScheduleMaker {
 
 std::unique_ptr<Schedule> ScheduleConfig::make(Optimizer& optimizer, const Length& length,
                                                const std::string& where) const {
-  return std::visit(config::ScheduleMaker{optimizer, length, where}, value);
+  return config::placed(where, [&] {
+    return std::visit(config::ScheduleMaker{optimizer, length, where}, value);
+  });
 }
 
 std::string ScheduleConfig::monitor(const std::string& where) const {

@@ -53,8 +53,10 @@ class Training {
     model_.target = data_.target;
     train_.emplace(data_.train, loader_options(config_, data_));
     validation_ = validation_loader(data_);
-    optimizer_ = config_.optimizer.make(model_);
-    as_config_error([&] { add_schedule(); });
+    as_config_error([&] {
+      optimizer_ = config_.optimizer.make(model_);
+      add_schedule();
+    });
     add_callbacks();
     fit_.epochs = config_.training.epochs;
     fit_.steps_per_epoch = config_.training.steps_per_epoch;
