@@ -243,5 +243,6 @@ TEST_CASE("run config: check_run refuses parts that cannot be made") {
   };
   CHECK(check({"model.layers.2={\"type\":\"prelu\",\"num_parameters\":7}"}) ==
         "run: /model: /layers/2: num_parameters is 7, expected 1 or 256, the input's features");
-  CHECK(check({"optimizer={\"type\":\"sgd\",\"lr\":1,\"nesterov\":true}"}).starts_with("run: /optimizer: SGD: "));
+  CHECK(check({"optimizer={\"type\":\"sgd\",\"lr\":1,\"nesterov\":true}"})
+            .starts_with("run: /optimizer: SGD: "));
 }
