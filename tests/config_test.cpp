@@ -141,3 +141,15 @@ TEST_CASE("model: a saved file may name more inputs than a document has values")
   nn::save_model(model, folder.file("x"));
   CHECK(nn::load_model(folder.file("x")).features == model.features);
 }
+
+TEST_CASE("model: a config of 10,000 layers is read again as it is written") {
+  nn::config::ModelConfig config = nn::config::parse_model_config(
+      R"({"rill": 1, "input_shape": [2], "layers": [{"type": "dense", "units": 2,
+          "init": {"type": "uniform", "low": -0.5, "high": 0.25}, "activation": "leaky_relu"}]})",
+      "m.json");
+  config.layers.resize(10000, config.layers[0]);
+  const test::TempDir folder;
+  const std::string text = nn::config::to_json(config);
+  nn::Model model = nn::load_model(folder.write("m.json", text));
+  CHECK(nn::config::to_json(nn::config::config_of(model.network, model.input_shape)) == text);
+}

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
-#include <unordered_set>
 #include <utility>
 
 #include <rill/core/error.hpp>
@@ -139,8 +139,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   const std::string& where_;
   State state_ = State::start;
-  std::string field_;                      // the key that the parser saw last
-  std::unordered_set<std::string> names_;  // of the outermost object
+  std::string field_;            // the key that the parser saw last
+  std::set<std::string> names_;  // of the outermost object; a file could make the hashes of its names collide
 };
 
 }  // namespace

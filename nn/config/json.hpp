@@ -24,8 +24,8 @@ inline constexpr std::size_t max_json_depth = 100;
 struct JsonLimits {
   std::size_t bytes, values;
 };
-/// What people write.
-inline constexpr JsonLimits document_limits{std::size_t{2} << 20, 65'536};
+/// What people write: room for a model of 10,000 layers with every default written out.
+inline constexpr JsonLimits document_limits{std::size_t{6} << 20, 200'000};
 /// What rill itself has written into a file with weights: the names of all inputs, the history of a long training.
 inline constexpr JsonLimits saved_limits{std::size_t{16} << 20, 1'000'000};
 

@@ -85,14 +85,14 @@ std::vector<Hostile> large_files() {
   const std::string keras = R"({"class_name":"Sequential","config":{"name":"n","layers":[)"
                             R"({"class_name":"InputLayer","config":{"batch_input_shape":[null,4]}},)";
   return {
-      {"model", "2 MiB of opening brackets", [] { return std::string(2 * mib, '['); }},
-      {"model", "a list of a million numbers", [] { return "[" + repeated("0,", mib - 2) + "0]"; }},
-      {"model", "a text of 2 MiB that never ends", [] { return "\"" + std::string(2 * mib - 1, 'x'); }},
-      {"model", "a text of 2 MiB", [] { return "\"" + std::string(2 * mib - 2, 'x') + "\""; }},
-      {"model", "65000 keys, all unknown",
-       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 65000) + "\"x\":0}"; }},
-      {"model", "65000 keys, the last one twice",
-       [] { return "{" + numbered("\"k#\":0,", 65000) + "\"k0\":0}"; }},
+      {"model", "6 MiB of opening brackets", [] { return std::string(6 * mib, '['); }},
+      {"model", "a list of 3 million numbers", [] { return "[" + repeated("0,", 3 * mib - 2) + "0]"; }},
+      {"model", "a text of 6 MiB that never ends", [] { return "\"" + std::string(6 * mib - 1, 'x'); }},
+      {"model", "a text of 6 MiB", [] { return "\"" + std::string(6 * mib - 2, 'x') + "\""; }},
+      {"model", "190000 keys, all unknown",
+       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 190000) + "\"x\":0}"; }},
+      {"model", "190000 keys, the last one twice",
+       [] { return "{" + numbered("\"k#\":0,", 190000) + "\"k0\":0}"; }},
       {"model", "10001 layers", [=] { return begin + repeated(relu, 10000) + R"({"type":"relu"}]})"; }},
       {"model", "10000 layers, the last one unknown",
        [=] { return begin + repeated(relu, 9999) + R"({"type":"rule"}]})"; }},
@@ -100,16 +100,16 @@ std::vector<Hostile> large_files() {
        [=] { return begin + repeated(relu, 9999) + R"({"type":"dense","units":4611686018427387904}]})"; }},
       {"model", "10000 layers that ask for too much together",
        [=] { return begin + repeated(R"({"type":"dense","units":16384},)", 9999) + R"({"type":"relu"}]})"; }},
-      {"model", "2 MiB of spaces", [] { return std::string(2 * mib, ' '); }},
-      {"model", "2 MiB and a byte", [] { return std::string(2 * mib + 1, ' '); }},
-      {"keras", "16000 layers, the last one unknown",
+      {"model", "6 MiB of spaces", [] { return std::string(6 * mib, ' '); }},
+      {"model", "6 MiB and a byte", [] { return std::string(6 * mib + 1, ' '); }},
+      {"keras", "45000 layers, the last one unknown",
        [=] {
-         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 16000) +
+         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 45000) +
                 R"({"class_name":"Lambda","config":{}}]}})";
        }},
-      {"run", "65000 values where one is expected",
+      {"run", "190000 values where one is expected",
        [] {
-         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 65000) +
+         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 190000) +
                 "0]}";
        }},
       {"checkpoint", "a training of 900000 values where one is expected",
