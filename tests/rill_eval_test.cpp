@@ -3,6 +3,7 @@
 
 #include <rill/core/io/idx.hpp>
 
+#include "idx_digits.hpp"
 #include "rill_command.hpp"
 
 namespace {
@@ -113,12 +114,9 @@ TEST_CASE("rill eval: one output with two class names is a binary classifier") {
 TEST_CASE("rill eval: IDX files are raw pixels, which the model's preprocessing scales") {
   const TempDir folder;
   const auto digits = nn::data::draw_digits(20, 1, false);
-  io::IdxArray images{.shape = {20, 28, 28}, .type = io::IdxType::u8, .bytes = {}};
-  for (const std::uint8_t pixel : digits->pixels()) images.bytes.push_back(static_cast<std::byte>(pixel));
-  io::IdxArray labels{.shape = {20}, .type = io::IdxType::u8, .bytes = {}};
-  for (const std::int64_t label : digits->labels()) labels.bytes.push_back(static_cast<std::byte>(label));
-  io::write_idx(folder.file("t10k-images-idx3-ubyte"), images);
-  io::write_idx(folder.file("t10k-labels-idx1-ubyte"), labels);
+  test::write_idx_digits(folder.file("t10k"), *digits);
+  const io::IdxArray images = io::read_idx(folder.file("t10k-images-idx3-ubyte")),
+                     labels = io::read_idx(folder.file("t10k-labels-idx1-ubyte"));
   Generator generator(2), same(2);
   nn::Model model(nn::Sequential{nn::Flatten(), nn::Dense(784, 10, generator)}, {28, 28});
   const Tensor x = images.to_tensor(DType::f32);

@@ -7,11 +7,11 @@
 #include <sstream>
 
 #include <rill/core/bits.hpp>
-#include <rill/core/io/idx.hpp>
 #include <rill/nn/data/augment.hpp>
 #include <rill/optim/run/make.hpp>
 #include <rill/rill.hpp>
 
+#include "idx_digits.hpp"
 #include "temp_dir.hpp"
 #include "values.hpp"
 
@@ -47,18 +47,6 @@ void check_near(const std::vector<double>& found, const std::vector<double>& exp
   REQUIRE(found.size() == expected.size());
   for (std::size_t i = 0; i < found.size(); ++i)
     CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-12));
-}
-
-// A folder with the four files of MNIST, of drawn digits.
-void write_digits(const TempDir& folder, bool train, std::int64_t count) {
-  const auto drawn = nn::data::draw_digits(count, 1, train);
-  io::IdxArray images{.shape = {count, 28, 28}, .type = io::IdxType::u8, .bytes = {}};
-  for (const std::uint8_t pixel : drawn->pixels()) images.bytes.push_back(static_cast<std::byte>(pixel));
-  io::IdxArray labels{.shape = {count}, .type = io::IdxType::u8, .bytes = {}};
-  for (const std::int64_t label : drawn->labels()) labels.bytes.push_back(static_cast<std::byte>(label));
-  const std::string name = folder.file(train ? "train" : "t10k");
-  io::write_idx(name + "-images-idx3-ubyte", images);
-  io::write_idx(name + "-labels-idx1-ubyte", labels);
 }
 
 }  // namespace
@@ -149,8 +137,8 @@ TEST_CASE("run: header says whether the first row of a CSV file has names") {
 
 TEST_CASE("run: of IDX files the first samples are taken, and a share of them kept for validation") {
   const TempDir folder;
-  write_digits(folder, true, 50);
-  write_digits(folder, false, 20);
+  test::write_idx_digits(folder.file("train"), *nn::data::draw_digits(50, 1, true));
+  test::write_idx_digits(folder.file("t10k"), *nn::data::draw_digits(20, 1, false));
   const auto data = [&](const std::string& more) {
     const RunConfig config = parse_run(
         digits, "run.json", {R"(data={"format": "idx", "path": ")" + folder.path() + '"' + more + "}"});

@@ -19,11 +19,14 @@ std::vector<std::int64_t> wide(const std::vector<int>& axes) { return {axes.begi
 // f(x, axes, keepdim) on both sides, for groups of `least` elements or more.
 template <class Ours, class Theirs>
 Both reduced(Case& c, std::int64_t least, const Ours& ours, const Theirs& theirs) {
-  Shape shape = c.shape(1);
-  const ops::Axes axes = c.axes(shape, least);
+  Shape shape;
+  ops::Axes axes;
+  while (shape.rank() == 0) {
+    shape = c.shape(1);
+    axes = c.axes(shape, least);
+  }
   const std::vector<int> list = ours_of(axes, shape);
   const Both x = c.leaf(shape);
-  if (list.empty()) return {x.ours * 1.0, x.theirs * 1.0};
   return {ours(x.ours, list, axes.keepdim), theirs(x.theirs, wide(list), axes.keepdim)};
 }
 
@@ -202,13 +205,14 @@ Both prelus(Case& c) {
   return {x.ours.prelu(weight.ours), torch::prelu(x.theirs, weight.theirs)};
 }
 
-#define UNARY(name, call)                                                                     \
-  Compared {                                                                                  \
-    name, [](Case& c) {                                                                       \
-      return unary(                                                                           \
-          c, [](const auto& x) { return x.call(); }, [](const auto& x) { return x.call(); }); \
-    }                                                                                         \
+#define ELEMENTWISE(name, our, their)                                                            \
+  Compared {                                                                                     \
+    name, [](Case& c) {                                                                          \
+      return unary(                                                                              \
+          c, [](const Tensor& x) { return our; }, [](const torch::Tensor& x) { return their; }); \
+    }                                                                                            \
   }
+#define UNARY(name) ELEMENTWISE(#name, x.name(), torch::name(x))
 #define REDUCTION(name, least, call, other)                                                                \
   Compared {                                                                                               \
     name, [](Case& c) {                                                                                    \
@@ -231,33 +235,20 @@ Both prelus(Case& c) {
 
 const std::vector<Compared>& all_compared() {
   static const std::vector<Compared> all{
-      UNARY("relu", relu),
-      {"selu",
-       [](Case& c) {
-         return unary(
-             c, [](const Tensor& x) { return x.selu(); },
-             [](const torch::Tensor& x) { return torch::selu(x); });
-       }},
-      UNARY("sigmoid", sigmoid),
-      UNARY("tanh", tanh),
-      UNARY("exp", exp),
-      UNARY("log", log),
-      UNARY("sqrt", sqrt),
-      UNARY("rsqrt", rsqrt),
-      UNARY("reciprocal", reciprocal),
-      UNARY("abs", abs),
-      UNARY("square", square),
-      UNARY("neg", neg),
-      {"sin",
-       [](Case& c) {
-         const Both x = c.leaf(c.shape());
-         return Both{x.ours.sin(), x.theirs.sin()};
-       }},
-      {"cos",
-       [](Case& c) {
-         const Both x = c.leaf(c.shape());
-         return Both{x.ours.cos(), x.theirs.cos()};
-       }},
+      UNARY(relu),
+      UNARY(selu),
+      UNARY(sigmoid),
+      UNARY(tanh),
+      UNARY(exp),
+      UNARY(log),
+      UNARY(sqrt),
+      UNARY(rsqrt),
+      UNARY(reciprocal),
+      UNARY(abs),
+      UNARY(square),
+      UNARY(neg),
+      UNARY(sin),
+      UNARY(cos),
       {"leaky_relu",
        [](Case& c) {
          const double slope = c.uniform(0, 1.5);
@@ -279,24 +270,9 @@ const std::vector<Compared>& all_compared() {
              c, [=](const Tensor& x) { return x.celu(alpha); },
              [=](const torch::Tensor& x) { return torch::celu(x, alpha); });
        }},
-      {"gelu",
-       [](Case& c) {
-         return unary(
-             c, [](const Tensor& x) { return x.gelu(); },
-             [](const torch::Tensor& x) { return torch::gelu(x); });
-       }},
-      {"gelu tanh",
-       [](Case& c) {
-         return unary(
-             c, [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); },
-             [](const torch::Tensor& x) { return torch::gelu(x, "tanh"); });
-       }},
-      {"silu",
-       [](Case& c) {
-         return unary(
-             c, [](const Tensor& x) { return x.silu(); },
-             [](const torch::Tensor& x) { return torch::silu(x); });
-       }},
+      UNARY(gelu),
+      ELEMENTWISE("gelu tanh", gelu(x, GeluApproximation::tanh), torch::gelu(x, "tanh")),
+      UNARY(silu),
       {"softplus",
        [](Case& c) {
          const double beta = c.uniform(0.5, 2);
@@ -304,12 +280,7 @@ const std::vector<Compared>& all_compared() {
              c, [=](const Tensor& x) { return x.softplus(beta); },
              [=](const torch::Tensor& x) { return torch::softplus(x, beta); });
        }},
-      {"clamp",
-       [](Case& c) {
-         return unary(
-             c, [](const Tensor& x) { return x.clamp(-0.5, 1); },
-             [](const torch::Tensor& x) { return torch::clamp(x, -0.5, 1); });
-       }},
+      ELEMENTWISE("clamp", x.clamp(-0.5, 1), torch::clamp(x, -0.5, 1)),
       {"pow of a number",
        [](Case& c) {
          const double power = c.any_of<double>({-1, 0, 0.5, 1, 2, 3});
