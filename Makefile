@@ -620,14 +620,14 @@ tidy:
 # A folder is read at once, as one file that includes the others: headers are looked at once, too.
 TIDY ?= $(sort $(dir $(library_sources) $(rill_sources)))
 tidy_flags := -std=c++20 -fopenmp $(FLOATS) $(filter-out -Wno-restrict -Werror,$(WARNINGS)) -DFMT_HEADER_ONLY $(CPP)
-tidy-built: $(patsubst %,$(BUILD)/tidy/%/report,$(TIDY:%/=%))
+tidy-built: $(patsubst %,$(BUILD)/tidy/%/unity.txt,$(TIDY:%/=%))
 	@:
 
 $(BUILD)/tidy/%/unity.cpp: $(BUILD)/sources
 	@mkdir -p $(@D)
 	@printf '#include <rill/%s>\n' $(sort $(wildcard $*/*.cpp)) > $@
 
-$(BUILD)/tidy/%/report: $(BUILD)/tidy/%/unity.cpp $(BUILD)/flags FORCE
+$(BUILD)/tidy/%/unity.txt: $(BUILD)/tidy/%/unity.cpp $(BUILD)/flags FORCE
 	$(call say,TIDY,'$*/*.cpp')
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet --config-file=.clang-tidy $< -- $(tidy_flags) >$@ 2>&1 || { cat $@; exit 1; }

@@ -12,15 +12,16 @@ namespace rill::optim {
 namespace detail {
 namespace {
 
-// With the gain of the activation; √2 for an op of the user's own.
-nn::Init usual_init(const nn::LayerWiring& layer) {
-  double gain = std::sqrt(2.0);
+// Of the activation; √2 for an op of the user's own.
+double usual_gain(const nn::LayerWiring& layer) {
   try {
-    gain = nn::init::activation_gain(layer.activation, layer.parameter);
+    return nn::init::activation_gain(layer.activation, layer.parameter);
   } catch (const Error&) {
+    return std::sqrt(2.0);
   }
-  return nn::init::kaiming_normal(gain);
 }
+
+nn::Init usual_init(const nn::LayerWiring& layer) { return nn::init::kaiming_normal(usual_gain(layer)); }
 
 // Samples on which the model's wiring is found.
 constexpr std::int64_t few = 8;
