@@ -201,7 +201,7 @@ in_release = $(if $(filter release,$(MODE)),$(1))
 vector_sources := $(call in_release,$(filter-out core/ops/leaky_relu.cpp core/ops/prelu.cpp,\
   $(filter core/ops/% core/io/%,$(library_sources))))
 fast_sources := $(call in_release,$(filter-out $(vector_sources),$(filter core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
-  $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp recorder.cpp) \
+  $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp nan_trap.cpp recorder.cpp) \
   $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp),$(library_sources))))
 small_sources := $(filter-out $(fast_sources) $(vector_sources),$(library_sources))
 in_folder = $(foreach source,$(2),$(if $(filter $(1),$(dir $(source))),$(source)))
@@ -290,7 +290,7 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' $(call quote,$(flags_text)) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(BUILD)/sources: private TEXT = $(shared_name) $(all_objects) $(library_sources)
-$(BUILD)/unity: private TEXT = $(unity_size) $(library_sources) $(command_sources)
+$(BUILD)/unity: private TEXT = $(unity_size) $(fast_sources) + $(vector_sources) + $(small_sources) + $(command_sources)
 $(BUILD)/sources $(BUILD)/unity: FORCE
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(TEXT) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@

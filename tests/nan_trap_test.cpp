@@ -72,7 +72,7 @@ std::string reason(std::function<Tensor(const Tensor&)> f) {
 }  // namespace
 
 TEST_CASE("all_finite: one NaN or infinity is seen at any place of any size, of f32 and f64") {
-  for (const std::int64_t size : {1, 2, 15, 16, 17, 31, 32, 33, 50}) {
+  for (const std::int64_t size : {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100}) {
     for (const DType dtype : {DType::f32, DType::f64}) {
       CHECK(nn::all_finite(full({size}, -3.0, dtype)));
       for (const double bad : {NAN, INFINITY, -INFINITY}) {
@@ -86,6 +86,16 @@ TEST_CASE("all_finite: one NaN or infinity is seen at any place of any size, of 
         }
       }
     }
+  }
+}
+
+TEST_CASE("all_finite: nothing is missed where several threads look") {
+  Tensor x = ones({300000});
+  CHECK(nn::all_finite(x));
+  for (std::size_t place = 0; place < 300000; place += 4999) {
+    x.mutable_data<float>()[place] = NAN;
+    if (nn::all_finite(x)) FAIL("a NaN at ", place, " is missed");
+    x.mutable_data<float>()[place] = 1;
   }
 }
 

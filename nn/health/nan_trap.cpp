@@ -1,7 +1,9 @@
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 
 #include <rill/core/bits.hpp>
+#include <rill/core/isa.hpp>
+#include <rill/core/parallel.hpp>
 #include <rill/nn/health/nan_trap.hpp>
 
 namespace rill::nn {
@@ -25,6 +27,23 @@ class BufferKeeper {
  private:
   BufferSnapshot snapshot_;
 };
+
+// A product with 0 is 0, or NaN for what is not finite; summed without a branch, so that it is vectorised.
+template <class T>
+bool run_is_finite(const T* x, std::int64_t count) {
+  T sum = 0;
+  on_isa([=, out = &sum] {
+    constexpr std::int64_t lanes = 32;
+    T sums[lanes] = {};
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+      for (std::int64_t lane = 0; lane < lanes; ++lane) sums[lane] += x[i + lane] * T(0);
+    }
+    for (; i < count; ++i) sums[0] += x[i] * T(0);
+    for (const T each : sums) *out += each;
+  });
+  return sum == T(0);
+}
 
 }  // namespace
 
@@ -77,18 +96,11 @@ void BufferSnapshot::restore() {
 
 bool all_finite(const Tensor& x) {
   if (!x.defined() || !is_floating(x.dtype())) return true;
-  bool finite = true;
+  std::atomic<bool> finite = true;
   dispatch_floating(x.dtype(), "all_finite", [&]<class T>(T) {
-    // A product with 0 is 0, or NaN for what is not finite; summed without a branch, so that it is vectorised.
-    constexpr std::size_t lanes = 16;
-    T sums[lanes] = {};
-    const auto values = x.data<T>();
-    std::size_t i = 0;
-    for (; i + lanes <= values.size(); i += lanes) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += values[i + lane] * T(0);
-    }
-    for (; i < values.size(); ++i) sums[0] += values[i] * T(0);
-    for (const T sum : sums) finite &= sum == T(0);
+    parallel_for(x.numel(), [all = x.data<T>().data(), &finite](std::int64_t begin, std::int64_t end) {
+      if (!run_is_finite(all + begin, end - begin)) finite.store(false, std::memory_order_relaxed);
+    });
   });
   return finite;
 }
