@@ -15,9 +15,10 @@ namespace rill::trust {
 
 /// How much a check does, and from which seed.
 struct Scale {
-  bool full = false;       ///< the sizes of `make trust-long`
-  std::uint64_t seed = 1;  ///< of every random case
-  std::string rill;        ///< path of the rill command, for checks that run it as a process
+  bool full = false;                   ///< the sizes of `make trust-long`
+  std::uint64_t seed = 1;              ///< of every random case
+  std::vector<std::string> functions;  ///< that ulp and ulp_plain try; empty for all
+  std::string rill;                    ///< path of the rill command, for checks that run it as a process
 
   /// `quick` or, under --full, `long_run`.
   template <typename T>

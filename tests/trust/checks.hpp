@@ -14,6 +14,9 @@ void check_gradients(const Scale& scale, Report& report);
 /// N3: random graphs against an engine of scalars in long double.
 void check_graphs(const Scale& scale, Report& report);
 
+/// What Scale::functions may name.
+std::vector<std::string> ulp_functions();
+
 /// N5: unary functions and their derivatives in f32 against a wider type.
 void check_ulp(const Scale& scale, Report& report);
 

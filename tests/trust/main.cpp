@@ -8,7 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "check.hpp"
+#include "checks.hpp"
 
 namespace {
 
@@ -43,6 +43,10 @@ int main(int argc, char** argv) {
   app.add_flag("--full", wish.scale.full, "the sizes of make trust-long");
   app.add_flag("--list", wish.list, "name the checks and run none");
   app.add_option("--only", wish.only, "run these checks alone")->delimiter(',')->check(CLI::IsMember(names));
+  app.add_option("--functions", wish.scale.functions,
+                 "functions that ulp and ulp_plain try, such as elu,tanh")
+      ->delimiter(',')
+      ->check(CLI::IsMember(ulp_functions()));
   app.add_option("--seed", wish.scale.seed, "seed of all random cases")->capture_default_str();
   app.add_option("--rill", wish.scale.rill, "the rill command")->default_val("build/bin/rill");
   try {

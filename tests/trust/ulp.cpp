@@ -4,16 +4,17 @@
 //
 // A derivative at NaN is not specified, nor is the sign of a zero (CONTRACT.md). Derivatives of in-place forms are read
 // from the output: their error is absolute.
+#include <algorithm>
 #include <bit>
 #include <functional>
 #include <limits>
-#include <map>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <rill/core/parallel.hpp>
 
@@ -36,6 +37,7 @@ struct Measure {
 };
 
 struct SweptFunction {
+  std::string family;  // what --functions calls it; those of one family stand side by side
   std::function<Tensor(const Tensor&)> run;
   Measure value, slope;     // one of them may be empty
   bool exhaustive = false;  // under --full
@@ -59,23 +61,23 @@ void add_formula(std::vector<SweptFunction>& all, const F& f, bool exhaustive, R
   const std::string name = std::string(F::name) + (exhaustive ? "" : " of other attributes");
   const auto value = [f](auto x) { return Exact::value(f, x); };
   const auto slope = [f](auto x) { return Exact::slope(f, x); };
-  const auto in_ulp = [](float y, auto exact) { return error_in_ulp(y, exact); };
-  all.push_back({run,
+  all.push_back({std::string(F::name),
+                 run,
                  {name, bounds.value,
-                  [=](auto x, auto y, WorstUlp& worst) { compare<true>(x, y, value, in_ulp, worst); }},
+                  [=](auto x, auto y, WorstUlp& worst) { compare<true, InUlp>(x, y, value, worst); }},
                  {name + ", derivative", bounds.slope,
-                  [=](auto x, auto y, WorstUlp& worst) { compare<false>(x, y, slope, in_ulp, worst); }},
+                  [=](auto x, auto y, WorstUlp& worst) { compare<false, InUlp>(x, y, slope, worst); }},
                  exhaustive});
   if constexpr (detail::ReadsOutput<F>) {
-    const auto absolute = [](float y, auto exact) { return absolute_error(y, exact); };
     if constexpr (detail::ReadsInput<F>) {
-      all.push_back({[f](const Tensor& x) {
+      all.push_back({std::string(F::name),
+                     [f](const Tensor& x) {
                        Tensor y = x * 1.0;
                        return elementwise_(f, y);
                      },
                      {},
                      {name + ", derivative in place, absolute error", 1e-6,
-                      [=](auto x, auto y, WorstUlp& worst) { compare<false>(x, y, slope, absolute, worst); }},
+                      [=](auto x, auto y, WorstUlp& worst) { compare<false, Absolute>(x, y, slope, worst); }},
                      exhaustive});
     }
   }
@@ -93,7 +95,7 @@ void add_op(std::vector<SweptFunction>& all) {
 
 // A function of lanewise.hpp that is no op, compiled here.
 template <class Body, class Exact>
-SweptFunction lanewise_function(std::string name, double bound, Body body, Exact exact) {
+SweptFunction lanewise_function(std::string family, std::string name, double bound, Body body, Exact exact) {
   const auto run = [body](const Tensor& x) {
     Tensor y = empty(x.shape());
     const float* in = x.data<float>().data();
@@ -101,10 +103,10 @@ SweptFunction lanewise_function(std::string name, double bound, Body body, Exact
     detail::independent_loop(0, x.numel(), [=](std::int64_t i) { out[i] = body(in[i]); });
     return y;
   };
-  const auto in_ulp = [](float y, auto e) { return error_in_ulp(y, e); };
   return {
+      std::move(family),
       run,
-      {std::move(name), bound, [=](auto x, auto y, WorstUlp& w) { compare<true>(x, y, exact, in_ulp, w); }},
+      {std::move(name), bound, [=](auto x, auto y, WorstUlp& w) { compare<true, InUlp>(x, y, exact, w); }},
       {},
       true};
 }
@@ -115,14 +117,15 @@ std::vector<SweptFunction> functions_of(std::type_identity<std::tuple<Ops...>>) 
   (add_op<Ops>(all), ...);
   const Tensor w = full({1}, 0.25);
   add_formula(all, ops::LeakyRelu{0.25}, true, [w](const Tensor& x) { return prelu(x, w); });
+  all.back().family = ops::Prelu::name;
   for (Measure* measure : {&all.back().value, &all.back().slope})
     measure->what.replace(0, ops::LeakyRelu::name.size(), ops::Prelu::name);
   all.push_back(lanewise_function(
-      "expm1 of lanewise", 1,
+      "expm1", "expm1 of lanewise", 1,
       [](float x) { return static_cast<float>(lanewise::expm1_as<float>(double{x})); },
       [](auto x) { return std::expm1(x); }));
   all.push_back(lanewise_function(
-      "log1p of lanewise, for 0 to 1", 1.5,
+      "log1p", "log1p of lanewise, for 0 to 1", 1.5,
       [](float x) { return static_cast<float>(lanewise::log1p_as<float>(double{x})); },
       [](auto x) { return std::log1p(x); }));
   all.back().low = 0;
@@ -204,41 +207,76 @@ std::pair<WorstUlp, WorstUlp> swept(const SweptFunction& function, std::uint64_t
   return parts[0];
 }
 
+// The figures of one family, of which one name may be measured several times.
+class Findings {
+ public:
+  void add(const Measure& measure, const WorstUlp& found) {
+    if (!measure.compare) return;
+    const auto same = [&](const auto& each) { return each.first->what == measure.what; };
+    const auto at = std::find_if(found_.begin(), found_.end(), same);
+    if (at == found_.end()) {
+      found_.emplace_back(&measure, found);
+    } else {
+      at->second.join(found);
+    }
+  }
+
+  /// Returns how many results were of another class.
+  std::uint64_t print(Report& report) const {
+    std::uint64_t mismatches = 0;
+    for (const auto& [measure, found] : found_) {
+      const bool absolute = measure->what.ends_with("absolute error");
+      report.at_most(measure->what + (absolute ? "" : ", ulp"), found.error, measure->bound);
+      if (!(found.error <= measure->bound))
+        report.detail(
+            fmt::format("{}: the worst is at x = {:.9g} ({:a})", measure->what, found.at, found.at));
+      if (found.mismatches > 0)
+        report.detail(fmt::format("{}: {} results of another class, such as at x = {:.9g} ({:a})",
+                                  measure->what, found.mismatches, found.mismatch_at, found.mismatch_at));
+      mismatches += found.mismatches;
+    }
+    return mismatches;
+  }
+
+ private:
+  std::vector<std::pair<const Measure*, WorstUlp>> found_;
+};
+
+bool wanted(const Scale& scale, const std::string& family) {
+  return scale.functions.empty() || std::ranges::find(scale.functions, family) != scale.functions.end();
+}
+
 }  // namespace
+
+std::vector<std::string> ulp_functions() {
+  std::vector<std::string> names;
+  for (const SweptFunction& function : functions_of(std::type_identity<ops::OpList>{})) {
+    if (names.empty() || names.back() != function.family) names.push_back(function.family);
+  }
+  return names;
+}
 
 void check_ulp(const Scale& scale, Report& report) {
   report.begin("N5");
   const std::vector<SweptFunction> functions = functions_of(std::type_identity<ops::OpList>{});
-  std::vector<const Measure*> order;
-  std::map<std::string, WorstUlp> worst;
-  const auto note = [&](const Measure& measure, const WorstUlp& found) {
-    if (!measure.compare) return;
-    if (!worst.contains(measure.what)) order.push_back(&measure);
-    worst[measure.what].join(found);
-  };
-  std::uint64_t exhaustive = 0;
-  for (const SweptFunction& function : functions) {
-    const bool whole = scale.full && function.exhaustive;
-    const std::uint64_t stride = whole ? 1 : scale.of(3001, 101);
-    const auto [values, slopes] = swept(function, whole ? 0 : scale.seed % stride, stride);
-    exhaustive += whole;
-    note(function.value, values);
-    note(function.slope, slopes);
+  std::uint64_t tried = 0, exhaustive = 0, mismatches = 0;
+  for (auto each = functions.begin(); each != functions.end();) {
+    const std::string& family = each->family;
+    Findings findings;  // printed as soon as a family is done: one takes minutes under --full
+    for (; each != functions.end() && each->family == family; ++each) {
+      if (!wanted(scale, family)) continue;
+      const bool whole = scale.full && each->exhaustive;
+      const std::uint64_t stride = whole ? 1 : scale.of(3001, 101);
+      const auto [values, slopes] = swept(*each, whole ? 0 : scale.seed % stride, stride);
+      ++tried;
+      exhaustive += whole;
+      findings.add(each->value, values);
+      findings.add(each->slope, slopes);
+    }
+    mismatches += findings.print(report);
   }
-  report.count("functions and attributes that were tried", functions.size());
+  report.count("functions and attributes that were tried", tried);
   report.count("of these, with all 2^32 floats", exhaustive);
-  std::uint64_t mismatches = 0;
-  for (const Measure* measure : order) {
-    const WorstUlp& found = worst[measure->what];
-    const bool absolute = measure->what.ends_with("absolute error");
-    report.at_most(measure->what + (absolute ? "" : ", ulp"), found.error, measure->bound);
-    if (!(found.error <= measure->bound))
-      report.detail(fmt::format("{}: the worst is at x = {:.9g} ({:a})", measure->what, found.at, found.at));
-    if (found.mismatches > 0)
-      report.detail(fmt::format("{}: {} results of another class, such as at x = {:.9g} ({:a})",
-                                measure->what, found.mismatches, found.mismatch_at, found.mismatch_at));
-    mismatches += found.mismatches;
-  }
   report.exactly("results of another class: NaN, infinity, zero, sign", mismatches, 0);
 }
 
@@ -247,6 +285,8 @@ void check_ulp_plain(const Scale& scale, Report& report) {
   if (isa() == Isa::plain) return;  // then check_ulp() has done it
   std::vector<std::string> arguments{"--only", "ulp", "--seed", std::to_string(scale.seed)};
   if (scale.full) arguments.emplace_back("--full");
+  if (!scale.functions.empty())
+    arguments.insert(arguments.end(), {"--functions", fmt::format("{}", fmt::join(scale.functions, ","))});
   const test::Outcome plain = test::run_program("/proc/self/exe", arguments, {{"RILL_ISA", "plain"}});
   const bool good = plain.status == 0 && plain.says(", 0 missed");
   if (!good) report.detail("RILL_ISA=plain: " + plain.output);

@@ -19,7 +19,7 @@ R relu_of(R x, double below, double slope) {
 
 template <class R>
 R logistic(R x) {
-  return 1 / (1 + std::exp(-x));
+  return 1 / (1 + exp_of(-x));
 }
 
 template <>
@@ -74,7 +74,7 @@ struct Reference<ops::Elu> {
   }
   template <class R>
   static R slope(const ops::Elu& f, R x) {
-    return x > 0 ? 1 : R(static_cast<float>(f.alpha)) * std::exp(x);
+    return x > 0 ? 1 : R(static_cast<float>(f.alpha)) * exp_of(x);
   }
 };
 
@@ -87,7 +87,7 @@ struct Reference<ops::Selu> {
   }
   template <class R>
   static R slope(const ops::Selu& f, R x) {
-    return R(f.scale) * (x > 0 ? 1 : R(f.alpha) * std::exp(x));
+    return R(f.scale) * (x > 0 ? 1 : R(f.alpha) * exp_of(x));
   }
 };
 
@@ -100,7 +100,7 @@ struct Reference<ops::Celu> {
   }
   template <class R>
   static R slope(const ops::Celu& f, R x) {
-    return x > 0 ? 1 : std::exp(x / R(f.alpha));
+    return x > 0 ? 1 : exp_of(x / R(f.alpha));
   }
 };
 
@@ -109,11 +109,11 @@ struct Reference<ops::Gelu> {
   static constexpr Bounds bounds{0.51, 1};
   template <class R>
   static R value(const ops::Gelu&, R x) {
-    return std::max(x, R(-100)) * below(std::max(x, R(-100)));
+    return std::max(x, R(-30)) * below(std::max(x, R(-30)));
   }
   template <class R>
   static R slope(const ops::Gelu&, R x) {
-    const R t = std::clamp(x, R(-100), R(100));
+    const R t = std::clamp(x, R(-30), R(30));
     return below(t) + t * std::exp(-t * t / 2) * (std::numbers::inv_sqrtpi_v<R> / std::numbers::sqrt2_v<R>);
   }
   template <class R>
@@ -162,7 +162,7 @@ struct Reference<ops::Softplus> {
   template <class R>
   static R value(const ops::Softplus& f, R x) {
     const R z = R(f.beta) * x;
-    return z > R(f.threshold) ? x : ((z > 0 ? z : 0) + std::log1p(std::exp(-std::abs(z)))) / R(f.beta);
+    return z > R(f.threshold) ? x : ((z > 0 ? z : 0) + std::log1p(exp_of(-std::abs(z)))) / R(f.beta);
   }
   template <class R>
   static R slope(const ops::Softplus& f, R x) {
@@ -180,7 +180,7 @@ struct Reference<ops::Tanh> {
   }
   template <class R>
   static R slope(const ops::Tanh&, R x) {
-    const R c = std::cosh(x);
+    const R c = std::cosh(std::clamp(x, R(-300), R(300)));
     return 1 / c / c;
   }
 };

@@ -14,11 +14,11 @@ struct Reference<ops::Exp> {
   static constexpr Bounds bounds{1, 1};
   template <class R>
   static R value(const ops::Exp&, R x) {
-    return std::exp(x);
+    return exp_of(x);
   }
   template <class R>
   static R slope(const ops::Exp&, R x) {
-    return std::exp(x);
+    return exp_of(x);
   }
 };
 
