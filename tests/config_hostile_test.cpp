@@ -120,6 +120,15 @@ TEST_CASE("config: a name in a message is on one line and short") {
   CHECK(in_quotes(std::string(100, 'y')) == "\"" + std::string(40, 'y') + "…\"");
 }
 
+TEST_CASE("config: a message holds no control bytes of the keys that lead to its place") {
+  const auto message = [](const std::string& key) {
+    return test::message_of(
+        [&] { nn::config::parse_json("{\"" + key + "\": {\"b\": 0, \"b\": 0}}", "m.json"); });
+  };
+  CHECK(message("a\x7f") == "m.json: /a?: key \"b\" stands twice, expected once");
+  CHECK(message("a\\u001b\\n") == "m.json: /a??: key \"b\" stands twice, expected once");
+}
+
 TEST_CASE("config: a text in a message is not cut inside of a character") {
   using nn::config::in_quotes;
   CHECK(in_quotes(repeated("é", 30)) == "\"" + repeated("é", 20) + "…\"");

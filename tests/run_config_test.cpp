@@ -108,6 +108,11 @@ TEST_CASE("run config: an override makes an object of a name") {
   CHECK(std::get<optim::config::IdxConfig>(config.data.value).limit == 7);
 }
 
+TEST_CASE("run config: a message about an override holds no control bytes of its keys") {
+  CHECK(refusal({"x\x7f=3", "x\x7f.b=2"}) ==
+        "run.json: override \"x?.b=2\": /x?: got 3, expected an object to set \"b\" in");
+}
+
 TEST_CASE("run config: an override that does not fit is refused with what is near") {
   CHECK(refusal({"optimizer.lrr=1"}) == "run.json: /optimizer: unknown key \"lrr\"; did you mean \"lr\"?");
   CHECK(refusal({"optimzer.lr=1"}) == "run.json: unknown key \"optimzer\"; did you mean \"optimizer\"?");

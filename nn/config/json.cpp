@@ -30,20 +30,6 @@ std::string reason_of(std::string_view message) {
   return reason;
 }
 
-std::string escaped(std::string_view key) {
-  std::string token;
-  for (const char c : beginning(key, 100)) {
-    if (c == '~') {
-      token += "~0";
-    } else if (c == '/') {
-      token += "~1";
-    } else {
-      token += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-  }
-  return token;
-}
-
 // Builds the document, and refuses while it is read what would not be seen afterwards or would take too much.
 class Builder : public nlohmann::json_sax<Json> {
  public:
@@ -91,8 +77,8 @@ class Builder : public nlohmann::json_sax<Json> {
   [[noreturn]] void refuse(const std::string& what) const {
     std::string pointer;
     for (const Level& level : levels_) {
-      pointer +=
-          "/" + (level.value->is_array() ? std::to_string(level.value->size() - 1) : escaped(level.key));
+      pointer += "/" + (level.value->is_array() ? std::to_string(level.value->size() - 1)
+                                                : pointer_token(level.key));
     }
     if (!pointer.empty()) pointer.resize(pointer.rfind('/'));
     rill::detail::fail(where_ + ": " + pointer + (pointer.empty() ? "" : ": ") + what);
@@ -134,6 +120,20 @@ class Builder : public nlohmann::json_sax<Json> {
 };
 
 }  // namespace
+
+std::string pointer_token(std::string_view key) {
+  std::string token;
+  for (const char c : beginning(key, 100)) {
+    if (c == '~') {
+      token += "~0";
+    } else if (c == '/') {
+      token += "~1";
+    } else {
+      token += is_control(c) ? '?' : c;
+    }
+  }
+  return token;
+}
 
 Json parse_json(std::string_view text, const std::string& where, JsonLimits limits) {
   RILL_CHECK(text.size() <= limits.bytes, where, ": ", text.size(), " bytes, expected at most ", limits.bytes,
@@ -179,7 +179,7 @@ Node Node::at(const std::string& key) const {
   expect_object();
   const auto found = value_->find(key);
   if (found == value_->end()) fail("\"" + key + "\" is missing, expected it");
-  return {*found, where_, pointer_ + "/" + escaped(key)};
+  return {*found, where_, pointer_ + "/" + pointer_token(key)};
 }
 
 Node Node::operator[](std::size_t index) const {

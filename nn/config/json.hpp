@@ -29,6 +29,9 @@ inline constexpr JsonLimits document_limits{std::size_t{6} << 20, 200'000};
 /// What rill itself has written into a file with weights: the names of all inputs, the history of a long training.
 inline constexpr JsonLimits saved_limits{std::size_t{16} << 20, 1'000'000};
 
+/// A key as a part of a JSON pointer (RFC 6901) in a message: on one line, without control bytes, cut after 100 bytes.
+std::string pointer_token(std::string_view key);
+
 /// Reads a document. Throws Error, starting with `where` and the line and column, for what is no JSON in UTF-8, numbers beyond f64, and
 /// what the invariants exclude.
 Json parse_json(std::string_view text, const std::string& where, JsonLimits limits = document_limits);

@@ -17,8 +17,7 @@ std::string file_name(const Node& node) {
   std::string name = node.text();
   if (name.starts_with("./")) name.erase(0, 2);
   bool plain = !name.empty() && name != "." && name.find("..") == std::string::npos && name.size() <= 255;
-  for (const char c : name)
-    plain = plain && c != '/' && c != '\\' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+  for (const char c : name) plain = plain && c != '/' && c != '\\' && !config::is_control(c);
   if (!plain) node.fail("got " + node.shown() + ", expected the plain name of a file beside the model");
   return name;
 }

@@ -38,7 +38,7 @@ class Override {
     Json* at = &document;
     for (const std::string& key : keys_) {
       at = &part(*at, key);
-      pointer_ += "/" + key;
+      pointer_ += "/" + nn::config::pointer_token(key);
     }
     *at = value();
   }

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 #include <rill/core/parallel.hpp>
 #include <rill/tools/rill/commands.hpp>
@@ -14,19 +15,29 @@ namespace {
 using namespace rill::command;
 
 /// All commands, which parse their arguments and do nothing.
-Program& commands() {
-  static Program program;
-  static const std::vector<std::function<int()>> bodies = [] {
-    std::vector<std::function<int()>> own;  // the options write into what these hold
+class Commands {
+ public:
+  Commands() {
     for (const auto add : {add_new, add_check, add_train, add_sweep, add_eval, add_predict, add_summary,
                            add_doctor, add_convert, add_schema, add_info, add_completion, add_man}) {
       add(program);
-      own.push_back(program.commands().back().body);
+      bodies_.push_back(program.commands().back().body);
       program.does([] { return done; });
     }
-    return own;
-  }();
-  return program;
+  }
+
+  Program program;
+
+ private:
+  std::vector<std::function<int()>> bodies_;  // the options write into what these hold
+};
+
+/// Made anew now and then: what CLI11 notes of options it has seen, it forgets only with its program.
+Program& commands() {
+  static std::optional<Commands> commands;
+  static int inputs = 0;
+  if (inputs++ % 1000 == 0) commands.emplace();
+  return commands->program;
 }
 
 /// What is printed to a standard stream while this lives. The descriptor stays as it is, for sanitizers.
