@@ -76,6 +76,21 @@ TEST_CASE("exponential: exp below 0 is within 1 ulp, down to the smallest denorm
   }
 }
 
+TEST_CASE("exponential: a slope that is no normal number is rounded to it once, with its factor") {
+  std::vector<float> x;
+  for (float v = -88; v > -106; v = std::nextafter(v, -inf)) x.push_back(v);
+  constexpr float factor = 1.7580993F;  // selu's
+  for (const Isa use : machine()) {
+    CAPTURE(isa_name(use));
+    CHECK(worst_ulp(slopes({1, factor}, x, use), x, [](double v) { return factor * std::exp(v); }) <= 1.5);
+    CHECK(slopes({1, factor}, {-1000, -inf}, use) == std::vector<float>{0, 0});
+    // A large factor brings back what without it would be 0.
+    const std::vector<float> far{-105, -110, -120};
+    CHECK(worst_ulp(slopes({1, 1e10F}, far, use), far, [](double v) { return 1e10F * std::exp(v); }) <= 2);
+    CHECK(slopes({1, 1e10F}, {-1e30F}, use) == std::vector<float>{0});
+  }
+}
+
 TEST_CASE("exponential: the kernels are the formula of elu up to 2 ulp") {
   const std::vector<float> x = negative_numbers(99991);
   const ops::Elu elu{0.7};

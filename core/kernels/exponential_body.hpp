@@ -35,9 +35,9 @@ static inline Floats at_least(Floats low, Floats x) { return x < low ? low : x; 
 static inline Floats at_most(Floats high, Floats x) { return x > high ? high : x; }
 #endif
 
-/// eˣ for x <= 0. The result may be no normal number, 2ⁿ⁺⁶⁴ always is one; and only the last step rounds to it.
-static inline Floats exp(Floats x) {
-  const Floats held = at_least(all(-104), x);  // further down, 0
+/// factor · eˣ for x <= 0. The result may be no normal number, 2ⁿ⁺⁶⁴ always is one; and only the last step rounds to it.
+static inline Floats exp(Floats x, Floats factor = all(1)) {
+  const Floats held = at_least(all(-131), x);  // further down, 0 for factors up to 2³⁸
   const auto [n, scale] = power<64>(held);
   const Floats r = rest(held, n);
   constexpr float unit = rounds_once ? 0x1p-64f : 1;
@@ -45,9 +45,9 @@ static inline Floats exp(Floats x) {
   q = fused(q, r, all(0x1.55545ep-5f * unit));
   q = fused(q, r, all(0x1.55548ep-3f * unit));
   q = fused(q, r, all(0.5f * unit));
-  if constexpr (rounds_once) return fused(fused(q, r, all(unit)), r, all(unit)) * scale;
+  if constexpr (rounds_once) return factor * fused(fused(q, r, all(unit)), r, all(unit)) * scale;
   const Floats sum = 1 + r, lost = r - (sum - 1);
-  return (sum + (lost + r * r * q)) * scale * 0x1p-64f;
+  return factor * (sum + (lost + r * r * q)) * scale * 0x1p-64f;
 }
 
 /// eˣ - 1 for x <= 0.
@@ -86,7 +86,7 @@ static void slopes_of(const ExpLinear& f, const float* g, const float* x, float*
     const Floats v = load(x + i);
     Floats slope;
     if constexpr (kinked) {
-      slope = v > 0 ? above : below * exp(v);
+      slope = v > 0 ? above : exp(v, below);
     } else {
       slope = exp(at_most(zero, v));
     }
