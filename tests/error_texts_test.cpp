@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <locale>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,29 @@ Tensor leaf(const Shape& shape, DType dtype = DType::f32) {
 Tensor labels(const Shape& shape, double value = 0) { return full(shape, value, DType::i64); }
 
 // --- shape.cpp -------------------------------------------------------------------------------------------------------
+
+TEST_CASE("errors: texts, also those of files, are the same in a program with a locale of its own") {
+  struct Grouping : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  struct Restore {
+    std::locale before = std::locale();
+    ~Restore() { std::locale::global(before); }
+  };
+  const test::TempDir folder;
+  const Tensor x = zeros({50, 40});
+  io::save_safetensors(folder.file("plain"), {.tensors = {{"x", x}}, .metadata = {}, .checksum = true});
+  {
+    const Restore restore;
+    std::locale::global(std::locale(std::locale::classic(), new Grouping));
+    CHECK(rill::detail::concat(12345, " ", 0.5) == "12345 0.5");
+    io::save_safetensors(folder.file("grouped"), {.tensors = {{"x", x}}, .metadata = {}, .checksum = true});
+  }
+  CHECK(folder.read("grouped") == folder.read("plain"));
+  CHECK(io::load_safetensors(folder.file("grouped")).tensors.size() == 1);
+}
 
 TEST_CASE("errors: shapes") {
   refused("shape: 9 dimensions, expected at most 8", {}, [] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; });
