@@ -259,6 +259,11 @@ TEST_CASE("load_npy: samples with labels, or with numbers, make a dataset") {
   const auto measured = nn::data::load_npy(folder + "f4.npy", folder + "f8.npy", {.regression = true});
   CHECK(measured->classes() == 0);
   CHECK(measured->target_shape() == Shape{3});
+  const TempDir files;
+  io::save_npy(files.file("y.npy"), tensor({0.5F, -2.F}));
+  const auto single = nn::data::load_npy(folder + "f4.npy", files.file("y.npy"), {.regression = true});
+  CHECK(single->target_shape() == Shape{1});
+  CHECK(values<float>(single->y())[1] == -2);
 }
 
 TEST_CASE("load_npy: files that make no dataset are refused") {

@@ -15,8 +15,10 @@ std::shared_ptr<const TensorDataset> load_npy(const std::string& x_path, const s
              ", expected [n, ...] with at least 1 element");
   RILL_CHECK(y.dim() > 0 && y.size(0) == x.size(0), y_path, ": targets are ", y.shape(), ", expected ",
              x.size(0), " as there are samples in ", x_path);
+  // One number a sample is a target of one number, as models give it and as that of a CSV file is.
+  const bool single = options.regression && y.dim() == 1;
   try {
-    return std::make_shared<const TensorDataset>(x, y, options.classes);
+    return std::make_shared<const TensorDataset>(x, single ? y.reshape({y.size(0), 1}) : y, options.classes);
   } catch (const Error& error) {
     rill::detail::fail(y_path + ": " + error.what());
   }
