@@ -11,16 +11,21 @@
 
 namespace rill::optim::callbacks {
 
-Mode mode_of(const char* where, Mode mode, const std::string& monitor) {
-  if (mode != Mode::automatic) return mode;
+std::optional<Mode> mode_by_name(std::string_view monitor) {
   const auto ends_with_one_of = [&](std::initializer_list<const char*> ends) {
     return std::ranges::any_of(ends, [&](const char* end) { return monitor.ends_with(end); });
   };
   if (ends_with_one_of({"loss", "error", "mse", "mae", "rmse"})) return Mode::min;
-  const bool large = ends_with_one_of({"acc", "accuracy", "auc", "precision", "recall", "f1", "r2"});
-  RILL_CHECK(large, where, ": mode is automatic, and \"", monitor,
+  if (ends_with_one_of({"acc", "accuracy", "auc", "precision", "recall", "f1", "r2"})) return Mode::max;
+  return std::nullopt;
+}
+
+Mode mode_of(const char* where, Mode mode, const std::string& monitor) {
+  if (mode != Mode::automatic) return mode;
+  const std::optional<Mode> known = mode_by_name(monitor);
+  RILL_CHECK(known, where, ": mode is automatic, and \"", monitor,
              "\" does not say whether small numbers are good, expected min or max");
-  return Mode::max;
+  return *known;
 }
 
 namespace {

@@ -23,6 +23,8 @@ namespace rill::optim::callbacks {
 /// "r2"; any other name is refused.
 enum class Mode { automatic, min, max };
 
+/// What the name alone says of Mode::automatic.
+std::optional<Mode> mode_by_name(std::string_view monitor);
 /// min or max. Throws Error, naming `where`, if it is automatic and the monitor's name does not decide.
 Mode mode_of(const char* where, Mode mode, const std::string& monitor);
 

@@ -22,7 +22,9 @@ History Trainer::Loop::run() {
   call(&Callback::on_train_begin);
   epochs();
   // Before on_train_end, which may put the best weights in the place of the last ones.
-  if (writes() && run_.interrupted() && !run_.diverged()) write();
+  const bool stopped_at_begin =
+      run_.stopped() && options_.checkpoint.every_epochs > 0 && written_step_ != run_.step;
+  if (writes() && !run_.diverged() && (run_.interrupted() || stopped_at_begin)) write();
   call(&Callback::on_train_end);
   history_.steps = run_.step - first_step_;
   history_.diverged = run_.diverged();
@@ -65,6 +67,7 @@ void Trainer::Loop::write() {
   checkpoint.history = history_.epochs;
   checkpoint.metadata = options_.checkpoint.metadata;
   detail::save_checkpoint(options_.checkpoint.file, checkpoint);
+  written_step_ = run_.step;
 }
 
 // --- epochs ------------------------------------------------------------------------------------------------------------

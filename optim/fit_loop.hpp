@@ -60,7 +60,8 @@ class Trainer::Loop {
   Run run_;
   History history_;
   std::int64_t first_step_ = 0;
-  double epoch_lr_ = 0;  // when the epoch began
+  std::int64_t written_step_ = -1;  // of the last checkpoint
+  double epoch_lr_ = 0;             // when the epoch began
   detail::LossSum loss_;
 };
 

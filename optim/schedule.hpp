@@ -67,6 +67,9 @@ class Schedule {
   Interval interval() const { return interval_; }
   void set_interval(Interval interval) { interval_ = interval; }
 
+  /// How many steps can be done.
+  virtual std::int64_t last_step() const { return std::numeric_limits<std::int64_t>::max(); }
+
   const char* name() const { return name_; }
   /// Whether the next step() has to be given a metric.
   bool wants_metric() const { return needs_metric(steps_ + 1); }
@@ -87,8 +90,6 @@ class Schedule {
   virtual double scale(double lr, std::int64_t step, std::size_t group) const = 0;
   /// The momentum after `step` steps, of schedules that move it.
   virtual std::optional<double> momentum(std::int64_t) const { return std::nullopt; }
-  /// How many steps can be done.
-  virtual std::int64_t last_step() const { return std::numeric_limits<std::int64_t>::max(); }
 
   // For schedules that depend on more than the number of steps.
 

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/optim/checkpoint.hpp>
 #include <rill/optim/health_monitor.hpp>
 #include <rill/optim/recycle.hpp>
 
@@ -102,6 +103,18 @@ TEST_CASE("resume: the checkpoint of an epoch's end is gone on from like one in 
   longer.run();
   CHECK(longer.history.epochs.size() == 4);
   CHECK(longer.outcome() == uninterrupted({.epochs = 4}));
+}
+
+TEST_CASE("resume: a run that is stopped where an epoch begins leaves a checkpoint of the epochs before it") {
+  const TempDir dir;
+  ResumedRun run({.folder = dir.path(), .epochs = 9, .every_epochs = 5});
+  run.fit.callbacks.push_back(std::make_shared<optim::callbacks::LambdaCallback>(
+      optim::callbacks::LambdaCallbackOptions{.on_epoch_begin = [](optim::Run& now) {
+        if (now.epoch == 3) now.stop("enough");
+      }}));
+  run.run();
+  CHECK(run.history.epochs.size() == 3);
+  CHECK(optim::detail::load_checkpoint(dir.file("run.safetensors")).position.epoch == 3);
 }
 
 TEST_CASE("resume: rows that the log got after the checkpoint are cut off and come again") {

@@ -11,6 +11,7 @@
 
 #include <rill/optim/report/charts.hpp>
 #include <rill/optim/report/png.hpp>
+#include <rill/optim/report/sections.hpp>
 #include <rill/rill.hpp>
 
 #include "run_reports.hpp"
@@ -331,6 +332,30 @@ TEST_CASE("run report: a written page is the rendered one") {
   write_report(folder.file("report.html"), full_report());
   CHECK(folder.read("report.html") == render_report(full_report()));
   CHECK(folder.names().size() == 1);
+}
+
+TEST_CASE("run report: of a curve the best is told as its name says which that is, or not at all") {
+  RunReport report{.title = "x"};
+  for (const double value : {0.5, 0.75, 0.25}) {
+    optim::Logs logs;
+    logs.set("f1", value);
+    logs.set("temperature", value);
+    report.epochs.push_back(logs);
+  }
+  const std::vector<optim::report::Picture> pictures = optim::report::curve_pictures(report);
+  REQUIRE(pictures.size() == 2);
+  CHECK(pictures[0].description == "Training: 0.25 in epoch 3, highest 0.75 in epoch 2.");
+  CHECK(pictures[1].description == "Training: 0.25 in epoch 3.");
+}
+
+TEST_CASE("run report: samples whose outputs are NaN count as wrong") {
+  RunReport report = full_report();
+  report.confusion = tensor({{90, 0}, {0, 0}}, DType::i64);
+  report.classes = {"a", "b"};
+  report.unjudged = 10;
+  const std::string page = render_report(report);
+  CHECK(contains(page, "<p>90 of 100 samples are right: 90.00"));
+  CHECK(contains(page, "<p>The outputs of 10 samples are NaN; they stand in no class below.</p>"));
 }
 
 TEST_CASE("run report: what does not fit is refused") {

@@ -80,6 +80,14 @@ std::string line_points() {
   return out.str();
 }
 
+// What a run leaves.
+std::vector<std::string> bytes_of(const TempDir& folder) {
+  std::vector<std::string> all;
+  for (const char* name : {"config.json", "log.csv", "log.jsonl", "last.safetensors", "best.safetensors"})
+    all.push_back(folder.read(std::string("run/") + name));
+  return all;
+}
+
 }  // namespace
 
 TEST_CASE("run: digits are learnt, and the folder holds what a run leaves") {
@@ -391,6 +399,107 @@ TEST_CASE("run: data and models that do not fit are refused before the folder is
   CHECK(message({"model.dtype=f64"}) == "run: /model: its parameters are f64, expected f32, as data are");
   CHECK(message({"data={\"format\":\"idx\",\"path\":\"/nowhere\"}"}).find("/nowhere") != std::string::npos);
   CHECK(folder.names().empty());
+}
+
+TEST_CASE("run: an earlier run is not removed for one that cannot begin, or would end in the middle") {
+  const TempDir folder;
+  run_training(digits_run(folder, "run", {"training.epochs=1"}), {.report = false});
+  const auto before = bytes_of(folder);
+  const auto message = [&](const std::vector<std::string>& overrides) -> std::string {
+    try {
+      run_training(digits_run(folder, "run", overrides), {.overwrite = true, .report = false});
+    } catch (const optim::RunConfigError& error) {
+      return error.what();
+    }
+    return "not refused";
+  };
+  const std::string batch_norm =
+      R"(model.layers=[{"type":"flatten"},{"type":"batch_norm"},{"type":"dense","units":10}])";
+  CHECK(message({"training.steps_per_epoch=1000"})
+            .starts_with("run: /training/steps_per_epoch: got 1000, expected at most "));
+  CHECK(message({R"(recycle={"layers":["77"]})"}).starts_with("run: /recycle: "));
+  CHECK(message({R"(schedule={"type":"one_cycle","max_lr":0.01,"total_steps":5})"})
+            .starts_with("run: /schedule: it ends after 5 steps, expected "));
+  CHECK(message({R"(schedule={"type":"reduce_on_plateau","monitor":"val_los"})"}) ==
+        "run: /schedule/monitor: there is no \"val_los\" in the log; did you mean \"val_loss\"?");
+  CHECK(message({R"(schedule={"type":"reduce_on_plateau","monitor":"dead"})", "monitor={}"})
+            .starts_with("run: /schedule/monitor: there is no \"dead\" in the log"));
+  CHECK(message({batch_norm, "training.batch_size=1"}).starts_with("run: /training: a batch has 1 sample: "));
+  CHECK(message({batch_norm, R"(monitor={"probe_samples":1})"}).starts_with("run: /monitor: "));
+  CHECK(message({R"(training.early_stopping={"monitor":"dead"})", "monitor={}"})
+            .starts_with("run: /training/early_stopping: mode is automatic, "));
+  CHECK(bytes_of(folder) == before);
+}
+
+TEST_CASE("run: a last batch of one sample is refused where a layer cannot train with it") {
+  const TempDir folder;
+  const auto config = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> overrides{
+        R"(model.layers=[{"type":"flatten"},{"type":"batch_norm"},{"type":"dense","units":10}])",
+        R"(data={"format":"drawn_digits","train":65,"test":10})", "training.batch_size=32",
+        "training.epochs=1"};
+    overrides.insert(overrides.end(), more.begin(), more.end());
+    return digits_run(folder, "run", overrides);
+  };
+  CHECK(refusal([&] {
+          run_training(config({}), {.report = false});
+        }).starts_with("run: /training: the last batch has 1 sample: batch_norm: "));
+  CHECK(folder.names().empty());
+  CHECK(run_training(config({"training.drop_last=true"}), {.report = false}).history.steps == 2);
+  CHECK(run_training(config({"training.steps_per_epoch=2"}), {.overwrite = true, .report = false})
+            .history.steps == 2);
+}
+
+TEST_CASE("run: a run whose data have changed is not gone on with") {
+  const TempDir folder;
+  const std::string table = clouds();
+  const std::string path = folder.write("clouds.csv", table);
+  const RunConfig config = parse_run(R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [2], "layers": [ { "type": "dense", "units": 3 } ] },
+      "data": { "format": "csv", "path": ")" +
+                                         path + R"(", "target": "cloud", "features": ["x", "y"] },
+      "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 }, "training": { "epochs": 2 }, "out": ")" +
+                                         folder.file("run") + "\" }",
+                                     "run.json");
+  int steps = 0;
+  run_training(config, {.interrupted = [&] { return ++steps == 3; }, .report = false});
+  const std::string checkpoint = folder.file("run/last.safetensors"),
+                    saved = folder.read("run/last.safetensors");
+  const auto go_on = [&] { run_training(config, {.resume = checkpoint, .report = false}); };
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string changed = table;
+    for (std::size_t at = 0; (at = changed.find(from, at)) != std::string::npos; at += to.size())
+      changed.replace(at, from.size(), to);
+    folder.write("clouds.csv", changed);
+  };
+  replaced(",A\n", ",Z\n");
+  CHECK(refusal(go_on) == checkpoint +
+                              ": classes of the data: got \"[\"B\",\"C\",\"Z\"]\", expected "
+                              "\"[\"A\",\"B\",\"C\"]\" as in "
+                              "the run that goes on");
+  replaced("\n7,", "\n7,1");  // one number of one row
+  CHECK(refusal(go_on) ==
+        checkpoint +
+            ": the data have changed since, expected the samples of the run that goes on, in "
+            "their order");
+  CHECK(folder.read("run/last.safetensors") == saved);
+  folder.write("clouds.csv", table);
+  go_on();
+}
+
+TEST_CASE("run: data of one class are refused") {
+  const TempDir folder;
+  const std::string path = folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n4,x\n5,x\n");
+  const RunConfig config =
+      parse_run(R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [1], "layers": [ { "type": "dense", "units": 1 } ] },
+      "data": { "format": "csv", "path": ")" +
+                    path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
+      "training": { "epochs": 1 }, "out": ")" +
+                    folder.file("run") + "\" }",
+                "run.json");
+  CHECK(refusal([&] { run_training(config); }) ==
+        "run: /data: all targets are of one class, expected 2 classes or more");
 }
 
 TEST_CASE("run: a run that diverges says so and throws nothing") {

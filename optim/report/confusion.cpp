@@ -127,9 +127,12 @@ std::string by_class(const RunReport& report, const Counts& counts) {
 std::string confusion_section(const RunReport& report) {
   if (!report.confusion.defined() || report.confusion.numel() == 0) return "";
   const Counts counts(report.confusion);
-  std::string body =
-      fmt::format("<p>{:.0f} of {:.0f} samples are right: {}.</p>\n", counts.right, counts.total,
-                  percent(counts.total > 0 ? counts.right / counts.total : NAN, 2));
+  const double all = counts.total + static_cast<double>(report.unjudged);
+  std::string body = fmt::format("<p>{:.0f} of {:.0f} samples are right: {}.</p>\n", counts.right, all,
+                                 percent(all > 0 ? counts.right / all : NAN, 2));
+  if (report.unjudged > 0)
+    body += fmt::format("<p>The outputs of {} samples are NaN; they stand in no class below.</p>\n",
+                        report.unjudged);
   const bool small = counts.size <= most_classes_in_matrix;
   if (small) body += "<p>Rows are the true classes, columns the predicted ones.</p>\n";
   body += "<div class=\"pair\">\n<div>\n" +

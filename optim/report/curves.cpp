@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include <rill/optim/callbacks.hpp>
 #include <rill/optim/report/charts.hpp>
 #include <rill/optim/report/html.hpp>
 #include <rill/optim/report/sections.hpp>
@@ -40,13 +41,16 @@ std::vector<std::string> names_of(const RunReport& report) {
 // What is drawn of a name, and how it is told.
 struct Curve {
   std::string name;
-  bool share = false;  ///< told in percent, and higher is better
-  bool judged = true;  ///< a best one is told
+  bool share = false;  ///< told in percent
+  bool judged =
+      true;  ///< of training and validation, and a best one is told where the name says which that is
 };
 
 // "Training: 0.052 in epoch 10, lowest 0.05 in epoch 9; 2 epochs without a finite number."
 std::string course(const RunReport& report, const Curve& curve, const std::string& label,
                    const std::vector<double>& values) {
+  const std::optional<callbacks::Mode> good = callbacks::mode_by_name(curve.name);
+  const bool large = good == callbacks::Mode::max;
   std::size_t first = values.size(), last = 0, best = 0, lost = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!can_be_drawn(values[i])) {
@@ -55,7 +59,7 @@ std::string course(const RunReport& report, const Curve& curve, const std::strin
     }
     if (first == values.size()) first = best = i;
     last = i;
-    if (curve.share ? values[i] > values[best] : values[i] < values[best]) best = i;
+    if (large ? values[i] > values[best] : values[i] < values[best]) best = i;
   }
   if (first == values.size()) return "";
   const auto at = [&](std::size_t i) {
@@ -64,7 +68,7 @@ std::string course(const RunReport& report, const Curve& curve, const std::strin
   };
   std::string out = label.empty() ? "" : label + ": ";
   out += at(last);
-  if (last != first && curve.judged) out += (curve.share ? ", highest " : ", lowest ") + at(best);
+  if (last != first && curve.judged && good) out += (large ? ", highest " : ", lowest ") + at(best);
   if (last != first && !curve.judged) out = at(first) + ", " + out;
   if (lost > 0) out += fmt::format("; {} epochs without a finite number", lost);
   return out + ".";

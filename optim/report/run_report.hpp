@@ -39,6 +39,7 @@ struct RunReport {
   std::vector<std::string> classes = {};      ///< names; empty for 0, 1, …
   Tensor confusion =
       {};  ///< i64 [classes, classes], a row a true class; undefined where there are no classes
+  std::int64_t unjudged = 0;                 ///< more samples, whose outputs are NaN: they stand in no class
   std::vector<Misclassified> mistakes = {};  ///< the 48 with the highest probability are shown
   std::string model_summary = {};            ///< as nn::summary()
   std::string config_json = {};

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,6 +11,7 @@
 
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
+#include <rill/core/io/safetensors_checksum.hpp>
 #include <rill/core/io/uninterrupted.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/optim/run/folder.hpp>
@@ -27,6 +30,25 @@ std::string shown(const Json& document, const nlohmann::json_pointer<std::string
   if (!document.contains(place)) return "nothing";
   const std::string text = document.at(place).dump();
   return text.size() <= 60 ? text : nn::config::Node(document.at(place), "").shown();
+}
+
+std::string fingerprint_of(const nn::data::Dataset& dataset) {
+  constexpr std::int64_t most = 10'000, at_once = 500;
+  const std::int64_t count = std::min(dataset.size(), most);
+  io::safetensors::Checksum sum;
+  std::vector<std::int64_t> indices;
+  for (std::int64_t begin = 0; begin < count; begin += at_once) {
+    indices.clear();
+    for (std::int64_t i = begin; i < std::min(begin + at_once, count); ++i)
+      indices.push_back(i * dataset.size() / count);
+    Tensor x = empty(dataset.batch_shape(std::ssize(indices)));
+    Tensor y = empty(dataset.target_batch_shape(std::ssize(indices)), dataset.target_dtype());
+    dataset.gather(indices, x, y);
+    for (const Tensor& part : {x, y})
+      dispatch(part.dtype(), [&]<class T>(T) { sum.add(std::as_bytes(part.data<T>())); });
+  }
+  return fmt::format("{} samples of {}, crc32 {}", dataset.size(),
+                     rill::detail::concat(dataset.sample_shape()), sum.digits());
 }
 
 }  // namespace
@@ -77,7 +99,12 @@ std::vector<std::string> RunFolder::files() const {
 
 std::string to_line(const RunConfig& config) { return nn::config::Writer::write(config).dump(); }
 
-void check_resume(const std::string& path, const RunConfig& config) {
+std::string fingerprint(const RunData& data) {
+  return fingerprint_of(*data.train) + (data.validation ? "; " + fingerprint_of(*data.validation) : "");
+}
+
+void check_resume(const std::string& path, const RunConfig& config,
+                  const std::map<std::string, std::string>& metadata) {
   const io::Safetensors file = io::load_safetensors(path);
   const auto found = file.metadata.find("rill.run");
   RILL_CHECK(found != file.metadata.end(), path,
@@ -93,6 +120,16 @@ void check_resume(const std::string& path, const RunConfig& config) {
                        shown(before, pointer) +
                        " as in the run that goes on; only training.epochs and out may change");
   }
+  const auto differs = [&](const char* key) {
+    const auto saved = file.metadata.find(key);
+    return saved != file.metadata.end() && saved->second != metadata.at(key);
+  };
+  for (const char* key : {"rill.classes", "rill.features", "rill.target"})
+    RILL_CHECK(!differs(key), path, ": ", std::string_view(key).substr(5), " of the data: got ",
+               nn::config::in_quotes(metadata.at(key)), ", expected ",
+               nn::config::in_quotes(file.metadata.at(key)), " as in the run that goes on");
+  RILL_CHECK(!differs("rill.data"), path,
+             ": the data have changed since, expected the samples of the run that goes on, in their order");
 }
 
 }  // namespace rill::optim::config

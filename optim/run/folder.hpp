@@ -1,6 +1,7 @@
 // The folder of a run.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,12 @@ class RunFolder {
 };
 
 /// Throws Error unless the checkpoint at `path` is of a run like `config`, as it is written to files, but for training.epochs and
-/// out.
-void check_resume(const std::string& path, const RunConfig& config);
+/// out, and of the same data, classes and features: `metadata` is what the next checkpoint of this run will hold of them.
+void check_resume(const std::string& path, const RunConfig& config,
+                  const std::map<std::string, std::string>& metadata);
+
+/// What tells data from others: their number, shape and a checksum of up to 10,000 samples, evenly spread.
+std::string fingerprint(const RunData& data);
 
 /// The document on one line.
 std::string to_line(const RunConfig& config);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -57,7 +59,7 @@ std::string TimingLines::line(const Run& run) {
   const Clock::time_point now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - std::exchange(start_, now)).count();
   const std::int64_t steps = run.step - std::exchange(first_step_, run.step);
-  return std::to_string(run.epoch) + "," + std::to_string(seconds) + "," + std::to_string(steps);
+  return fmt::format("{},{:.6f},{}", run.epoch, seconds, steps);
 }
 
 BestModel::BestModel(std::string monitor, callbacks::Mode mode, std::function<void()> save)

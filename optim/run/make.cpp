@@ -80,6 +80,8 @@ void check_fit(const RunConfig& config, nn::Model& model, const RunData& data) {
   check_inputs(model, data);
   check_loss(config, data.regression());
   const auto* of_classes = std::get_if<CrossEntropyConfig>(&config.loss.value);
+  RILL_CHECK(!of_classes || data.train->classes() > 1,
+             "run: /data: all targets are of one class, expected 2 classes or more");
   const Shape expected = of_classes ? Shape{1, data.train->classes()} : data.train->target_batch_shape(1);
   const Shape given = output_of(model).shape();
   RILL_CHECK(given == expected, "run: /model: it gives ", given, " for a sample, expected ", expected,
@@ -97,20 +99,32 @@ void check_monitors(const RunConfig& config, bool validation) {
   for (std::size_t i = 0, count = names.size(); validation && i < count; ++i)
     names.push_back("val_" + names[i]);
   names.push_back("lr");
-  if (config.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  const auto check = [&](const char* place, const std::string& name, bool logged = true) {
+  const auto check = [&](const char* place, const std::string& name) {
+    const std::vector<std::string_view> known(names.begin(), names.end());
     RILL_CHECK(validation || !name.starts_with("val_"), "run: ", place, ": there is no \"", name,
                "\" without validation data, expected loss or another number of the training",
                "; or set data.validation");
-    RILL_CHECK(name.empty() || !logged || std::ranges::find(names, name) != names.end(), "run: ", place,
+    RILL_CHECK(name.empty() || std::ranges::find(names, name) != names.end(), "run: ", place,
                ": there is no ", nn::config::in_quotes(name), " in the log",
                nn::config::suggestion(name, known));
   };
-  check("/training/checkpoint/monitor", config.training.checkpoint.monitor);
-  if (config.training.early_stopping)
-    check("/training/early_stopping/monitor", config.training.early_stopping->monitor);
-  if (config.schedule) check("/schedule/monitor", config.schedule->monitor("run: /schedule"), false);
+  // Schedules step before the units are counted.
+  if (config.schedule) check("/schedule/monitor", config.schedule->monitor("run: /schedule"));
+  if (config.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
+  const SavingConfig& checkpoint = config.training.checkpoint;
+  check("/training/checkpoint/monitor", checkpoint.monitor);
+  if (!checkpoint.monitor.empty())
+    callbacks::mode_of("run: /training/checkpoint", checkpoint.mode, checkpoint.monitor);
+  if (!config.training.early_stopping) return;
+  const callbacks::EarlyStoppingOptions& stopping = *config.training.early_stopping;
+  check("/training/early_stopping/monitor", stopping.monitor);
+  callbacks::mode_of("run: /training/early_stopping", stopping.mode, stopping.monitor);
+}
+
+void check_schedule_length(const Schedule& schedule, const ScheduleConfig::Length& run) {
+  const std::int64_t steps = run.epochs * (schedule.interval() == Interval::batch ? run.batches : 1);
+  RILL_CHECK(schedule.last_step() >= steps, "run: /schedule: it ends after ", schedule.last_step(),
+             " steps, expected ", steps, " or more, as the run has; without total_steps it has as many");
 }
 
 namespace {
@@ -178,11 +192,10 @@ void check_run(const RunConfig& config) {
   const std::unique_ptr<Optimizer> optimizer = config.optimizer.make(model);
   if (!config.schedule) return;
   constexpr std::int64_t plenty = 1'000'000'000;  // of batches: only the data says how many
-  config.schedule->make(
-      *optimizer,
-      {.epochs = config.training.epochs,
-       .batches = config.training.steps_per_epoch ? config.training.steps_per_epoch : plenty},
-      "run: /schedule");
+  const std::int64_t given = config.training.steps_per_epoch;
+  const ScheduleConfig::Length length{.epochs = config.training.epochs, .batches = given ? given : plenty};
+  const auto schedule = config.schedule->make(*optimizer, length, "run: /schedule");
+  if (given || schedule->interval() == Interval::epoch) config::check_schedule_length(*schedule, length);
 }
 
 }  // namespace rill::optim

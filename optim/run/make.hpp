@@ -31,7 +31,9 @@ void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
 
 /// Throws Error for a loss that is for other targets than the data's.
 void check_loss(const RunConfig& config, bool regression);
-/// Throws Error for monitors of numbers that no log will have.
+/// Throws Error for a schedule that has fewer steps than the run.
+void check_schedule_length(const Schedule& schedule, const ScheduleConfig::Length& run);
+/// Throws Error for monitors of numbers that no log will have, or of which nothing says whether small ones are good.
 void check_monitors(const RunConfig& config, bool validation);
 
 /// The run as its folder tells it: with the model in it, where a file gives no weights.

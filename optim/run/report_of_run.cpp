@@ -43,7 +43,9 @@ void add_mistakes(std::vector<Misclassified>& mistakes, const Tensor& logits, co
 Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std::int64_t index) {
   const Tensor x = dataset.range(index, index + 1).x;
   Tensor sample = x.reshape(dataset.sample_shape());
-  const auto pixels = [&](const PixelConfig& as) { return sample * as.std + as.mean; };
+  const auto pixels = [&](const PixelConfig& as) {
+    return (sample * as.std + as.mean) * (1 / (255 * as.scale));
+  };
   if (const auto* idx = std::get_if<IdxConfig>(&config.value)) return pixels(*idx);
   if (const auto* drawn = std::get_if<DrawnDigitsConfig>(&config.value)) return pixels(*drawn);
   return sample;
@@ -65,6 +67,7 @@ void judge_classes(RunReport& report, const RunConfig& config, const RunData& da
   const auto counts = report.confusion.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < classes * classes; ++i)
     counts[static_cast<std::size_t>(i)] = matrix.count(i / classes, i % classes);
+  report.unjudged = matrix.not_a_number();
   for (Misclassified& mistake : report.mistakes)
     mistake.sample = sample_of(config.data, judged, mistake.index);
 }
@@ -83,7 +86,7 @@ void add_facts(RunReport& report, const RunConfig& config, const RunData& data, 
   };
   const std::string accuracy = data.validation ? "val_accuracy" : "accuracy";
   if (const auto value = result.best(accuracy))
-    fact("best " + accuracy, fmt::format("{:.2f} %", 100 * *value));
+    fact(accuracy + " of the best epoch", fmt::format("{:.2f} %", 100 * *value));
   if (const auto value = result.best(result.monitor))
     fact("best " + result.monitor, fmt::format("{:.6g}, epoch {}", *value, *result.best_epoch + 1));
   fact("training samples", std::to_string(data.train->size()));

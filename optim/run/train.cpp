@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/nearest.hpp>
-#include <rill/nn/health/audit.hpp>
+#include <rill/nn/health/monitor.hpp>
+#include <rill/nn/health/nan_trap.hpp>
 #include <rill/optim/health_monitor.hpp>
+#include <rill/optim/recycling.hpp>
 #include <rill/optim/run/folder.hpp>
 #include <rill/optim/run/log.hpp>
 #include <rill/optim/run/make.hpp>
@@ -54,6 +56,7 @@ class Training {
     train_.emplace(data_.train, loader_options(config_, data_));
     validation_ = validation_loader(data_);
     as_config_error([&] {
+      check_steps();
       optimizer_ = config_.optimizer.make(model_);
       add_schedule();
     });
@@ -69,13 +72,13 @@ class Training {
                        .every_epochs = config_.training.checkpoint.every_epochs,
                        .metadata = nn::model_metadata(model_)};
     fit_.checkpoint.metadata["rill.run"] = to_line(config_);
+    fit_.checkpoint.metadata["rill.data"] = fingerprint(data_);
   }
 
   RunResult run() {
-    as_config_error([&] { check_watched(); });
-    if (!fit_.resume.empty()) check_resume(fit_.resume, config_);
+    as_config_error([&] { check_beginning(); });
+    if (!fit_.resume.empty()) check_resume(fit_.resume, config_, fit_.checkpoint.metadata);
     folder_.lock();
-    if (fit_.resume.empty()) folder_.begin(options_.overwrite);
     Trainer trainer(model_, *optimizer_, loss_);
     trainer.metrics(make_metrics(config_.loss));
     RunResult result;
@@ -92,23 +95,58 @@ class Training {
   }
 
  private:
-  // What would only be noticed when the files of an older run are gone.
-  void check_watched() {
+  void check_steps() const {
+    const std::int64_t steps = config_.training.steps_per_epoch;
+    RILL_CHECK(steps <= train_->batches(), "run: /training/steps_per_epoch: got ", steps,
+               ", expected at most ", train_->batches(), ", the batches of an epoch");
+  }
+
+  // What fit() would only notice when it has begun.
+  void check_beginning() {
     check_monitors(config_, validation_.has_value());
+    check_single_sample();
+    if (config_.recycle) {
+      placed("run: /recycle", [&] {
+        const optim::detail::Recycling refuses_now(model_, *optimizer_, *data_.train, recycling().options);
+      });
+    }
     if (!config_.monitor) return;
     try {
-      nn::audit(model_, *data_.train, {.samples = 1});
+      nn::MonitorOptions options{.probe_samples = config_.monitor->probe_samples};
+      if (config_.monitor->gradients) options.loss = loss_;
+      const nn::Monitor refuses_now(model_, data_.train, options);
     } catch (const Error& error) {
       rill::detail::fail(std::string("run: /monitor: ") + error.what() + "; leave \"monitor\" out");
     }
   }
 
+  // Layers such as batch_norm need more than one sample to train with, and the last batch may have no more.
+  void check_single_sample() {
+    const std::int64_t steps = config_.training.steps_per_epoch, size = config_.training.batch_size;
+    const bool all = steps == 0 || steps == train_->batches();
+    const bool rest_of_one = all && !config_.training.drop_last && data_.train->size() % size == 1;
+    if (size > 1 && !rest_of_one) return;
+    nn::BufferSnapshot before;
+    before.take(model_);
+    try {
+      const nn::ModeGuard training(model_, true);
+      const NoGrad no_grad;
+      model_(data_.train->range(0, 1).x);
+    } catch (const Error& error) {
+      rill::detail::fail(std::string("run: /training: ") + (size > 1 ? "the last batch has" : "a batch has") +
+                         " 1 sample: " + error.what() +
+                         (size > 1 ? "; set drop_last, or another batch_size" : ""));
+    }
+    before.restore();
+  }
+
   void add_schedule() {
     if (!config_.schedule) return;
     const std::int64_t steps = config_.training.steps_per_epoch;
-    schedule_ = config_.schedule->make(
-        *optimizer_, {.epochs = config_.training.epochs, .batches = steps > 0 ? steps : train_->batches()},
-        "run: /schedule");
+    const ScheduleConfig::Length length{.epochs = config_.training.epochs,
+                                        .batches = steps > 0 ? steps : train_->batches()};
+    schedule_ = config_.schedule->make(*optimizer_, length, "run: /schedule");
+    check_schedule_length(*schedule_, length);
     fit_.schedules = {schedule_.get()};
     const std::string watched = config_.schedule->monitor("run: /schedule");
     if (!watched.empty()) fit_.schedule_metric = watched;
@@ -129,8 +167,10 @@ class Training {
       add(health_);
     }
     const auto lines = std::make_shared<JsonLines>(folder_.file("log.jsonl"));
+    // Behind all that may still refuse, and before the first file is written.
     add(std::make_shared<AtBegin>([this, lines](Run& run) {
       lines->check(run);
+      if (!run.resumed) folder_.begin(options_.overwrite);
       io::write_file_atomically(folder_.file("config.json"), to_json(config_));
     }));
     add(std::make_shared<CSVLogger>(folder_.file("log.csv")));
