@@ -49,6 +49,8 @@ TEST_CASE("rill: every command's help has two examples, and says what is read an
 TEST_CASE("rill: wrong usage is one line on standard error, and exit code 2") {
   const Flowers flowers;
   const std::string& model = flowers.model;
+  const std::string no_number =
+      ", expected a whole number in decimal digits, without zeros before it; see rill ";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "rill: no command is given, expected one; see rill --help\n"},
       {{"trian"}, "rill: \"trian\" is no command; did you mean \"train\"?\n"},
@@ -68,6 +70,19 @@ TEST_CASE("rill: wrong usage is one line on standard error, and exit code 2") {
        "rill: --scale: the model has preprocessing of its own, expected no --scale\n"},
       {{"summary", model, "--threads", "0"},
        "rill: summary: --threads: Value 0 not in range 1 to 1024; see rill summary --help\n"},
+      {{"summary", model, "--threads", "010"},
+       "rill: summary: --threads: got \"010\"" + no_number + "summary --help\n"},
+      {{"train", "run.json", "--seed", "0x10"},
+       "rill: train: --seed: got \"0x10\"" + no_number + "train --help\n"},
+      {{"--threads", "1", "info"},
+       "rill: --threads stands before the command, expected behind it: rill info --threads\n"},
+      {{"--threads=1", "info"},
+       "rill: --threads stands before the command, expected behind it: rill info --threads\n"},
+      {{"--nope", "info"}, "rill: unknown option --nope; see rill --help\n"},
+      {{"trian", "info"}, "rill: \"trian\" is no command; did you mean \"train\"?\n"},
+      {{"convert", model, "-", "--to", "safetensors"},
+       "rill: OUT is -, standard output, which is for json alone, expected a file for safetensors\n"},
+      {{"convert", model, model}, "rill: OUT is " + model + ", which is read, expected another file\n"},
       {{"convert", model, "out.h5"},
        "rill: out.h5: the name does not tell the format, expected .json, .safetensors or .onnx, or --to\n"},
       {{"summary", model, "--weights", model},
@@ -204,6 +219,23 @@ TEST_CASE("rill: convert writes a model that predicts the same, and a config of 
   nn::Model model = flower_model();
   nn::save_config(model, folder.file("expected.json"));
   CHECK(folder.read("model.json") == folder.read("expected.json"));
+}
+
+TEST_CASE("rill: convert writes a config to standard output, as the file would be") {
+  const Flowers flowers;
+  nn::Model model = flower_model();
+  nn::save_config(model, flowers.folder.file("expected.json"));
+  const Outcome run = rill_sh("rill convert " + flowers.model + " - --to json 2>/dev/null");
+  CHECK(run.status == 0);
+  CHECK(run.output == flowers.folder.read("expected.json"));
+  CHECK_FALSE(std::filesystem::exists("-"));
+}
+
+TEST_CASE("rill: convert leaves the config that it reads as it was") {
+  const TempDir folder;
+  const std::string config = folder.write("model.json", config_text);
+  CHECK(rill::test::rill({"convert", config, config}).status == 2);
+  CHECK(folder.read("model.json") == config_text);
 }
 
 TEST_CASE("rill: convert joins a config with its weights, and refuses one without") {

@@ -28,6 +28,12 @@ TEST_CASE("rill new: the schema that a config names is there") {
   CHECK(std::filesystem::is_regular_file(url.substr(7)));
 }
 
+TEST_CASE("rill new: the starter for MNIST names no folder, so that RILL_DATA counts") {
+  const nlohmann::json config = nlohmann::json::parse(rill::test::rill({"new", "-"}).output);
+  CHECK(config["data"]["format"] == "idx");
+  CHECK_FALSE(config["data"].contains("path"));
+}
+
 TEST_CASE("rill new: a file that is there stays, unless --force replaces it") {
   const TempDir folder;
   const std::string path = folder.write("run.json", "mine");

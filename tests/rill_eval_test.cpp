@@ -24,6 +24,16 @@ nn::Model number_model() {
   return nn::Model(nn::Sequential{nn::Dense(2, 1, generator)}, {2});
 }
 
+// As a table without a header leaves it.
+nn::Model numbered_model() {
+  Generator generator(2);
+  nn::Model model(nn::Sequential{nn::Dense(2, 4, generator), nn::LeakyReLU(0.1), nn::Dense(4, 1, generator)},
+                  {2});
+  model.features = {"0", "1"};
+  model.target = "2";
+  return model;
+}
+
 }  // namespace
 
 TEST_CASE("rill eval: loss, accuracy and classes of a table are those of the library") {
@@ -79,6 +89,34 @@ TEST_CASE("rill eval: a model with one output is judged by its errors") {
   CHECK(json["mean_absolute_error"].get<double>() ==
         doctest::Approx(nn::mean_absolute_error(y, target)).epsilon(1e-6));
   CHECK(json["r2"].get<double>() == doctest::Approx(nn::r2_score(y, target)).epsilon(1e-6));
+}
+
+TEST_CASE("rill eval: a model of a table without a header reads columns by their numbers, rill doctor too") {
+  const TempDir folder;
+  const std::string path = save(numbered_model(), folder.file("m.safetensors"));
+  const std::string rows = "0.5,2,3\n2,0.5,1\n0,1,2.5\n", table = folder.write("bare.csv", rows);
+  const Tensor y = numbered_model().predict(tensor({{0.5, 2}, {2, 0.5}, {0, 1}}));
+  const nlohmann::json bare = rill_json({"eval", path, "--csv", table});
+  CHECK(bare["samples"] == 3);
+  CHECK(bare["loss"]["value"].get<double>() ==
+        doctest::Approx(nn::mean_squared_error(y, tensor({{3}, {1}, {2.5}}))).epsilon(1e-6));
+  const std::string named = folder.write("named.csv", "a,b,price\n" + rows);
+  CHECK(rill_json({"eval", path, "--csv", named})["loss"] == bare["loss"]);
+  CHECK(rill_json({"eval", path, "--csv", table, "--target", "2"})["loss"] == bare["loss"]);
+  CHECK(rill_json({"doctor", path, "--csv", table})["health"]["samples"] == 3);
+}
+
+TEST_CASE("rill eval: numbers of columns may be values of the first row, in their order they are a header") {
+  const TempDir folder;
+  const std::string path = save(numbered_model(), folder.file("m.safetensors"));
+  const auto samples = [&](const std::string& table) {
+    return rill_json({"eval", path, "--csv", folder.write("t.csv", table)})["samples"];
+  };
+  CHECK(samples("2,0,1\n1,2,0\n3,4,5\n") == 3);
+  CHECK(samples("0,1,2\n1,2,0\n3,4,5\n") == 2);
+  const Outcome narrow = rill::test::rill({"eval", path, "--csv", folder.write("t.csv", "0.5,2\n")});
+  CHECK(narrow.status == 1);
+  CHECK(narrow.says("t.csv:1: there is no column 2, expected -2 to 1"));
 }
 
 TEST_CASE("rill eval: a last softmax is taken for probabilities") {

@@ -99,6 +99,43 @@ TEST_CASE(
   CHECK(lines_with({"0", "1", "2", "3"}, "0,1,2,3") == std::string("sample"));
 }
 
+TEST_CASE("rill predict: of whole rows without a header, the target is left out by its number") {
+  Flowers flowers;
+  flowers.model.features = {"1", "2", "3", "4"};
+  flowers.model.target = "0";
+  save(flowers.model, flowers.path);
+  const std::string rows = "setosa,5.1,3.5,1.4,0.2\nvirginica,6.3,3.3,6.0,2.5\n";
+  const std::string table = flowers.folder.write("in.csv", rows);
+  const Tensor x = tensor({{5.1, 3.5, 1.4, 0.2}, {6.3, 3.3, 6.0, 2.5}});
+  const Outcome run = flowers.predict(table);
+  CHECK(run.status == 0);
+  CHECK(run.output ==
+        "rill: note: " + table + ": columns that the model does not read are left out: \"0\"\n");
+  flowers.check_outputs(x, 0);
+  for (const std::string header : {"species,a,b,c,d\n", "0,1,2,3,4\n"}) {
+    CHECK(flowers.predict(flowers.folder.write("in.csv", header + rows)).status == 0);
+    flowers.check_outputs(x, 1);
+  }
+  CHECK(flowers.predict(flowers.folder.write("in.csv", "5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n")).output == "");
+  flowers.check_outputs(x, 0);
+}
+
+TEST_CASE("rill predict: a file that is read is not overwritten, by whatever path") {
+  const Flowers flowers;
+  const std::string rows = without_header(flower_table), table = flowers.folder.write("in.csv", rows),
+                    link = flowers.folder.file("link.csv");
+  std::filesystem::create_symlink(table, link);
+  const std::string model = flowers.folder.read("flowers.safetensors");
+  for (const std::string& output : {table, link, flowers.path}) {
+    const Outcome run = rill::test::rill({"predict", flowers.path, "--input", table, "--output", output});
+    CHECK(run.status == 2);
+    CHECK(run.output == "rill: --output is " + output + ", which is read, expected another file\n");
+  }
+  CHECK(rill_sh("rill predict " + flowers.path + " -i - -o " + table + " < " + table).status == 2);
+  CHECK(flowers.folder.read("in.csv") == rows);
+  CHECK(flowers.folder.read("flowers.safetensors") == model);
+}
+
 TEST_CASE("rill predict: a NaN or an infinity in an npy file is refused with its place") {
   Flowers flowers;
   Tensor x = flower_rows().clone();

@@ -3,6 +3,8 @@
 
 #include <csignal>
 
+#include "idx_digits.hpp"
+
 namespace {
 
 using namespace rill;
@@ -87,6 +89,37 @@ TEST_CASE("rill train: the starter for drawn digits trains") {
   const Outcome run = rill::test::rill({"train", path, "--out", folder.file("out"), "--epochs", "1", "--set",
                                         "data.train=300", "--set", "data.test=100", "--no-report"});
   CHECK_MESSAGE(run.status == 0, run.output);
+}
+
+TEST_CASE("rill train: the starter for MNIST takes the files in RILL_DATA") {
+  const TempDir folder;
+  const std::string path = folder.file("run.json");
+  for (const char* start : {"train", "t10k"})
+    write_idx_digits(folder.file(start), *nn::data::draw_digits(40, 1, false));
+  CHECK(rill::test::rill({"new", path}).status == 0);
+  const Outcome run =
+      rill::test::rill({"train", path, "--out", folder.file("out"), "--epochs", "1", "--no-report"},
+                       {{"RILL_DATA", folder.path()}});
+  CHECK_MESSAGE(run.status == 0, run.output);
+}
+
+TEST_CASE("rill train: a model of a table without a header is judged on that table, and predicts it") {
+  const TempDir folder;
+  const std::string flowers(flower_table), rows = flowers.substr(flowers.find('\n') + 1);
+  std::string table;
+  for (int i = 0; i < 6; ++i) table += rows;
+  const std::string data = folder.write("bare.csv", table), path = folder.file("run.json"),
+                    model = folder.file("out/best.safetensors");
+  CHECK(rill::test::rill({"new", path, "--data", data}).status == 0);
+  const Outcome run = rill::test::rill(
+      {"train", path, "--out", folder.file("out"), "--epochs", "1", "--no-report", "--quiet"});
+  CHECK_MESSAGE(run.status == 0, run.output);
+  CHECK(rill_json({"eval", model, "--csv", data})["samples"] == 24);
+  CHECK(rill_json({"doctor", model, "--csv", data})["health"]["samples"] == 24);
+  const Outcome predict =
+      rill::test::rill({"predict", model, "--input", data, "--output", folder.file("answers.csv")});
+  CHECK_MESSAGE(predict.status == 0, predict.output);
+  CHECK(lines_of(folder.read("answers.csv")).size() == 24);
 }
 
 TEST_CASE("rill train: the starter for a table trains, and its model predicts that table") {
@@ -242,6 +275,53 @@ TEST_CASE("rill sweep: called again, it takes the runs that are done, and adds n
   CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 4);
 }
 
+TEST_CASE("rill sweep: with several seeds and nothing varied, it does one config, in one row") {
+  const Folder run;
+  const Outcome outcome = rill::test::rill(
+      {"sweep", run.config, "--out", run.out, "--set", "training.epochs=1", "--seeds", "2", "--quiet"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(outcome.says("±"));
+  CHECK(std::filesystem::exists(run.out + "/seed4/best.safetensors"));
+  const std::vector<std::string> rows = lines_of(run.folder.read("out/sweep.csv"));
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].starts_with("seed,status,best_epoch,"));
+  CHECK(rows[2].starts_with("4,done,"));
+}
+
+TEST_CASE("rill sweep: the seed may be varied as a value, but not beside --seeds") {
+  const Folder run;
+  const std::vector<std::string> call{"sweep", run.config, "--out", run.out, "--set", "seed=5,6"};
+  std::vector<std::string> with_seeds = call;
+  with_seeds.insert(with_seeds.end(), {"--seeds", "2"});
+  const Outcome refused = rill::test::rill(with_seeds);
+  CHECK(refused.status == 2);
+  CHECK(refused.output ==
+        "rill: --set seed=5,6: the seeds are those of --seeds 2, expected one of the two options\n");
+  CHECK(rill::test::rill(call).status == 0);
+  CHECK(lines_of(run.folder.read("out/sweep.csv"))[2].starts_with("6,6,done,"));
+}
+
+TEST_CASE("rill sweep: a run whose result was lost behind its last epoch is done anew") {
+  const Folder run;
+  const std::vector<std::string> call{"sweep", run.config, "--out",
+                                      run.out, "--set",    "optimizer.lr=0.001,0.01"};
+  CHECK(rill::test::rill(call).status == 0);
+  const std::string before = run.folder.read("out/0.001/log.csv");
+  std::filesystem::remove(run.out + "/0.001/sweep_result.json");
+  std::vector<std::string> other = call;
+  other.insert(other.end(), {"--set", "seed=9"});
+  const Outcome refused = rill::test::rill(other);
+  CHECK(refused.status == 1);
+  CHECK(refused.output.ends_with(
+      "0.001: the folder holds the run of another config, expected the same one; give another --out, or "
+      "remove it\n"));
+  const Outcome again = rill::test::rill(call);
+  CHECK_MESSAGE(again.status == 0, again.output);
+  CHECK(again.says("0.01: done before\n"));
+  CHECK(run.folder.read("out/0.001/log.csv") == before);
+  CHECK(std::filesystem::exists(run.out + "/0.001/sweep_result.json"));
+}
+
 TEST_CASE("rill sweep: wrong lists are wrong usage") {
   const Folder run;
   const auto sweep = [&](const std::string& setting) {
@@ -249,7 +329,12 @@ TEST_CASE("rill sweep: wrong lists are wrong usage") {
     CHECK(outcome.status == 2);
     return outcome.output;
   };
-  CHECK(sweep("optimizer.lr=0.1") == "rill: nothing is varied, expected --set KEY=VALUE,VALUE,…\n");
+  CHECK(sweep("optimizer.lr=0.1") ==
+        "rill: nothing is varied, expected --set KEY=VALUE,VALUE,… or --seeds of 2 or more\n");
+  for (const std::string setting : {"out=a,b", "out=a"})
+    CHECK(sweep(setting) ==
+          "rill: --set " + setting +
+              ": each run has a folder of its own in that of the sweep, expected --out DIR\n");
   CHECK(sweep("optimizer.lr") ==
         "rill: --set optimizer.lr: expected KEY=VALUE, or KEY=VALUE,VALUE to vary it\n");
   CHECK(sweep("optimizer.lr=1,,2") ==

@@ -1,6 +1,7 @@
 // rill convert: a model in another format.
 #include <fmt/format.h>
 
+#include <rill/nn/config/model_config.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/model_file.hpp>
@@ -37,20 +38,31 @@ void save_as_onnx([[maybe_unused]] nn::Model& model, const std::string& path) {
 #endif
 }
 
+void write_config(nn::Model& model, const std::string& path) {
+  if (!model.preprocessing.empty() || !model.classes.empty())
+    note("a config holds neither values, nor preprocessing, nor class names");
+  if (path == "-") {
+    out(nn::config::to_json(nn::config::config_of(model.network, model.input_shape)));
+  } else {
+    nn::save_config(model, path);
+  }
+}
+
 int convert(const ConvertOptions& options) {
   const std::string format = format_of(options);
-  const bool config_alone = format == "json";
+  const bool config_alone = format == "json", to_output = options.out == "-";
+  if (to_output && !config_alone)
+    throw UsageError("OUT is -, standard output, which is for json alone, expected a file for " + format);
+  refuse_overwriting("OUT", options.out, {options.model.path, options.model.weights});
   nn::Model model = config_alone ? options.model.open() : options.model.open_trained();
   if (config_alone) {
-    if (!model.preprocessing.empty() || !model.classes.empty())
-      note("a config holds neither values, nor preprocessing, nor class names");
-    nn::save_config(model, options.out);
+    write_config(model, options.out);
   } else if (format == "safetensors") {
     nn::save_model(model, options.out);
   } else {
     save_as_onnx(model, options.out);
   }
-  out(fmt::format("{}: {}, {}\n", options.out, format, describe(model)));
+  if (!to_output) out(fmt::format("{}: {}, {}\n", options.out, format, describe(model)));
   return done;
 }
 
@@ -70,7 +82,8 @@ void add_convert(Program& program) {
        .reads = "MODEL",
        .writes = "OUT, replaced in one step or not at all"});
   options->model.add_to(*app);
-  app->add_option("OUT", options->out, "the file to write; its name tells the format")
+  app->add_option("OUT", options->out,
+                  "the file to write; its name tells the format;\n- is standard output, for --to json")
       ->required()
       ->type_name("FILE");
   choice(app->add_option("--to", options->to, "the format, whatever the name"),

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
@@ -27,14 +29,42 @@ std::shared_ptr<const nn::data::Dataset> first_of(std::shared_ptr<const nn::data
   return std::make_shared<nn::data::Subset>(std::move(dataset), std::move(indices));
 }
 
+bool has_text(const io::CsvReader& record) {
+  for (std::size_t i = 0; i < record.size(); ++i) {
+    if (io::parse_csv_value(record[i]).kind == io::CsvKind::text) return true;
+  }
+  return false;
+}
+
+// Whether the model, whose table had no header, knows columns by their numbers. A header of the file may hold them as names.
+bool by_number(const DataSource& source, const nn::Model& model, const std::vector<std::string>& names) {
+  std::error_code ignored;
+  if (names.empty() || !std::filesystem::is_regular_file(source.csv, ignored)) return false;
+  io::CsvReader first(source.csv, csv_delimiter(source.csv));
+  if (!first.next()) return false;
+  const std::size_t columns = std::max(first.size(), names.size());
+  for (const std::string& name : names) {
+    const std::optional<std::int64_t> number = column_number(name);
+    if (!number || static_cast<std::size_t>(*number) >= columns) return false;
+  }
+  if (!holds_names(first, names)) return true;
+  return !model.features.empty() && are_column_numbers(names) && !has_text(first) && !counts_columns(first);
+}
+
 std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
                                                   Targets targets) {
   nn::data::CsvOptions options{.regression = targets == Targets::numbers,
                                .classes = model.classes,
                                .delimiter = csv_delimiter(source.csv)};
   const std::string& target = source.target.empty() ? model.target : source.target;
-  if (!target.empty()) options.target = target;
-  for (const std::string& feature : model.features) options.features.emplace_back(feature);
+  std::vector<std::string> names = model.features;
+  if (!target.empty()) names.push_back(target);
+  const bool numbers = by_number(source, model, names);
+  const auto column = [&](const std::string& name) {
+    return numbers ? nn::data::CsvColumn(column_number(name).value()) : nn::data::CsvColumn(name);
+  };
+  if (!target.empty()) options.target = column(target);
+  for (const std::string& feature : model.features) options.features.push_back(column(feature));
   const nn::data::CsvData data = nn::data::load_csv(source.csv, options);
   if (model.classes.empty()) model.classes = data.classes;
   return data.dataset;
@@ -62,8 +92,7 @@ void DataSource::add_to(CLI::App& app) {
       ->type_name("NAME");
   choice(app.add_option("--split", split, "which half of --idx or --digits"), {"test", "train"})
       ->capture_default_str();
-  app.add_option("--samples", samples, "only the first N samples")
-      ->type_name("N")
+  whole_number(app.add_option("--samples", samples, "only the first N samples"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
   app.add_option(
          "--scale", scale,

@@ -1,14 +1,15 @@
 #include <rill/tools/rill/files.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <string_view>
-#include <vector>
 
 #include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/json.hpp>
+#include <rill/tools/rill/program.hpp>
 
 namespace rill::command {
 namespace {
@@ -59,6 +60,48 @@ char csv_delimiter(const std::string& path) {
     }
   }
   return ',';
+}
+
+std::optional<std::int64_t> column_number(const std::string& name) {
+  const bool digits =
+      !name.empty() && name.size() < 8 && name.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || (name.size() > 1 && name[0] == '0')) return std::nullopt;
+  return std::stoll(name);
+}
+
+bool are_column_numbers(const std::vector<std::string>& names) {
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    const std::optional<std::int64_t> number = column_number(name);
+    return number && *number <= std::ssize(names);
+  });
+}
+
+bool holds_names(const io::CsvReader& record, const std::vector<std::string>& names) {
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    for (std::size_t i = 0; i < record.size(); ++i) {
+      if (record.trimmed(i) == name) return true;
+    }
+    return false;
+  });
+}
+
+bool counts_columns(const io::CsvReader& record) {
+  for (std::size_t i = 0; i < record.size(); ++i) {
+    if (record.trimmed(i) != std::to_string(i)) return false;
+  }
+  return record.size() > 2;
+}
+
+void refuse_overwriting(const std::string& what, const std::string& output,
+                        const std::vector<std::string>& inputs) {
+  std::error_code ignored;
+  if (output == "-" || !std::filesystem::is_regular_file(output, ignored)) return;
+  for (const std::string& input : inputs) {
+    const std::string path = input == "-" ? "/dev/stdin" : input;
+    if (path.empty() || !std::filesystem::is_regular_file(path, ignored)) continue;
+    if (std::filesystem::equivalent(output, path, ignored))
+      throw UsageError(what + " is " + output + ", which is read, expected another file");
+  }
 }
 
 bool reads_as_config(const std::string& path) { return !has_one_of(path, {"weightsManifest"}); }

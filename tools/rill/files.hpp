@@ -1,7 +1,12 @@
-// What kind of file stands at a path, told by its content.
+// Files that the command is given: their kind, told by the content, what tables call their columns, and which one is written.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include <rill/core/io/csv.hpp>
 
 namespace rill::command {
 
@@ -13,6 +18,20 @@ FileKind kind_of(const std::string& path);
 /// The delimiter of a CSV file: a comma, but where the first row has none and a semicolon, a tab or a | parts it, that one. A pipe
 /// cannot be looked into: a comma.
 char csv_delimiter(const std::string& path);
+
+/// The number by which a column of a table without a header is called, "0", "1", ...; none for other names.
+std::optional<std::int64_t> column_number(const std::string& name);
+/// Whether all names can be the numbers of columns, of so many or one more: as names they tell nothing then.
+bool are_column_numbers(const std::vector<std::string>& names);
+/// Whether the record holds every one of the names.
+bool holds_names(const io::CsvReader& record, const std::vector<std::string>& names);
+/// Whether the record is "0,1,2", which other programs write above columns without names. Of fewer columns it may be a row.
+bool counts_columns(const io::CsvReader& record);
+
+/// Throws UsageError if the file at `output` is that at one of `inputs`, by whatever path: it would be lost. "-" as an input is
+/// standard input; as an output it is never a file. `what` stands for the output in the message, "--output".
+void refuse_overwriting(const std::string& what, const std::string& output,
+                        const std::vector<std::string>& inputs);
 
 /// Whether a JSON document is a config, right or wrong, and not a TensorFlow.js model with its weights.
 bool reads_as_config(const std::string& path);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <rill/tools/rill/commands.hpp>
+#include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/judge.hpp>
 #include <rill/tools/rill/model_file.hpp>
 #include <rill/tools/rill/output.hpp>
@@ -97,6 +98,7 @@ class RowWriter {
 };
 
 int predict(const PredictOptions& options) {
+  refuse_overwriting("--output", options.output, {options.model.path, options.model.weights, options.input});
   nn::Model model = options.model.open_trained();
   const RowWriter writer(model, options.labels);
   const auto rows = open_rows(options.input, options.format, model);
@@ -123,9 +125,9 @@ void add_predict(Program& program) {
            "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
            "Where the input has a header (a first row with a non-number, or with the model's names), "
            "columns\n"
-           "are chosen by the model's feature names, in any order, and the output gets a header too. A "
-           "table\n"
-           "without commas may have semicolons, tabs or | between its fields. NaN and infinities are "
+           "are chosen by the model's feature names, in any order, and the output gets a header too. Where\n"
+           "the model's table had none, rows may have the target in its place, which is left out. A table\n"
+           "without commas may have semicolons, tabs or | between its fields. NaN and infinities are\n"
            "refused.",
        .examples = {{"rill predict iris.safetensors --input new.csv --output answers.csv --labels",
                      "outputs and the class of each row of a table"},
@@ -143,8 +145,7 @@ void add_predict(Program& program) {
   choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})
       ->capture_default_str();
   app->add_flag("--labels", options->labels, "add a last column with the class");
-  app->add_option("--batch", options->batch, "samples in memory at a time")
-      ->type_name("N")
+  whole_number(app->add_option("--batch", options->batch, "samples in memory at a time"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}).description(""))
       ->capture_default_str();
   program.does([options] { return predict(*options); });

@@ -1,5 +1,6 @@
 #include <rill/tools/rill/program.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -71,6 +72,18 @@ CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words) 
   return option->type_name("{" + list + "}")->check(CLI::Validator(check, ""));
 }
 
+CLI::Option* whole_number(CLI::Option* option) {
+  const auto check = [](const std::string& given) -> std::string {
+    const std::string digits = given.starts_with('-') ? given.substr(1) : given;
+    const bool plain = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos &&
+                       (digits.size() == 1 || digits[0] != '0');
+    if (plain) return "";
+    return "got " + nn::config::in_quotes(given) +
+           ", expected a whole number in decimal digits, without zeros before it";
+  };
+  return option->type_name("N")->check(CLI::Validator(check, ""));
+}
+
 Program::Program() : app_("Train, judge and use dense neural networks, without writing C++", "rill") {
   app_.set_version_flag("--version", std::string("rill ") + version(), "the version");
   app_.set_help_flag("-h,--help", "this text");
@@ -88,9 +101,9 @@ CLI::App* Program::add(Help help) {
   CLI::App* app = app_.add_subcommand(help.name, help.summary);
   app->footer(footer_of(help));
   app->option_defaults()->take_last();
-  app->add_option("--threads", threads_,
-                  "threads to compute with; default: RILL_NUM_THREADS,\nOMP_NUM_THREADS, or all cores")
-      ->type_name("N")
+  whole_number(
+      app->add_option("--threads", threads_,
+                      "threads to compute with; default: RILL_NUM_THREADS,\nOMP_NUM_THREADS, or all cores"))
       ->check(CLI::Range(1, 1024).description(""));
   commands_.push_back({app, std::move(help)});
   return app;
@@ -103,11 +116,22 @@ const Command* Program::chosen() const {
   return nullptr;
 }
 
+void Program::refuse_misplaced(const std::string& option) const {
+  const Command* command = chosen();
+  if (!command) return;
+  const std::vector<std::string> known = option_names(*command->app);
+  if (std::find(known.begin(), known.end(), option) == known.end()) return;
+  throw UsageError(option + " stands before the command, expected behind it: rill " + command->help.name +
+                   " " + option);
+}
+
 void Program::refuse_extras() {
   const std::vector<std::string> extras = app_.remaining(true);
   const std::string word = extras.empty() ? "" : extras.front();
-  const Command* command = chosen();
   const bool option = word.size() > 1 && word[0] == '-';
+  const bool before = !app_.remaining().empty();  // it stands before the command, or there is none
+  if (before && option) refuse_misplaced(word.substr(0, word.find('=')));
+  const Command* command = before ? nullptr : chosen();
   if (!command && !option) {
     std::vector<std::string> names;
     for (const Command& each : commands_) names.push_back(each.help.name);

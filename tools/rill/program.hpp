@@ -85,6 +85,7 @@ class Program {
   int parse(int argc, char** argv);
   int dispatch();
   [[noreturn]] void refuse_extras();
+  void refuse_misplaced(const std::string& option) const;
   const Command* chosen() const;
 
   CLI::App app_;
@@ -97,5 +98,8 @@ std::vector<std::string> names_of(const CLI::Option& option);
 
 /// Makes an option take one of a few words; help and completion know them by its type name, "{csv,idx}".
 CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words);
+
+/// Makes an option take a whole number, N, in decimal digits alone: CLI11 itself takes 010 for 8 and 0x10 for 16.
+CLI::Option* whole_number(CLI::Option* option);
 
 }  // namespace rill::command

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
+#include <optional>
 
 #include <rill/core/io/csv.hpp>
 #include <rill/core/io/idx.hpp>
@@ -30,16 +30,21 @@ class CsvRows final : public Rows {
         inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
     pending_ = reader_.next();
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
-    for (std::size_t i = 0; i < reader_.size(); ++i)
-      header_ |= io::parse_csv_value(reader_[i]).kind == io::CsvKind::text;
-    header_ |= holds_names(model.features);
     width_ = reader_.size();
-    if (header_) {
-      choose_columns(model);
-      pending_ = reader_.next();
+    // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
+    const bool named = holds_names(reader_, model.features) && !are_column_numbers(model.features);
+    if (!named && has_numbered_columns(model)) {
+      numbered_columns(model);
     } else {
-      all_columns(model);
+      for (std::size_t i = 0; i < width_; ++i) header_ |= is_text(i);
+      header_ |= named;
+      if (header_) {
+        choose_columns(model);
+      } else {
+        all_columns(model);
+      }
     }
+    if (header_) pending_ = reader_.next();
   }
 
   bool has_header() const override { return header_; }
@@ -58,17 +63,32 @@ class CsvRows final : public Rows {
   }
 
  private:
-  // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
-  bool holds_names(const std::vector<std::string>& features) const {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < reader_.size(); ++i) names.emplace_back(reader_.trimmed(i));
-    bool told = false;
-    for (const std::string& feature : features) {
-      if (std::find(names.begin(), names.end(), feature) == names.end()) return false;
-      const bool number = feature.find_first_not_of("0123456789") == std::string::npos && feature.size() < 8;
-      told |= !number || std::stoul(feature) > features.size();
+  bool is_text(std::size_t column) const {
+    return io::parse_csv_value(reader_[column]).kind == io::CsvKind::text;
+  }
+
+  // Whether the rows may be whole ones, with the target, of a table whose columns the model knows by number.
+  bool has_numbered_columns(const nn::Model& model) const {
+    const auto is_column = [&](const std::string& name) {
+      const std::optional<std::int64_t> number = column_number(name);
+      return number && static_cast<std::size_t>(*number) < width_;
+    };
+    return width_ > inputs_ && model.features.size() == inputs_ && is_column(model.target) &&
+           std::all_of(model.features.begin(), model.features.end(), is_column);
+  }
+
+  void numbered_columns(const nn::Model& model) {
+    header_ = counts_columns(reader_);
+    for (const std::string& feature : model.features) {
+      columns_.push_back(static_cast<std::size_t>(column_number(feature).value()));
+      header_ |= is_text(columns_.back());
     }
-    return told;
+    std::vector<std::string> extra;
+    for (std::size_t i = 0; i < width_; ++i) {
+      if (std::find(columns_.begin(), columns_.end(), i) == columns_.end())
+        extra.push_back(std::to_string(i));
+    }
+    leave_out(extra);
   }
 
   void all_columns(const nn::Model& model) {
@@ -95,6 +115,10 @@ class CsvRows final : public Rows {
       if (std::find(model.features.begin(), model.features.end(), name) == model.features.end())
         extra.push_back(name);
     }
+    leave_out(extra);
+  }
+
+  void leave_out(const std::vector<std::string>& extra) const {
     if (!extra.empty())
       note(where_ + ": columns that the model does not read are left out: " + listed(extra));
   }

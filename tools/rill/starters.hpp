@@ -31,9 +31,9 @@ inline constexpr std::string_view mnist_run = R"({@SCHEMA@
     ]
   },
   "data": {
-    "// ": "The folder holds MNIST's four files, plain or .gz; `make mnist` fetches them.",
+    "// ": "MNIST's four files, plain or .gz, in the folder of RILL_DATA or in data/mnist, where `make mnist` puts them.",
+    "// path": "\"path\": \"folder\" names another folder",
     "format": "idx",
-    "path": "data/mnist",
     "// scale": "pixels of 0 to 255 become 0 to 1",
     "scale": 0.00392156862745098
   },

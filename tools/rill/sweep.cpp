@@ -6,6 +6,7 @@
 
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/json.hpp>
+#include <rill/optim/checkpoint.hpp>
 #include <rill/optim/run/run.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
@@ -54,6 +55,7 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
       while (out.ends_with('/')) out.pop_back();
       overrides.push_back("out=" + Json(nn::config::utf8_text(out)).dump());
       runs.push_back({optim::load_run(command.path, overrides), run});
+      runs.back().run.seed = static_cast<std::uint64_t>(runs.back().config.seed);  // --set may say it
       optim::check_run(runs.back().config);
     }
     return runs;
@@ -71,15 +73,19 @@ OrderedJson to_json(const SweepResult& result, const optim::RunConfig& config) {
           {"numbers", numbers}};
 }
 
+[[noreturn]] void refuse_other_config(const PlannedRun& planned) {
+  rill::detail::fail(planned.config.out +
+                     ": the folder holds the run of another config, expected the same one; give another "
+                     "--out, or remove it");
+}
+
 // The result of a run that was done before. Throws Error for one of another config.
 std::optional<SweepResult> finished(const PlannedRun& planned) {
   const std::string path = (fs::path(planned.config.out) / result_file).string();
   if (!fs::exists(path)) return {};
   const Json document = nn::config::read_json(path);
   const nn::config::Node node(document, path);
-  RILL_CHECK(node.at("config").text() == optim::to_json(planned.config), planned.config.out,
-             ": the folder holds the run of another config, expected the same one; give another --out, or "
-             "remove it");
+  if (node.at("config").text() != optim::to_json(planned.config)) refuse_other_config(planned);
   SweepResult result{planned.run,
                      planned.config.out,
                      node.at("diverged").boolean(),
@@ -106,6 +112,27 @@ SweepResult result_of(const PlannedRun& planned, const optim::RunResult& run) {
   return result;
 }
 
+// What of a config says which run it is. The model of a checkpoint's config has its sizes written out.
+Json known_part(const std::string& config, const std::string& where) {
+  Json document = nn::config::parse_json(config, where, nn::config::saved_limits);
+  RILL_CHECK(document.is_object(), where, ": the config is no object, expected one");
+  for (const std::string key : {"model", "out"}) document.erase(key);
+  return document;
+}
+
+// Whether all epochs of the run are done, and its result was lost: the command ended before it was written. Throws Error for the
+// run of another config, which must not be overwritten.
+bool has_lost_result(const PlannedRun& planned, const std::string& path) {
+  const optim::detail::Checkpoint checkpoint = optim::detail::load_checkpoint(path);
+  const auto config = checkpoint.metadata.find("rill.run");
+  if (config == checkpoint.metadata.end() || checkpoint.position.epoch < planned.config.training.epochs)
+    return false;
+  if (known_part(config->second, path + ": metadata rill.run") !=
+      known_part(optim::to_json(planned.config), "run"))
+    refuse_other_config(planned);
+  return true;
+}
+
 // Trains, or goes on with what was interrupted; nothing if it is interrupted again.
 std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepCommand& command) {
   const std::string checkpoint = (fs::path(planned.config.out) / "last.safetensors").string();
@@ -113,7 +140,7 @@ std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepComma
                               .interrupted = interrupted,
                               .overwrite = true,
                               .report = command.report};
-  if (fs::exists(checkpoint)) {
+  if (fs::exists(checkpoint) && !has_lost_result(planned, checkpoint)) {
     options.resume = checkpoint;
     options.overwrite = false;
   }
@@ -169,7 +196,8 @@ void add_sweep(Program& program) {
       {.name = "sweep",
        .summary = "Train a run for each of a list of values, and compare",
        .text =
-           "Trains one run after the other, for every combination of the values and for N seeds. Prints a\n"
+           "Trains one run after the other, for every combination of the values and for N seeds. Without\n"
+           "varied values it does one config with N seeds, which shows their spread. Prints a\n"
            "table of the best epochs, and writes it with a plot. Called again, it goes on: runs that are\n"
            "done are not done again, and one that was interrupted is resumed.",
        .examples =
@@ -181,12 +209,11 @@ void add_sweep(Program& program) {
        .writes = "DIR/<value>/... for each run, DIR/sweep.csv, and DIR/sweep.svg where gnuplot is there"});
   app->add_option("RUN", command->path, "a run config")->required()->type_name("FILE");
   app->add_option("--set", command->settings, "a value, or several to vary; any number of times")
-      ->required()
       ->type_name("KEY=A,B,C")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option("--seeds", command->seeds, "runs for each value, with seeds from that of RUN on")
-      ->type_name("N")
+  whole_number(
+      app->add_option("--seeds", command->seeds, "runs for each value, with seeds from that of RUN on"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}).description(""))
       ->capture_default_str();
   app->add_option("--out", command->out, "folder of the sweep; default: that of RUN with _sweep behind it")

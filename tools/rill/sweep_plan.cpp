@@ -40,6 +40,16 @@ std::string folder_name(const std::string& value) {
   return name.find_first_not_of('.') == std::string::npos ? "_" + name : name;
 }
 
+// What the sweep itself sets for each run.
+void check_key(const std::string& setting, const std::string& key, std::int64_t seeds) {
+  if (key == "seed" && seeds > 1)
+    throw UsageError("--set " + setting + ": the seeds are those of --seeds " + std::to_string(seeds) +
+                     ", expected one of the two options");
+  if (key == "out")
+    throw UsageError("--set " + setting +
+                     ": each run has a folder of its own in that of the sweep, expected --out DIR");
+}
+
 }  // namespace
 
 SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t first_seed, std::int64_t seeds) {
@@ -50,6 +60,7 @@ SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t fir
     if (equals == std::string::npos || equals == 0)
       throw UsageError("--set " + setting + ": expected KEY=VALUE, or KEY=VALUE,VALUE to vary it");
     const std::string key = setting.substr(0, equals);
+    check_key(setting, key, seeds);
     const std::vector<std::string> values = split_values(setting.substr(equals + 1));
     if (values.size() > 1) plan.keys.push_back(key);
     std::vector<SweepRun> more;
@@ -67,7 +78,8 @@ SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t fir
     }
     combinations = std::move(more);
   }
-  if (plan.keys.empty()) throw UsageError("nothing is varied, expected --set KEY=VALUE,VALUE,…");
+  if (plan.keys.empty() && seeds < 2)
+    throw UsageError("nothing is varied, expected --set KEY=VALUE,VALUE,… or --seeds of 2 or more");
   std::set<std::string> names;
   for (const SweepRun& combination : combinations) {
     if (!names.insert(combination.name).second)

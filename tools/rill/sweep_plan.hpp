@@ -21,8 +21,8 @@ struct SweepPlan {
 };
 
 /// Of "key=a,b,c", which is split at commas outside of quotes and brackets; a key with one value is only set. The seeds are
-/// `first_seed` and those after it. Throws UsageError where nothing is varied, for an empty value, and for values whose
-/// folders would have one name.
+/// `first_seed` and those after it. Without a varied key there have to be 2 seeds or more. Throws UsageError where nothing
+/// is varied, for an empty value, for values whose folders would have one name, for "out", and for "seed" beside several seeds.
 SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t first_seed, std::int64_t seeds);
 
 }  // namespace rill::command

@@ -144,7 +144,7 @@ std::string sweep_table(const SweepPlan& plan, const std::vector<SweepResult>& r
 
 std::string sweep_picture(const SweepPlan& plan, const std::vector<SweepResult>& results) {
   namespace report = optim::report;
-  if (results.empty()) return "";
+  if (results.empty() || plan.keys.empty()) return "";
   const std::string monitor = results.front().monitor;
   const bool numeric =
       plan.keys.size() == 1 && std::all_of(results.begin(), results.end(), [](const auto& result) {

@@ -145,8 +145,8 @@ void add_train(Program& program) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", command->out, "folder of the run")->type_name("DIR");
-  app->add_option("--seed", command->seed, "of everything random, as --set seed=N")->type_name("N");
-  app->add_option("--epochs", command->epochs, "as --set training.epochs=N")->type_name("N");
+  whole_number(app->add_option("--seed", command->seed, "of everything random, as --set seed=N"));
+  whole_number(app->add_option("--epochs", command->epochs, "as --set training.epochs=N"));
   auto* resume = app->add_flag("--resume", command->resume, "go on from the folder's last.safetensors");
   app->add_flag("--overwrite", command->overwrite, "remove the run that is in the folder already")
       ->excludes(resume);
