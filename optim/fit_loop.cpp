@@ -49,7 +49,7 @@ void Trainer::Loop::resume() {
   run_.resumed = true;
   run_.epoch = at.epoch;
   run_.epoch_step = at.epoch_step;
-  run_.step = at.step;
+  run_.step = written_step_ = at.step;
   run_.logs = checkpoint.so_far.logs;
   if (!at.stopped.empty()) run_.stop(at.stopped);
   first_step_ = at.first_step;
