@@ -129,6 +129,16 @@ TEST_CASE("config: a message holds no control bytes of the keys that lead to its
   CHECK(message("a\\u001b\\n") == "m.json: /a??: key \"b\" stands twice, expected once");
 }
 
+TEST_CASE("config: the place in a message is cut where it is very long") {
+  const std::string key = std::string(90, 'k');
+  std::string text = R"({"a": 0, "a": 0})";
+  for (int i = 0; i < 50; ++i) text = "{\"" + key + "\": " + text + "}";
+  std::string place;
+  for (int i = 0; i < 6; ++i) place += "/" + key;
+  CHECK(test::message_of([&] { nn::config::parse_json(text, "m.json"); }) ==
+        "m.json: " + place + "/…: key \"a\" stands twice, expected once");
+}
+
 TEST_CASE("config: a text in a message is not cut inside of a character") {
   using nn::config::in_quotes;
   CHECK(in_quotes(repeated("é", 30)) == "\"" + repeated("é", 20) + "…\"");

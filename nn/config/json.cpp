@@ -75,12 +75,17 @@ class Builder : public nlohmann::json_sax<Json> {
 
   std::string at(std::size_t byte) const { return where_ + ":" + place_of(text_, byte) + ": "; }
   [[noreturn]] void refuse(const std::string& what) const {
+    constexpr std::size_t longest = 500;
     std::string pointer;
-    for (const Level& level : levels_) {
+    for (std::size_t i = 0; i + 1 < levels_.size(); ++i) {
+      if (pointer.size() > longest) {
+        pointer += "/…";
+        break;
+      }
+      const Level& level = levels_[i];
       pointer += "/" + (level.value->is_array() ? std::to_string(level.value->size() - 1)
                                                 : pointer_token(level.key));
     }
-    if (!pointer.empty()) pointer.resize(pointer.rfind('/'));
     rill::detail::fail(where_ + ": " + pointer + (pointer.empty() ? "" : ": ") + what);
   }
 
