@@ -14,7 +14,12 @@ std::string joined(std::initializer_list<Part> parts) {
   return out.str();
 }
 
-void fail(const std::string& message) { throw Error(message); }
+// What a file or a user called a thing may be in a message: on one line, and without bytes that a terminal would obey.
+void fail(const std::string& message) {
+  std::string line = message;
+  for (char& c : line) c = (c >= 0 && c < 0x20) || c == 0x7f ? '?' : c;
+  throw Error(line);
+}
 void fail_with(std::initializer_list<Part> parts) { fail(joined(parts)); }
 
 }  // namespace rill::detail

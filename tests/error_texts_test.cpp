@@ -80,6 +80,20 @@ Tensor labels(const Shape& shape, double value = 0) { return full(shape, value, 
 
 // --- shape.cpp -------------------------------------------------------------------------------------------------------
 
+TEST_CASE("errors: a message is one line, whatever the names in it are") {
+  const test::TempDir folder;
+  nn::Sequential model{nn::ReLU()};
+  io::save_safetensors(folder.file("x"), {.tensors = {{"a\x1b[2J\x7f\n", zeros({1})}}, .metadata = {}});
+  try {
+    nn::load_weights(model, folder.file("x"));
+    FAIL("accepted");
+  } catch (const Error& error) {
+    CHECK(error.what() == folder.file("x") +
+                              ": tensor \"a?[2J??\" [1] is not a parameter of the model, expected "
+                              "those of its layers alone");
+  }
+}
+
 TEST_CASE("errors: texts, also those of files, are the same in a program with a locale of its own") {
   struct Grouping : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
