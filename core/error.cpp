@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include <rill/core/error.hpp>
+#include <rill/core/text.hpp>
 
 namespace rill::detail {
 
@@ -17,7 +18,7 @@ std::string joined(std::initializer_list<Part> parts) {
 // What a file or a user called a thing may be in a message: on one line, and without bytes that a terminal would obey.
 void fail(const std::string& message) {
   std::string line = message;
-  for (char& c : line) c = (c >= 0 && c < 0x20) || c == 0x7f ? '?' : c;
+  for (char& c : line) c = is_control(c) ? '?' : c;
   throw Error(line);
 }
 void fail_with(std::initializer_list<Part> parts) { fail(joined(parts)); }

@@ -38,7 +38,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 # The layers of core's headers, lowest first: prefixes of the name below core/, the longest fits. A header includes
 # headers of lower layers, and of its own prefix (ops/relu.hpp may include ops/elementwise.hpp).
 layers='
-error version
+error version text
 dtype shape
 random sample sum lanewise
 memory isa

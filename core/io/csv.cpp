@@ -8,6 +8,7 @@
 #include <rill/core/error.hpp>
 #include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
+#include <rill/core/text.hpp>
 
 namespace rill::io {
 namespace {
@@ -228,7 +229,7 @@ std::string quote_csv_field(std::string_view field) {
   std::string out = "\"";
   for (const char c : field.substr(0, length)) {
     const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code != 0x7f) {
+    if (!rill::detail::is_control(c)) {
       out += c;
     } else {
       out += "\\x";

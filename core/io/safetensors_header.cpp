@@ -8,6 +8,7 @@
 #include <rill/core/error.hpp>
 #include <rill/core/io/safetensors_header.hpp>
 #include <rill/core/shape.hpp>
+#include <rill/core/text.hpp>
 
 namespace rill::io::safetensors {
 namespace {
@@ -159,7 +160,7 @@ std::string in_quotes(std::string_view text, bool utf8) {
   std::string out = "\"";
   for (const char c : text.substr(0, shown)) {
     const unsigned byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || (byte > 0x7f && !utf8)) {
+    if (rill::detail::is_control(c) || (byte > 0x7f && !utf8)) {
       out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
     } else {
       if (c == '"' || c == '\\') out += '\\';

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <rill/core/io/file.hpp>
+#include <rill/core/text.hpp>
 #include <rill/nn/config/json.hpp>
 
 namespace rill::nn::config {
@@ -134,7 +135,7 @@ std::string pointer_token(std::string_view key) {
     } else if (c == '/') {
       token += "~1";
     } else {
-      token += is_control(c) ? '?' : c;
+      token += rill::detail::is_control(c) ? '?' : c;
     }
   }
   return token;

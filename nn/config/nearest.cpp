@@ -3,6 +3,7 @@
 #include <cctype>
 #include <vector>
 
+#include <rill/core/text.hpp>
 #include <rill/nn/config/nearest.hpp>
 
 namespace rill::nn::config {
@@ -66,12 +67,10 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
   return names.empty() ? ", expected none" : ", expected one of " + names;
 }
 
-bool is_control(char c) { return (c >= 0 && c < 0x20) || c == 0x7f; }
-
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 40;
   std::string result = "\"";
-  for (const char c : beginning(text, longest)) result += is_control(c) ? '?' : c;
+  for (const char c : beginning(text, longest)) result += rill::detail::is_control(c) ? '?' : c;
   return result + (text.size() > longest ? "…\"" : "\"");
 }
 

@@ -15,9 +15,6 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
 /// `; did you mean "units"?`, or `, expected one of bias, units` where no name is near.
 std::string suggestion(std::string_view name, std::span<const std::string_view> known);
 
-/// Whether a terminal would obey the byte instead of showing it.
-bool is_control(char c);
-
 /// `text` in quotes for a message: on one line, without control bytes, cut after 40 bytes.
 std::string in_quotes(std::string_view text);
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <rill/core/io/file.hpp>
+#include <rill/core/text.hpp>
 #include <rill/nn/keras/weights.hpp>
 
 namespace rill::nn::keras {
@@ -17,7 +18,7 @@ std::string file_name(const Node& node) {
   std::string name = node.text();
   if (name.starts_with("./")) name.erase(0, 2);
   bool plain = !name.empty() && name != "." && name.find("..") == std::string::npos && name.size() <= 255;
-  for (const char c : name) plain = plain && c != '/' && c != '\\' && !config::is_control(c);
+  for (const char c : name) plain = plain && c != '/' && c != '\\' && !rill::detail::is_control(c);
   if (!plain) node.fail("got " + node.shown() + ", expected the plain name of a file beside the model");
   return name;
 }

@@ -101,6 +101,11 @@ class Training {
                ", expected at most ", train_->batches(), ", the batches of an epoch");
   }
 
+  std::int64_t steps_an_epoch() const {
+    const std::int64_t steps = config_.training.steps_per_epoch;
+    return steps > 0 ? steps : train_->batches();
+  }
+
   // What fit() would only notice when it has begun.
   void check_beginning() {
     check_monitors(config_, validation_.has_value());
@@ -122,9 +127,9 @@ class Training {
 
   // Layers such as batch_norm need more than one sample to train with, and the last batch may have no more.
   void check_single_sample() {
-    const std::int64_t steps = config_.training.steps_per_epoch, size = config_.training.batch_size;
-    const bool all = steps == 0 || steps == train_->batches();
-    const bool rest_of_one = all && !config_.training.drop_last && data_.train->size() % size == 1;
+    const std::int64_t size = config_.training.batch_size;
+    const bool rest_of_one = steps_an_epoch() == train_->batches() && !config_.training.drop_last &&
+                             data_.train->size() % size == 1;
     if (size > 1 && !rest_of_one) return;
     nn::BufferSnapshot before;
     before.take(model_);
@@ -142,9 +147,7 @@ class Training {
 
   void add_schedule() {
     if (!config_.schedule) return;
-    const std::int64_t steps = config_.training.steps_per_epoch;
-    const ScheduleConfig::Length length{.epochs = config_.training.epochs,
-                                        .batches = steps > 0 ? steps : train_->batches()};
+    const ScheduleConfig::Length length{.epochs = config_.training.epochs, .batches = steps_an_epoch()};
     schedule_ = config_.schedule->make(*optimizer_, length, "run: /schedule");
     check_schedule_length(*schedule_, length);
     fit_.schedules = {schedule_.get()};

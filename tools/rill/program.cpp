@@ -6,6 +6,7 @@
 #include <new>
 
 #include <rill/core/parallel.hpp>
+#include <rill/core/text.hpp>
 #include <rill/core/version.hpp>
 #include <rill/nn/config/nearest.hpp>
 #include <rill/tools/rill/output.hpp>
@@ -16,8 +17,7 @@ namespace {
 // What was typed may be in it: a terminal would obey control bytes.
 int report(std::string what, int status) {
   for (char& c : what) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) c = c == '\n' ? ' ' : '?';
+    if (rill::detail::is_control(c)) c = c == '\n' ? ' ' : '?';
   }
   while (!what.empty() && (what.back() == ' ' || what.back() == '.')) what.pop_back();
   std::fprintf(stderr, "rill: %s\n", what.c_str());
