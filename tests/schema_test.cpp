@@ -174,8 +174,6 @@ std::pair<int, int> compare(const std::string& schema, const std::string& text, 
   return counts;
 }
 
-#endif
-
 constexpr const char* model = R"({ "rill": 1, "input_shape": [28, 28], "dtype": "f32",
   "layers": [ { "type": "flatten" },
               { "type": "dense", "units": 256, "init": "kaiming_normal", "bias_init": { "type": "constant", "value": 0.1 } },
@@ -214,6 +212,8 @@ std::vector<std::string> runs() {
       begin + small_model + R"(, "data": { "format": "drawn_digits", "train": 10 }, "loss": "mse",
         "optimizer": "adagrad", "schedule": { "type": "multi_step", "milestones": [1, 2], "interval": "batch" } })"};
 }
+
+#endif
 
 }  // namespace
 
