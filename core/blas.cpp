@@ -168,16 +168,8 @@ void multiply_naively(const Problem& p, const Operands<T>& at, const T* bias, bo
   parallel_for(p.m, rows, 1 + static_cast<std::int64_t>(work_of_thread / work_of_row));
 }
 
-// Whether rill's own kernels compute single-precision products. OpenBLAS has none for AVX2 that is faster, and none of
-// ours is written for wider vectors.
-bool own_sgemm() {
-#if defined(__x86_64__)
-  static const bool own = isa() == Isa::avx2 && !__builtin_cpu_supports("avx512f");
-  return own;
-#else
-  return false;
-#endif
-}
+// Whether rill's own kernels compute single-precision products: OpenBLAS has none for AVX2 or AVX-512 that are faster.
+bool own_sgemm() { return takes_avx2(isa()); }
 
 // Calls compute(first, last) for groups of products, so that a task is worth a thread.
 template <class Tasks, class Compute>
@@ -194,7 +186,7 @@ void multiply_stack(const Problem& p, double work, std::span<const Operands<floa
   const auto compute = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const Operands<float>& at = products[static_cast<std::size_t>(i)];
-      kernels::sgemm({p.transpose_a, p.transpose_b, p.m, p.n, p.k, at.a, at.b, at.c}, Isa::avx2);
+      kernels::sgemm({p.transpose_a, p.transpose_b, p.m, p.n, p.k, at.a, at.b, at.c}, isa());
     }
   };
   if (work >= worth_all_threads) return compute(0, std::ssize(products));
@@ -215,7 +207,7 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   if constexpr (std::is_same_v<T, float>) {
     if (kernels::multiply_sparse(problem, a, b, c, bias, accumulate)) return;
     if (k > 0 && own_sgemm()) {
-      return kernels::sgemm({transpose_a, transpose_b, m, n, k, a, b, c, bias, accumulate}, Isa::avx2);
+      return kernels::sgemm({transpose_a, transpose_b, m, n, k, a, b, c, bias, accumulate}, isa());
     }
   }
   const Grid grid = grid_for(m, n, k);

@@ -1,5 +1,5 @@
 // Matrix products, bitwise the same for any number of threads: single precision by rill's own kernels
-// (core/kernels/sgemm.hpp) where the machine has AVX2 with FMA and no AVX-512, everything else by OpenBLAS. With RILL_ISA=naive
+// (core/kernels/sgemm.hpp) where the machine has AVX2 with FMA, everything else by OpenBLAS. With RILL_ISA=naive
 // all of them are plain loops: each element is the sum of its terms in rising order of k, in f64, rounded once.
 //
 // A product for OpenBLAS is cut into tiles by a grid that follows from (m, n, k) alone; OpenBLAS computes each tile on

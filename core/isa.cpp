@@ -8,7 +8,9 @@ namespace {
 
 Isa best_isa() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return __builtin_cpu_supports("avx512f") ? Isa::avx512 : Isa::avx2;
+  }
 #endif
   return Isa::plain;
 }
@@ -17,14 +19,14 @@ Isa chosen_isa() {
   const Isa best = best_isa();
   const char* wanted = std::getenv("RILL_ISA");
   if (!wanted || !*wanted) return best;
-  for (const Isa each : {Isa::plain, Isa::avx2, Isa::naive}) {
+  for (const Isa each : {Isa::plain, Isa::avx2, Isa::avx512, Isa::naive}) {
     if (isa_name(each) != wanted) continue;
-    RILL_CHECK(each != Isa::avx2 || best == each, "RILL_ISA: this machine has no ", wanted, ", expected ",
+    RILL_CHECK(each <= best || each == Isa::naive, "RILL_ISA: this machine has no ", wanted, ", expected ",
                isa_name(best));
     return each;
   }
-  throw Error(
-      detail::concat("RILL_ISA: unknown instruction set \"", wanted, "\", expected plain, avx2 or naive"));
+  throw Error(detail::concat("RILL_ISA: unknown instruction set \"", wanted,
+                             "\", expected plain, avx2, avx512 or naive"));
 }
 
 }  // namespace
@@ -35,7 +37,17 @@ Isa isa() {
 }
 
 std::string_view isa_name(Isa isa) {
-  return isa == Isa::avx2 ? "avx2" : isa == Isa::naive ? "naive" : "plain";
+  switch (isa) {
+    case Isa::plain:
+      return "plain";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::naive:
+      return "naive";
+  }
+  return "";
 }
 
 }  // namespace rill

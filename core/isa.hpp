@@ -10,16 +10,19 @@
 
 namespace rill {
 
-/// `plain` is what the compiler was told to take for granted (SSE2 on x86-64, NEON on AArch64); `avx2` means AVX2 with FMA.
-/// `naive` is plain code in which every matrix product is one loop over its terms, without OpenBLAS: the slow reference
-/// that tests hold the fast ways against, never chosen but by name.
-enum class Isa { plain, avx2, naive };
+/// `plain` is what the compiler was told to take for granted (SSE2 on x86-64, NEON on AArch64); `avx2` means AVX2 with FMA;
+/// `avx512` is AVX-512F for matrix products and AVX2 for all else. `naive` is plain code in which every matrix product is one
+/// loop over its terms, without OpenBLAS: the slow reference that tests hold the fast ways against, never chosen but by name.
+enum class Isa { plain, avx2, avx512, naive };
+
+/// Whether what is compiled for AVX2 runs.
+constexpr bool takes_avx2(Isa isa) { return isa == Isa::avx2 || isa == Isa::avx512; }
 
 /// The instruction set that kernels run with: the best one of this machine, or what the environment variable RILL_ISA names.
 /// Throws Error if that is unknown or not on this machine.
 Isa isa();
 
-/// "plain", "avx2" or "naive".
+/// "plain", "avx2", "avx512" or "naive".
 std::string_view isa_name(Isa isa);
 
 namespace detail {
@@ -39,7 +42,7 @@ template <class Body>
 template <class Body>
 inline void on_isa(Body body) {
 #if defined(__x86_64__)
-  if (isa() == Isa::avx2) return detail::run_avx2(std::move(body));
+  if (takes_avx2(isa())) return detail::run_avx2(std::move(body));
 #endif
   body();
 }

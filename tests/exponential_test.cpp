@@ -14,18 +14,17 @@
 #include <rill/core/ops/elu.hpp>
 #include <rill/core/ops/selu.hpp>
 
+#include "instruction_sets.hpp"
+
 namespace {
 
 using namespace rill;
 using kernels::ExpLinear;
+using test::instruction_sets;
 
 constexpr float inf = std::numeric_limits<float>::infinity();
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float denormal = std::numeric_limits<float>::denorm_min();
-
-std::vector<Isa> machine() {
-  return isa() == Isa::plain ? std::vector{Isa::plain} : std::vector{Isa::plain, isa()};
-}
 
 std::vector<float> values(const ExpLinear& f, std::vector<float> x, Isa isa) {
   kernels::exp_linear(f, x.data(), x.data(), std::ssize(x), isa);  // in place
@@ -61,7 +60,7 @@ double worst_ulp(const std::vector<float>& got, const std::vector<float>& x, dou
 
 TEST_CASE("exponential: expm1 below 0 is within 1 ulp") {
   const std::vector<float> x = negative_numbers(9973);
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     CHECK(worst_ulp(values({1, 1}, x, use), x, [](double v) { return std::expm1(v); }) <= 1);
   }
@@ -69,7 +68,7 @@ TEST_CASE("exponential: expm1 below 0 is within 1 ulp") {
 
 TEST_CASE("exponential: exp below 0 is within 1 ulp, down to the smallest denormal number") {
   const std::vector<float> x = negative_numbers(9973);
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     CHECK(worst_ulp(slopes({1, 1}, x, use), x, [](double v) { return std::exp(v); }) <= 1);
     CHECK(slopes({1, 1}, {-103.27f, -103.98f}, use) == std::vector<float>{denormal, 0});
@@ -80,7 +79,7 @@ TEST_CASE("exponential: a slope that is no normal number is rounded to it once, 
   std::vector<float> x;
   for (float v = -88; v > -106; v = std::nextafter(v, -inf)) x.push_back(v);
   constexpr float factor = 1.7580993F;  // selu's
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     CHECK(worst_ulp(slopes({1, factor}, x, use), x, [](double v) { return factor * std::exp(v); }) <= 1.5);
     CHECK(slopes({1, factor}, {-1000, -inf}, use) == std::vector<float>{0, 0});
@@ -94,7 +93,7 @@ TEST_CASE("exponential: a slope that is no normal number is rounded to it once, 
 TEST_CASE("exponential: the kernels are the formula of elu up to 2 ulp") {
   const std::vector<float> x = negative_numbers(99991);
   const ops::Elu elu{0.7};
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     const std::vector<float> y = values({1, 0.7F}, x, use), dy = slopes({1, 0.7F}, x, use);
     int far = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -130,7 +129,7 @@ TEST_CASE("exponential: elu and selu are the kernels, forward and backward") {
 
 TEST_CASE("exponential: at kinks and tails") {
   const std::vector<float> x{inf, 1e30f, 90, denormal, 0, -0.0f, -denormal, -0x1p-127f, -90, -1e30f, -inf};
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     CHECK(values({1, 0.5f}, x, use) ==
           std::vector<float>{inf, 1e30f, 90, denormal, 0, 0, 0, -0x1p-128f, -0.5f, -0.5f, -0.5f});
@@ -148,7 +147,7 @@ TEST_CASE("exponential: at kinks and tails") {
 TEST_CASE(
     "exponential: an element has the same bits in every place, and nothing behind the last is written") {
   const ExpLinear f{1.05f, 1.75f};
-  for (const Isa use : machine()) {
+  for (const Isa use : instruction_sets()) {
     for (std::size_t count = 0; count < 35; ++count) {
       std::vector<float> x(count + 1), y(count + 1, 7), dx(count + 1, 7), g(count + 1, 2);
       for (std::size_t i = 0; i <= count; ++i) x[i] = static_cast<float>(i) * 0.37f - 9;

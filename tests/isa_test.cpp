@@ -12,6 +12,7 @@
 #include <rill/nn/layers.hpp>
 #include <rill/optim/adam.hpp>
 
+#include "instruction_sets.hpp"
 #include "skip.hpp"
 #include "subprocess.hpp"
 
@@ -96,17 +97,20 @@ TEST_CASE("isa: naive and plain code learn the same up to rounding") {
   CHECK(loss_in(naive.output) == doctest::Approx(loss_in(plain.output)).epsilon(1e-4));
 }
 
-TEST_CASE("isa: plain code and AVX2 learn the same up to rounding") {
-  if (isa() != Isa::avx2) return test::skip("this machine has no AVX2, or RILL_ISA forbids it");
-  const test::Outcome plain = test::run_case(child, {{"RILL_ISA", "plain"}});
-  const test::Outcome avx2 = test::run_case(child, {{"RILL_ISA", "avx2"}});
-  CHECK(plain.says("isa: plain, "));
-  CHECK(avx2.says("isa: avx2, "));
-  CHECK(loss_in(plain.output) == doctest::Approx(loss_in(avx2.output)).epsilon(1e-4));
+TEST_CASE("isa: plain code, AVX2 and AVX-512 learn the same up to rounding") {
+  if (!takes_avx2(isa())) return test::skip("this machine has no AVX2, or RILL_ISA forbids it");
+  const double plain = loss_in(test::run_case(child, {{"RILL_ISA", "plain"}}).output);
+  for (const Isa each : test::instruction_sets()) {
+    const std::string name(isa_name(each));
+    CAPTURE(name);
+    const test::Outcome outcome = test::run_case(child, {{"RILL_ISA", name}});
+    CHECK(outcome.says("isa: " + name + ", "));
+    CHECK(loss_in(outcome.output) == doctest::Approx(plain).epsilon(1e-4));
+  }
 }
 
 TEST_CASE("isa: an instruction set that is none is refused by name, at the first use") {
   const test::Outcome outcome = test::run_case(child, {{"RILL_ISA", "sse9"}});
   CHECK(outcome.status != 0);
-  CHECK(outcome.says("RILL_ISA: unknown instruction set \"sse9\", expected plain, avx2 or naive"));
+  CHECK(outcome.says("RILL_ISA: unknown instruction set \"sse9\", expected plain, avx2, avx512 or naive"));
 }

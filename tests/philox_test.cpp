@@ -9,6 +9,8 @@
 #include <rill/core/kernels/philox.hpp>
 #include <rill/core/random.hpp>
 
+#include "instruction_sets.hpp"
+
 namespace {
 
 using namespace rill;
@@ -16,7 +18,7 @@ using namespace rill;
 TEST_CASE("philox: blocks side by side are those of one at a time, also where the counter begins anew") {
   for (const std::uint32_t first : {0u, 5u, 0x80000000u, 0xfffffff3u}) {
     const kernels::PhiloxBlocks blocks{first, {0x12345678, 0xfedcba98, 3}, {0xdeadbeef, 0x80000001}};
-    for (const Isa use : {Isa::plain, isa()}) {
+    for (const Isa use : test::instruction_sets()) {
       std::array<std::uint32_t, 4 * kernels::philox_blocks> drawn;
       kernels::draw_philox(blocks, drawn.data(), use);
       int differing = 0;

@@ -9,6 +9,8 @@
 
 #include <rill/core/kernels/prelu.hpp>
 
+#include "instruction_sets.hpp"
+
 namespace {
 
 using namespace rill;
@@ -37,7 +39,7 @@ TEST_CASE(
       if (!(x[i] > 0)) dw += double{x[i]} * double{g[i]};
     }
     CAPTURE(count);
-    for (const Isa use : {Isa::plain, isa()}) {
+    for (const Isa use : test::instruction_sets()) {
       const Gradients got = by_kernel(g, x, use);
       CHECK(got.dx == dx);
       CHECK(got.dw == dw);
@@ -65,9 +67,9 @@ TEST_CASE("prelu: the kernel's sum leaves out what infinite and NaN numbers abov
   std::vector<float> x(16, -1), g(16, 1);
   x[2] = x[13] = inf;
   g[2] = g[5] = 0;
-  for (const Isa use : {Isa::plain, isa()}) CHECK(by_kernel(g, x, use).dw == -13);
+  for (const Isa use : test::instruction_sets()) CHECK(by_kernel(g, x, use).dw == -13);
   x[9] = nan;
-  for (const Isa use : {Isa::plain, isa()}) CHECK(std::isnan(by_kernel(g, x, use).dw));
+  for (const Isa use : test::instruction_sets()) CHECK(std::isnan(by_kernel(g, x, use).dw));
 }
 
 }  // namespace

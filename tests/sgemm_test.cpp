@@ -12,11 +12,13 @@
 #include <rill/core/memory.hpp>
 #include <rill/core/random.hpp>
 
+#include "instruction_sets.hpp"
 #include "thread_count.hpp"
 
 namespace {
 
 using namespace rill;
+using rill::test::instruction_sets;
 using rill::test::ThreadCount;
 
 struct Sizes {
@@ -27,12 +29,6 @@ std::vector<float> values_of(std::int64_t count, std::uint32_t index) {
   Stream stream(7, Purpose::user, 0, index);
   std::vector<float> all(static_cast<std::size_t>(count));
   for (float& value : all) value = static_cast<float>(stream.uniform(-1, 1));
-  return all;
-}
-
-std::vector<Isa> instruction_sets() {
-  std::vector<Isa> all{Isa::plain};
-  if (isa() == Isa::avx2) all.push_back(Isa::avx2);
   return all;
 }
 

@@ -15,18 +15,16 @@
 #include <rill/core/memory.hpp>
 #include <rill/core/random.hpp>
 
+#include "instruction_sets.hpp"
 #include "thread_count.hpp"
 
 namespace {
 
 using namespace rill;
+using rill::test::instruction_sets;
 using rill::test::ThreadCount;
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-
-std::vector<Isa> every_isa() {
-  return isa() == Isa::avx2 ? std::vector<Isa>{Isa::plain, Isa::avx2} : std::vector<Isa>{Isa::plain};
-}
 
 std::vector<float> random_floats(std::int64_t count, std::uint32_t index, double density = 1) {
   Stream stream(7, Purpose::user, 0, index);
@@ -104,7 +102,7 @@ template <class Make>
 void check_sizes(std::initializer_list<double> densities, const Make& made) {
   for (const Sizes& size : sizes) {
     for (const double density : densities) {
-      for (const Isa use : every_isa()) {
+      for (const Isa use : instruction_sets()) {
         CAPTURE(size.batch);
         CAPTURE(size.out);
         CAPTURE(size.in);
@@ -127,7 +125,7 @@ TEST_CASE("sparse product: a forward product is that of a naive loop, whatever t
 TEST_CASE(
     "sparse product: less than 16 rows are left to the dense product, as the other operand is brought into "
     "tiles for them") {
-  for (const Isa use : every_isa()) {
+  for (const Isa use : instruction_sets()) {
     CHECK_FALSE(Case(forward(1, 512, 784), 0.1, 1).run(use));
     CHECK_FALSE(Case(forward(15, 512, 784), 0.1, 1).run(use));
     CHECK(Case(forward(16, 512, 784), 0.1, 1).run(use));
@@ -153,7 +151,7 @@ TEST_CASE("sparse product: either operand may hold the zeros, transposed or not"
   for (const bool transpose_a : {false, true}) {
     for (const bool transpose_b : {false, true}) {
       for (const bool in_a : {false, true}) {
-        for (const Isa use : every_isa()) {
+        for (const Isa use : instruction_sets()) {
           CAPTURE(transpose_a);
           CAPTURE(transpose_b);
           CAPTURE(in_a);
@@ -168,7 +166,7 @@ TEST_CASE("sparse product: either operand may hold the zeros, transposed or not"
 }
 
 TEST_CASE("sparse product: a bias is added to every row, also to rows of zeros") {
-  for (const Isa use : every_isa()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     Case product(forward(70, 130, 300), 0.1, 1);
     product.bias = random_floats(130, 3);
@@ -199,7 +197,7 @@ TEST_CASE("sparse product: many rows go by panels") {
 }
 
 TEST_CASE("sparse product: lists as full as the last numbers of a tile are right, though the rest is empty") {
-  for (const Isa use : every_isa()) {
+  for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
     Case product(forward(300, 130, 270), 0, 1);
     for (std::int64_t i = 250; i < 300; ++i) {
@@ -216,7 +214,7 @@ struct Place {
 
 TEST_CASE("sparse product: a NaN or an infinity of the other operand is not skipped") {
   for (const float bad : {nan, inf, -inf}) {
-    for (const Isa use : every_isa()) {
+    for (const Isa use : instruction_sets()) {
       for (const Place& at : {Place{0, 0}, {129, 300}, {5, 299}, {128, 7}}) {
         CAPTURE(bad);
         CAPTURE(at.i);
@@ -261,7 +259,7 @@ TEST_CASE("sparse product: a stack has the bits of single products, sparse and d
 
 TEST_CASE("sparse product: a NaN or an infinity among the non-zeros reaches its row alone") {
   for (const float bad : {nan, inf}) {
-    for (const Isa use : every_isa()) {
+    for (const Isa use : instruction_sets()) {
       CAPTURE(bad);
       CAPTURE(isa_name(use));
       Case product(forward(40, 130, 301), 0.1, 1);

@@ -7,9 +7,9 @@
 //                    #define RILL_KERNEL_BODY <rill/core/kernels/NAME_body.hpp>
 //                    #include <rill/core/kernels/each_isa.hpp>
 //                  and the public functions, which choose:
-//                    isa() == Isa::avx2 ? kernels::NAME::avx2::run(x, n) : kernels::NAME::plain::run(x, n);
+//                    takes_avx2(isa()) ? kernels::NAME::avx2::run(x, n) : kernels::NAME::plain::run(x, n);
 //
-// The body lands in the namespaces rill::kernels::NAME::plain and ::avx2. What it calls from headers outside is inlined or
+// The body lands in the namespaces rill::kernels::NAME::plain and ::avx2, and ::avx512 where RILL_KERNEL_WIDE is defined, too. What it calls from headers outside is inlined or
 // stays as it is compiled there: no function for a newer instruction set is shared with the rest of the program.
 // No #pragma once: each kernel includes it once.
 
@@ -44,11 +44,36 @@ namespace rill::kernels::RILL_KERNEL::avx2 {
 #pragma GCC pop_options
 #endif
 #undef RILL_LANES
+
+#ifdef RILL_KERNEL_WIDE
+#define RILL_LANES 16
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx2,fma")
+#endif
+namespace rill::kernels::RILL_KERNEL::avx512 {
+#include <rill/core/kernels/lanes.hpp>
+//
+#include RILL_KERNEL_BODY
+}  // namespace rill::kernels::RILL_KERNEL::avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef RILL_LANES
+#endif
 #else
 namespace rill::kernels::RILL_KERNEL {
 namespace avx2 = plain;  // never chosen
-}
+#ifdef RILL_KERNEL_WIDE
+namespace avx512 = plain;
+#endif
+}  // namespace rill::kernels::RILL_KERNEL
 #endif
 
 #undef RILL_KERNEL
+#undef RILL_KERNEL_WIDE
 #undef RILL_KERNEL_BODY

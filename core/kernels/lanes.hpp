@@ -12,7 +12,12 @@ static inline void store(float* p, Floats x) { *reinterpret_cast<LooseFloats*>(p
 static inline Floats all(float x) { return x - Floats{}; }
 
 /// a · b + c: rounded once where the instruction set has it, twice in plain code.
-#if RILL_LANES == 8
+#if RILL_LANES == 16
+static inline Floats fused(Floats a, Floats b, Floats c) {
+  return reinterpret_cast<Floats>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+}
+#elif RILL_LANES == 8
 static inline Floats fused(Floats a, Floats b, Floats c) {
   return reinterpret_cast<Floats>(
       _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
@@ -21,29 +26,47 @@ static inline Floats fused(Floats a, Floats b, Floats c) {
 static inline Floats fused(Floats a, Floats b, Floats c) { return a * b + c; }
 #endif
 
-/// Rows to columns: lane j of x[i] and lane i of x[j] change places.
-static inline void transpose(Floats (&x)[lanes]) {
-#if RILL_LANES == 8
+#if RILL_LANES >= 8
+// The same shuffle of both halves, where there are two.
+#if RILL_LANES == 16
+#define RILL_OF_HALF(i) ((i) < 8 ? (i) : (i) + 8)
+#define RILL_SHUFFLE(x, y, a, b, c, d, e, f, g, h)                                                  \
+  __builtin_shufflevector(x, y, RILL_OF_HALF(a), RILL_OF_HALF(b), RILL_OF_HALF(c), RILL_OF_HALF(d), \
+                          RILL_OF_HALF(e), RILL_OF_HALF(f), RILL_OF_HALF(g), RILL_OF_HALF(h),       \
+                          RILL_OF_HALF(a) + 8, RILL_OF_HALF(b) + 8, RILL_OF_HALF(c) + 8,            \
+                          RILL_OF_HALF(d) + 8, RILL_OF_HALF(e) + 8, RILL_OF_HALF(f) + 8,            \
+                          RILL_OF_HALF(g) + 8, RILL_OF_HALF(h) + 8)
+#else
+#define RILL_SHUFFLE(x, y, a, b, c, d, e, f, g, h) __builtin_shufflevector(x, y, a, b, c, d, e, f, g, h)
+#endif
+
+/// Rows to columns: lane j of x[i] and lane i of x[j] change places; of 16 lanes, in each half.
+static inline void transpose(Floats (&x)[8]) {
   Floats pairs[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 2) {
-    pairs[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    pairs[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    pairs[i] = RILL_SHUFFLE(x[i], x[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    pairs[i + 1] = RILL_SHUFFLE(x[i], x[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
   }
   Floats fours[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 4) {
-    fours[i] = __builtin_shufflevector(pairs[i], pairs[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-    fours[i + 1] = __builtin_shufflevector(pairs[i], pairs[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    fours[i + 2] = __builtin_shufflevector(pairs[i + 1], pairs[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
-    fours[i + 3] = __builtin_shufflevector(pairs[i + 1], pairs[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+    fours[i] = RILL_SHUFFLE(pairs[i], pairs[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    fours[i + 1] = RILL_SHUFFLE(pairs[i], pairs[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    fours[i + 2] = RILL_SHUFFLE(pairs[i + 1], pairs[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+    fours[i + 3] = RILL_SHUFFLE(pairs[i + 1], pairs[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    x[i] = __builtin_shufflevector(fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    x[i + 4] = __builtin_shufflevector(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    x[i] = RILL_SHUFFLE(fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    x[i + 4] = RILL_SHUFFLE(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
   }
+}
+#undef RILL_SHUFFLE
+#undef RILL_OF_HALF
 #else
+/// Rows to columns: lane j of x[i] and lane i of x[j] change places.
+static inline void transpose(Floats (&x)[4]) {
   const Floats a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5);
   const Floats b = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
   const Floats c = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
@@ -52,9 +75,10 @@ static inline void transpose(Floats (&x)[lanes]) {
   x[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
   x[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
   x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
-#endif
 }
+#endif
 
+#if RILL_LANES < 16
 /// Lane i of the result is the sum of the lanes of x[i].
 static inline Floats sums_of(const Floats (&x)[lanes]) {
 #if RILL_LANES == 8
@@ -77,3 +101,4 @@ static inline Floats sums_of(const Floats (&x)[lanes]) {
   return (y[0] + y[1]) + (y[2] + y[3]);
 #endif
 }
+#endif

@@ -8,7 +8,7 @@
 namespace rill::kernels {
 
 void draw_philox(const PhiloxBlocks& blocks, std::uint32_t* to, Isa isa) {
-  isa == Isa::avx2 ? philox_draws::avx2::draw(blocks, to) : philox_draws::plain::draw(blocks, to);
+  takes_avx2(isa) ? philox_draws::avx2::draw(blocks, to) : philox_draws::plain::draw(blocks, to);
 }
 
 }  // namespace rill::kernels

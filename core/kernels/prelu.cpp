@@ -7,8 +7,8 @@
 namespace rill::kernels {
 
 double prelu_slopes(float slope, const float* g, const float* x, float* dx, long count, Isa isa) {
-  return isa == Isa::avx2 ? prelu::avx2::slopes(slope, g, x, dx, count)
-                          : prelu::plain::slopes(slope, g, x, dx, count);
+  return takes_avx2(isa) ? prelu::avx2::slopes(slope, g, x, dx, count)
+                         : prelu::plain::slopes(slope, g, x, dx, count);
 }
 
 }  // namespace rill::kernels

@@ -38,12 +38,13 @@ Blocked operands_of(const Sgemm& p, Isa isa) {
   // x W^T with few rows in x: all of W would have to be transposed for a few products each, so x is.
   constexpr long few_rows = 40;
   Blocked b{};
-  b.isa = isa;
-  b.width = sgemm_columns(isa);
   b.k = p.k;
   b.swapped = !p.transpose_a && p.transpose_b && p.m <= few_rows && p.m < p.n;
   b.rows = b.swapped ? p.n : p.m;
   b.columns = b.swapped ? p.m : p.n;
+  // Half a wide panel would stay empty.
+  b.isa = isa == Isa::avx512 && b.columns <= sgemm_columns(Isa::avx2) ? Isa::avx2 : isa;
+  b.width = sgemm_columns(b.isa);
   b.s = b.swapped ? p.b : p.a;
   b.v = b.swapped ? p.a : p.b;
   b.s_by_rows = b.swapped || !p.transpose_a;

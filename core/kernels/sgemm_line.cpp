@@ -7,15 +7,15 @@
 namespace rill::kernels {
 
 void sgemm_dots(const SgemmDots& dots, Isa isa) {
-  isa == Isa::avx2 ? sgemm_line::avx2::dots(dots) : sgemm_line::plain::dots(dots);
+  takes_avx2(isa) ? sgemm_line::avx2::dots(dots) : sgemm_line::plain::dots(dots);
 }
 
 void sgemm_row(const SgemmRow& row, Isa isa) {
-  isa == Isa::avx2 ? sgemm_line::avx2::one_row(row) : sgemm_line::plain::one_row(row);
+  takes_avx2(isa) ? sgemm_line::avx2::one_row(row) : sgemm_line::plain::one_row(row);
 }
 
 void sgemm_outer(const SgemmOuter& outer, Isa isa) {
-  isa == Isa::avx2 ? sgemm_line::avx2::outer(outer) : sgemm_line::plain::outer(outer);
+  takes_avx2(isa) ? sgemm_line::avx2::outer(outer) : sgemm_line::plain::outer(outer);
 }
 
 }  // namespace rill::kernels

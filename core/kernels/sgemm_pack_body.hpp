@@ -1,6 +1,7 @@
-constexpr long width = 2 * lanes;
+// `width` is that of a panel.
 
 // lanes x lanes numbers of which each line follows the other at `stride`, to columns of a panel.
+template <long width>
 static inline void pack_square(const float* from, long stride, float* to) {
   Floats x[lanes];
 #pragma GCC unroll 8
@@ -10,53 +11,60 @@ static inline void pack_square(const float* from, long stride, float* to) {
   for (long i = 0; i < lanes; ++i) store(to + i * width, x[i]);
 }
 
+template <long width>
 static void pack_transposed(const float* v, long stride, long columns, long k, float* panel) {
-  long p = 0;
-  if (columns == width) {
-    for (; p + lanes <= k; p += lanes) {
-      pack_square(v + p, stride, panel + p * width);
-      pack_square(v + lanes * stride + p, stride, panel + p * width + lanes);
+  const long whole_columns = columns / lanes * lanes, whole_k = k / lanes * lanes;
+  for (long p = 0; p < whole_k; p += lanes) {
+    for (long j = 0; j < whole_columns; j += lanes) {
+      pack_square<width>(v + j * stride + p, stride, panel + p * width + j);
     }
   }
-  for (; p < k; ++p) {
-    for (long j = 0; j < width; ++j) panel[p * width + j] = j < columns ? v[j * stride + p] : 0.0f;
+  for (long p = 0; p < k; ++p) {
+    for (long j = p < whole_k ? whole_columns : 0; j < width; ++j) {
+      panel[p * width + j] = j < columns ? v[j * stride + p] : 0.0f;
+    }
   }
 }
 
 // `count` whole panels side by side: a line of v is read at once.
-template <int count>
+template <long width, int count>
 static void pack_straight(const float* v, long stride, long k, float* panels) {
   for (long p = 0; p < k; ++p) {
     const float* from = v + p * stride;
 #pragma GCC unroll 8
-    for (int i = 0; i < count; ++i) __builtin_prefetch(from + 8 * stride + i * width);
-#pragma GCC unroll 8
+    for (long j = 0; j < count * width; j += 16) __builtin_prefetch(from + 8 * stride + j);
+#pragma GCC unroll 4
     for (int i = 0; i < count; ++i) {
       float* to = panels + (i * k + p) * width;
-      store(to, load(from + i * width));
-      store(to + lanes, load(from + i * width + lanes));
+#pragma GCC unroll 4
+      for (long j = 0; j < width; j += lanes) store(to + j, load(from + i * width + j));
     }
   }
 }
 
+template <long width>
 static void pack_rest(const float* v, long stride, long columns, long k, float* panel) {
   for (long p = 0; p < k; ++p) {
     for (long j = 0; j < width; ++j) panel[p * width + j] = j < columns ? v[p * stride + j] : 0.0f;
   }
 }
 
+template <long width>
 static void columns_of(const float* v, long stride, bool transposed, long columns, long k, float* panels) {
   if (transposed) {
     for (long j = 0; j < columns; j += width) {
       const long count = columns - j < width ? columns - j : width;
-      pack_transposed(v + j * stride, stride, count, k, panels + j * k);
+      pack_transposed<width>(v + j * stride, stride, count, k, panels + j * k);
     }
     return;
   }
   long j = 0;
-  for (; j + 4 * width <= columns; j += 4 * width) pack_straight<4>(v + j, stride, k, panels + j * k);
-  for (; j + width <= columns; j += width) pack_straight<1>(v + j, stride, k, panels + j * k);
-  if (j < columns) pack_rest(v + j, stride, columns - j, k, panels + j * k);
+  constexpr long few = 64 / width;
+  for (; j + few * width <= columns; j += few * width) {
+    pack_straight<width, few>(v + j, stride, k, panels + j * k);
+  }
+  for (; j + width <= columns; j += width) pack_straight<width, 1>(v + j, stride, k, panels + j * k);
+  if (j < columns) pack_rest<width>(v + j, stride, columns - j, k, panels + j * k);
 }
 
 template <int rows>

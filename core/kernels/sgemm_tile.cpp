@@ -1,13 +1,17 @@
 #include <rill/core/kernels/sgemm_tile.hpp>
 
 #define RILL_KERNEL sgemm_tile
+#define RILL_KERNEL_WIDE
 #define RILL_KERNEL_BODY <rill/core/kernels/sgemm_tile_body.hpp>
 #include <rill/core/kernels/each_isa.hpp>
 
 namespace rill::kernels {
 
 void sgemm_block(const SgemmBlock& block, Isa isa) {
-  isa == Isa::avx2 ? sgemm_tile::avx2::block(block) : sgemm_tile::plain::block(block);
+  const auto compute = isa == Isa::avx512 ? sgemm_tile::avx512::block
+                       : isa == Isa::avx2 ? sgemm_tile::avx2::block
+                                          : sgemm_tile::plain::block;
+  compute(block);
 }
 
 }  // namespace rill::kernels

@@ -11,7 +11,7 @@
 namespace rill::kernels {
 
 /// Columns of a tile.
-constexpr long sgemm_columns(Isa isa) { return isa == Isa::avx2 ? 16 : 8; }
+constexpr long sgemm_columns(Isa isa) { return isa == Isa::avx512 ? 32 : isa == Isa::avx2 ? 16 : 8; }
 
 /// Rows of the tile that begins where `left` rows are left: at most 6; the last two share what is left, because
 /// low tiles keep the multipliers waiting.

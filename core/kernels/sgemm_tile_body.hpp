@@ -82,20 +82,26 @@ static inline __attribute__((always_inline)) void write_rows(const Tile& t, Sums
 template <int rows>
 static inline __attribute__((always_inline)) void write_columns(const Tile& t, Sums<rows>& sums) {
   float lines[width][8];
-  constexpr int blocks = (rows + static_cast<int>(lanes) - 1) / static_cast<int>(lanes);
+  constexpr int square = lanes < 8 ? lanes : 8, blocks = (rows + square - 1) / square;
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; ++v) {
 #pragma GCC unroll 2
     for (int block = 0; block < blocks; ++block) {
-      Floats x[lanes];
+      Floats x[square];
 #pragma GCC unroll 8
-      for (int r = 0; r < lanes; ++r) {
-        const int from = block * static_cast<int>(lanes) + r;
+      for (int r = 0; r < square; ++r) {
+        const int from = block * square + r;
         x[r] = from < rows ? sums[from < rows ? from : 0][v] : Floats{};
       }
       transpose(x);
 #pragma GCC unroll 8
-      for (int r = 0; r < lanes; ++r) store(&lines[v * lanes + r][block * lanes], x[r]);
+      for (int r = 0; r < square; ++r) {
+#pragma GCC unroll 2
+        for (int half = 0; half < lanes / square; ++half) {
+          __builtin_memcpy(&lines[v * lanes + half * square + r][block * square],
+                           reinterpret_cast<const float*>(&x[r]) + half * square, square * sizeof(float));
+        }
+      }
     }
   }
   for (long j = 0; j < t.columns; ++j) {

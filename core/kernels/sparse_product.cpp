@@ -234,7 +234,7 @@ bool multiply_sparse(const blas::Problem& p, const float* a, const float* b, flo
   static constexpr Kernels plain = sparse_product::plain::functions(),
                            avx2 = sparse_product::avx2::functions();
   if (accumulate) return false;
-  const Kernels& kernels = use == Isa::avx2 ? avx2 : plain;
+  const Kernels& kernels = takes_avx2(use) ? avx2 : plain;
   const Matrix left{a, p.transpose_a ? p.m : p.k, p.transpose_a};
   const Matrix right{b, p.transpose_b ? p.k : p.n, p.transpose_b};
   if (run({left, right, c, p.n, false, bias, p.m, p.n, p.k}, kernels)) return true;
