@@ -322,6 +322,15 @@ TEST_CASE("rill sweep: a run whose result was lost behind its last epoch is done
   CHECK(std::filesystem::exists(run.out + "/0.001/sweep_result.json"));
 }
 
+TEST_CASE("rill sweep: a value that only its run can refuse is named, and what is done stays") {
+  const Folder run;
+  const Outcome outcome = rill::test::rill(
+      {"sweep", run.config, "--out", run.out, "--set", "training.steps_per_epoch=2,9999", "--quiet"});
+  CHECK(outcome.status == 2);
+  CHECK(outcome.says("rill: " + run.out + "/9999: /training/steps_per_epoch: got 9999, expected at most "));
+  CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 2);
+}
+
 TEST_CASE("rill sweep: wrong lists are wrong usage") {
   const Folder run;
   const auto sweep = [&](const std::string& setting) {

@@ -33,12 +33,12 @@ auto reading_config(Body&& body) {
   }
 }
 
-/// The same for a run config: what is wrong in it is said of the file at `path`, "run.json: /loss: …".
-template <class Body>
+/// The same for a run config, of Errors of one kind: what is wrong in it is said of the file at `path`, "run.json: /loss: …".
+template <class Mistake = Error, class Body>
 auto reading_run(const std::string& path, Body&& body) {
   try {
     return body();
-  } catch (const Error& error) {
+  } catch (const Mistake& error) {
     const std::string text = error.what();
     throw UsageError(text.starts_with("run: /") ? path + text.substr(3) : text);
   }

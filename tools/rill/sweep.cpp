@@ -144,7 +144,9 @@ std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepComma
     options.resume = checkpoint;
     options.overwrite = false;
   }
-  const optim::RunResult run = optim::run_training(planned.config, options);
+  // Some mistakes show beside the data alone; the folder says which of the values it was.
+  const optim::RunResult run = reading_run<optim::RunConfigError>(
+      planned.config.out, [&] { return optim::run_training(planned.config, options); });
   if (run.history.interrupted) return {};
   SweepResult result = result_of(planned, run);
   io::write_file_atomically((fs::path(planned.config.out) / result_file).string(),

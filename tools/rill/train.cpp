@@ -90,16 +90,6 @@ int exit_code(const optim::RunResult& result, const std::string& path) {
   return interrupted_status();
 }
 
-// Some mistakes in a config show beside the data alone.
-optim::RunResult trained(const std::string& path, const optim::RunConfig& config,
-                         const optim::TrainOptions& options) {
-  try {
-    return optim::run_training(config, options);
-  } catch (const optim::RunConfigError& error) {
-    return reading_run(path, [&]() -> optim::RunResult { throw error; });
-  }
-}
-
 int train(const TrainCommand& command) {
   const optim::RunConfig config = read_config(command);
   const bool quiet = command.quiet || command.json;
@@ -116,7 +106,9 @@ int train(const TrainCommand& command) {
         "--overwrite");
   }
   catch_interrupts();
-  const optim::RunResult result = trained(command.path, config, options);
+  // Some mistakes in a config show beside the data alone.
+  const auto result =
+      reading_run<optim::RunConfigError>(command.path, [&] { return optim::run_training(config, options); });
   std::cout.flush();
   print_result(result, command.json);
   flush_output();
