@@ -1,6 +1,9 @@
 // `rill predict`: the same bits as Model::predict, whatever the file's format.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include <rill/core/io/idx.hpp>
 
 #include "rill_command.hpp"
@@ -63,6 +66,18 @@ TEST_CASE("rill predict: columns are found by their names, in any order") {
       "in.csv", "petal width,id,sepal length, petal length ,sepal width\n0.2,7,5.1,1.4,3.5\n");
   CHECK(flowers.predict(table).status == 0);
   flowers.check_outputs(tensor({{5.1, 3.5, 1.4, 0.2}}), 1);
+}
+
+TEST_CASE("rill predict: what is not finite is inf, -inf or nan, which has no sign") {
+  const TempDir folder;
+  Generator generator(1);
+  nn::Model model(nn::Sequential{nn::Dense(2, 2, generator, {.bias = false})}, {2});
+  std::ranges::copy(std::array{1e38f, 1e38f, 1e38f, -1e38f},
+                    model.parameters()[0].mutable_data<float>().begin());
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  const std::string table = folder.write("in.csv", "1e38,1e38\n-1e38,-1e38\n");
+  const Outcome run = rill::test::rill({"predict", path, "--input", table, "--output", "-"});
+  CHECK(run.output == "inf,nan\n-inf,nan\n");
 }
 
 TEST_CASE("rill predict: a table without a header gives none") {

@@ -1,5 +1,7 @@
 // rill predict: a model's outputs for samples in a file.
 #include <charconv>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include <rill/tools/rill/commands.hpp>
@@ -19,9 +21,10 @@ struct PredictOptions {
   std::int64_t batch = 500;
 };
 
-// As few digits as read back the same number.
+// As few digits as read back the same number. NaN has no sign.
 template <class T>
 void append_number(std::string& text, T value) {
+  if (std::isnan(value)) value = std::numeric_limits<T>::quiet_NaN();
   char digits[40];
   text.append(digits, std::to_chars(std::begin(digits), std::end(digits), value).ptr);
 }
