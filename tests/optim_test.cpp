@@ -127,6 +127,23 @@ TEST_CASE("optim: RMSprop and Adagrad add the weight decay to the gradient") {
   CHECK(b.item() == 2);
 }
 
+// Worked out by hand from the formula: gradients 2 and -1, from 1, lr 0.1, alpha 0.9.
+TEST_CASE("optim: RMSprop with momentum alone, and centered alone") {
+  const auto after_two_steps = [](optim::RMSpropOptions options) {
+    options.lr = 0.1;
+    options.alpha = 0.9;
+    Tensor w = parameter({1});
+    optim::RMSprop optimizer({w}, options);
+    for (const double gradient : {2.0, -1.0}) {
+      w.set_grad(full({1}, gradient));
+      optimizer.step();
+    }
+    return w.item();
+  };
+  CHECK(after_two_steps({.momentum = 0.5}) == doctest::Approx(0.6731003).epsilon(1e-6));
+  CHECK(after_two_steps({.centered = true}) == doctest::Approx(0.8151452).epsilon(1e-6));
+}
+
 TEST_CASE("optim: a centered RMSprop stays finite where rounding makes its variance negative") {
   // The variance of gradients that stay the same comes to 0 ± rounding.
   Generator generator(1);

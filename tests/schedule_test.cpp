@@ -82,6 +82,15 @@ TEST_CASE("schedule: one_cycle moves the momentum against the learning rate, as 
   CHECK(optimizer.lr() == doctest::Approx(4e-6));
 }
 
+// The phases of PyTorch's formula end at step pct_start · n - 1 and n - 1, which for n of 1 and 2 are -0.7, 0 and -0.4, 1.
+TEST_CASE("schedule: one_cycle of one step, and of two, has nothing of its rise") {
+  SGD optimizer = make_optimizer(0.1, 0.9);
+  CHECK(OneCycleLR(optimizer, {.max_lr = 1, .total_steps = 1}).lr_at(0) == doctest::Approx(4e-6));
+  const OneCycleLR two(optimizer, {.max_lr = 1, .total_steps = 2});
+  CHECK(two.lr_at(0) == doctest::Approx(0.811745654).epsilon(1e-7));
+  CHECK(two.lr_at(1) == doctest::Approx(4e-6));
+}
+
 TEST_CASE("schedule: one_cycle leaves an optimizer without momentum its own") {
   SGD optimizer = make_optimizer(0.1);
   OneCycleLR schedule(optimizer, {.max_lr = 1, .total_steps = 10, .anneal = Anneal::linear});
