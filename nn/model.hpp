@@ -38,8 +38,10 @@ class Model final : public Module {
   data::Transforms preprocessing{};  ///< of raw samples; no random ones
   std::vector<std::string> classes;  ///< label i is classes[i]; empty where labels have no names
   std::vector<std::string>
-      features;          ///< names of the columns that a sample is read from; empty where they have none
-  std::string target;    ///< name of the column that is predicted, or empty
+      features;        ///< names of the columns that a sample is read from; empty where they have none
+  std::string target;  ///< name of the column that is predicted, or empty
+  std::string
+      loss;  ///< what it was trained by, as a run names it ("cross_entropy"), or empty; `rill eval` measures this
   bool trained = false;  ///< its values come from a file, not from initialisers
 };
 
@@ -67,7 +69,7 @@ void save_config(Model& model, const std::string& path);
 void save_config(Sequential& network, const Shape& input_shape, const std::string& path);
 
 /// What save_model() writes into the metadata, for files of one's own such as checkpoints: "rill.model", "rill.preprocessing",
-/// "rill.classes", "rill.features", "rill.target". Throws Error as save_model() does.
+/// "rill.classes", "rill.features", "rill.target", "rill.loss". Throws Error as save_model() does.
 std::map<std::string, std::string> model_metadata(Model& model);
 
 /// The JSON schema (draft 7) of rill's model configs, for editors.

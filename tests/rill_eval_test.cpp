@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <rill/core/io/idx.hpp>
+#include <rill/core/io/npy.hpp>
 
 #include "idx_digits.hpp"
 #include "rill_command.hpp"
@@ -130,6 +131,42 @@ TEST_CASE("rill eval: a last softmax is taken for probabilities") {
   const double expected =
       cross_entropy(logits.predict(flower_rows()), tensor({0, 1, 2, 0}, DType::i64)).item();
   CHECK(json["loss"]["value"].get<double>() == doctest::Approx(expected).epsilon(1e-5));
+}
+
+TEST_CASE("rill eval: the loss is the one that the model was trained by, where that can be") {
+  const TempDir folder;
+  const std::string table = folder.write("t.csv", "a,b,y\n1,2,1\n2,0.5,0\n0,1,1\n");
+  const auto measured_by = [&](const std::string& trained_by, std::vector<std::string> arguments = {}) {
+    nn::Model model = number_model();
+    model.loss = trained_by;
+    const std::string path = save(std::move(model), folder.file("m.safetensors"));
+    arguments.insert(arguments.begin(), {"eval", path, "--csv", table});
+    return rill_json(arguments)["loss"];
+  };
+  const Tensor y = number_model().predict(tensor({{1, 2}, {2, 0.5}, {0, 1}}));
+  const Tensor target = tensor({{1}, {0}, {1}});
+  CHECK(measured_by("l1")["name"] == "l1");
+  CHECK(measured_by("l1")["value"].get<double>() == doctest::Approx(l1_loss(y, target).item()).epsilon(1e-6));
+  CHECK(measured_by("bce_with_logits")["value"].get<double>() ==
+        doctest::Approx(binary_cross_entropy_with_logits(y, target).item()).epsilon(1e-6));
+  for (const char* other : {"", "of my own", "auto", "cross_entropy"})
+    CHECK(measured_by(other)["name"] == "mse");
+  CHECK(measured_by("l1", {"--loss", "huber"})["name"] == "huber");
+}
+
+TEST_CASE("rill eval: several outputs that were trained as numbers are no classes") {
+  const TempDir folder;
+  Generator generator(3);
+  nn::Model model(nn::Sequential{nn::Dense(2, 2, generator)}, {2});
+  const Tensor x = tensor({{1, 2}, {2, 0.5}, {0, 1}}), target = tensor({{1, 2}, {3, 4}, {5, 6}});
+  const double expected = mse_loss(model.predict(x), target).item();
+  io::save_npy(folder.file("x.npy"), x);
+  io::save_npy(folder.file("y.npy"), target);
+  model.loss = "mse";
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  const nlohmann::json json = rill_json({"eval", path, "--npy", folder.file("x.npy"), folder.file("y.npy")});
+  CHECK(json["loss"]["value"].get<double>() == doctest::Approx(expected).epsilon(1e-6));
+  CHECK_FALSE(json.contains("accuracy"));
 }
 
 TEST_CASE("rill eval: one output with two class names is a binary classifier") {

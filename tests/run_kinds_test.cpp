@@ -111,6 +111,8 @@ TEST_CASE("run: bce_with_logits has its weight of the ones, and counts logits on
   CHECK(optim::config::make_loss(config.loss)(one, one).item() == doctest::Approx(0.9397850).epsilon(1e-6));
   auto result = run_training(config, {.report = false});
   CHECK(*result.last("val_accuracy") > 0.9);
+  for (const char* file : {"run/best.safetensors", "run/last.safetensors"})
+    CHECK(nn::load_model(folder.file(file)).loss == "bce_with_logits");
   const nn::data::Samples kept =
       load_data(config.data, static_cast<std::uint64_t>(config.seed)).validation->all();
   const nn::EvalMode evaluation(result.model);

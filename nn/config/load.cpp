@@ -51,6 +51,7 @@ void take_values(Model& model, io::Safetensors file, const std::string& path) {
   read_part(file, "classes", model.classes, path, items(0, 1000000));
   read_part(file, "features", model.features, path, items(0, 1000000));
   read_part(file, "target", model.target, path);
+  read_part(file, "loss", model.loss, path);
   load_state(model, std::move(file), path);
   model.trained = true;
 }
@@ -186,7 +187,8 @@ std::map<std::string, std::string> model_metadata(Model& model) {
           {"rill.preprocessing", text(preprocessing)},
           {"rill.classes", text(model.classes)},
           {"rill.features", text(model.features)},
-          {"rill.target", text(model.target)}};
+          {"rill.target", text(model.target)},
+          {"rill.loss", text(model.loss)}};
 }
 
 std::string model_schema() {

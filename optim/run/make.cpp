@@ -69,6 +69,10 @@ nn::Model make_model(const RunConfig& config) {
 
 Loss make_loss(const LossConfig& config) { return std::visit(LossMaker(), config.value); }
 
+std::string_view loss_type(const LossConfig& config) {
+  return std::visit([]<class Each>(const Each&) { return std::string_view(Each::type_name); }, config.value);
+}
+
 std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config) {
   if (std::holds_alternative<CrossEntropyConfig>(config.value)) return {accuracy()};
   if (std::holds_alternative<BceWithLogitsConfig>(config.value))
@@ -147,8 +151,7 @@ DataKind kind_of(const DataConfig& config) {
 }  // namespace
 
 void check_loss(const RunConfig& config, bool regression) {
-  const std::string loss(
-      std::visit([]<class Each>(const Each&) { return Each::type_name; }, config.loss.value));
+  const std::string_view loss = loss_type(config.loss);
   const bool classes = std::holds_alternative<CrossEntropyConfig>(config.loss.value);
   RILL_CHECK(classes != regression, "run: /loss: ", loss, " is for ", classes ? "classes" : "numbers",
              ", the data's targets are ",

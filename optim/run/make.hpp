@@ -23,6 +23,8 @@ auto placed(const std::string& where, Make make) {
 /// With fresh weights that follow from the seed, or those of its file.
 nn::Model make_model(const RunConfig& config);
 Loss make_loss(const LossConfig& config);
+/// Its "type".
+std::string_view loss_type(const LossConfig& config);
 /// What is measured for a loss beside it.
 std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config);
 

@@ -53,6 +53,7 @@ class Training {
     model_.classes = data_.classes;
     model_.features = data_.features;
     model_.target = data_.target;
+    model_.loss = loss_type(config_.loss);
     train_.emplace(data_.train, loader_options(config_, data_));
     validation_ = validation_loader(data_);
     as_config_error([&] {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include <rill/tools/rill/judge.hpp>
 
 #include <rill/core/create.hpp>
@@ -14,6 +17,7 @@ namespace rill::command {
 namespace {
 
 constexpr double smallest = 1e-7;  // as Keras clips
+const std::vector<std::string> losses{"cross_entropy", "bce_with_logits", "mse", "l1", "huber"};
 
 Outputs kind_of_outputs(nn::Model& model) {
   const std::string_view last = model.network.named_modules().back().module->type();
@@ -44,15 +48,24 @@ std::int64_t largest(const T* row, std::int64_t count) {
 Judge::Judge(nn::Model& model, const std::string& loss)
     : name_(loss), kind_(kind_of_outputs(model)), outputs_(output_shape(model).numel()) {
   const bool two = outputs_ == 1 && model.classes.size() == 2;
-  if (loss == "auto") name_ = outputs_ > 1 ? "cross_entropy" : two ? "bce_with_logits" : "mse";
+  if (loss == "auto") {
+    const bool own = std::ranges::find(losses, model.loss) != losses.end() && !misfit(model, model.loss);
+    name_ = own ? model.loss : outputs_ > 1 ? "cross_entropy" : two ? "bce_with_logits" : "mse";
+  } else if (const auto why = misfit(model, loss)) {
+    throw UsageError("--loss " + loss + ": " + *why);
+  }
   binary_ = outputs_ == 1 && (two || name_ == "bce_with_logits");
-  const bool numbers = name_ == "mse" || name_ == "l1" || name_ == "huber";
-  if (numbers && !model.classes.empty())
-    throw UsageError("--loss " + name_ + ": is for numbers, the model tells " +
-                     std::to_string(model.classes.size()) + " classes apart, expected " +
-                     (outputs_ > 1 ? "cross_entropy" : "bce_with_logits"));
-  if (name_ == "cross_entropy" && outputs_ == 1)
-    throw UsageError("--loss cross_entropy: the model has 1 output, expected one for each class");
+}
+
+// Why the loss cannot be that of the model.
+std::optional<std::string> Judge::misfit(const nn::Model& model, const std::string& loss) const {
+  if (loss == "cross_entropy") {
+    if (outputs_ > 1) return std::nullopt;
+    return "the model has 1 output, expected one for each class";
+  }
+  if (loss == "bce_with_logits" || model.classes.empty()) return std::nullopt;
+  return "is for numbers, the model tells " + std::to_string(model.classes.size()) +
+         " classes apart, expected " + (outputs_ > 1 ? "cross_entropy" : "bce_with_logits");
 }
 
 Tensor Judge::loss(const Tensor& y, const Tensor& target) const {
@@ -88,8 +101,11 @@ std::vector<std::int64_t> Judge::predicted(const Tensor& y) const {
 }
 
 void add_loss_option(CLI::App& app, std::string& loss) {
-  choice(app.add_option("--loss", loss, "auto takes the one that fits the model's outputs"),
-         {"auto", "cross_entropy", "bce_with_logits", "mse", "l1", "huber"})
+  std::vector<std::string> names{"auto"};
+  names.insert(names.end(), losses.begin(), losses.end());
+  choice(app.add_option("--loss", loss,
+                        "auto takes the one that the model was trained by,\nor that fits its outputs"),
+         names)
       ->capture_default_str();
 }
 

@@ -1,6 +1,7 @@
 // How a model's outputs are judged: by which loss, and whether its targets are labels or numbers.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <rill/nn/model.hpp>
@@ -13,8 +14,9 @@ enum class Outputs { plain, softmax, sigmoid };
 
 class Judge {
  public:
-  /// The loss of a name, or the one that fits the model for "auto": cross entropy for several outputs, binary cross entropy
-  /// for one with two class names, else the mean squared error. Throws UsageError for a loss that cannot be.
+  /// The loss of a name. For "auto" the one that the model says it was trained by, if it is one of these; otherwise the one
+  /// that fits the model: cross entropy for several outputs, binary cross entropy for one with two class names, else the mean
+  /// squared error. Throws UsageError for a loss that cannot be.
   Judge(nn::Model& model, const std::string& loss);
 
   const std::string& loss_name() const { return name_; }
@@ -28,6 +30,8 @@ class Judge {
   std::vector<std::int64_t> predicted(const Tensor& y) const;
 
  private:
+  std::optional<std::string> misfit(const nn::Model& model, const std::string& loss) const;
+
   std::string name_;
   Outputs kind_ = Outputs::plain;
   std::int64_t outputs_ = 1;
