@@ -4,7 +4,7 @@
 //
 // What costs is the number of instructions: hence `more`, which spares eˣ a multiplication, and the kinds of loops.
 
-constexpr bool rounds_once = RILL_LANES == 8;  // in fused()
+constexpr bool rounds_once = RILL_LANES >= 8;  // in fused()
 
 struct Power {
   Floats n, scale;  // scale = 2 to the n + more; of any value where that is no normal number
@@ -23,7 +23,17 @@ static inline Floats rest(Floats x, Floats n) {
 }
 
 // The larger or smaller one; x where one is NaN or both are 0.
-#if RILL_LANES == 8
+#if RILL_LANES == 16
+// GCC 12 warns of its own header where no mask is given.
+static inline Floats at_least(Floats low, Floats x) {
+  return reinterpret_cast<Floats>(
+      _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(low), reinterpret_cast<__m512>(x)));
+}
+static inline Floats at_most(Floats high, Floats x) {
+  return reinterpret_cast<Floats>(
+      _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(x)));
+}
+#elif RILL_LANES == 8
 static inline Floats at_least(Floats low, Floats x) {
   return reinterpret_cast<Floats>(_mm256_max_ps(reinterpret_cast<__m256>(low), reinterpret_cast<__m256>(x)));
 }
