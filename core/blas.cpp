@@ -168,7 +168,8 @@ void multiply_naively(const Problem& p, const Operands<T>& at, const T* bias, bo
   parallel_for(p.m, rows, 1 + static_cast<std::int64_t>(work_of_thread / work_of_row));
 }
 
-// Whether rill's own kernels compute single-precision products: OpenBLAS has none for AVX2 or AVX-512 that are faster.
+// Whether rill's own kernels compute single-precision products. OpenBLAS has none for AVX2 that are faster; of those for AVX-512
+// only the ones for small matrices are (with 10 columns twice as fast), and they would give other bits than AVX2.
 bool own_sgemm() { return takes_avx2(isa()); }
 
 // Calls compute(first, last) for groups of products, so that a task is worth a thread.

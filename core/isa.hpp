@@ -1,8 +1,8 @@
 // Instruction sets: which of them rill's kernels are compiled for, and which one runs.
 //
-// A binary runs on every machine of its architecture: kernels in core/kernels are compiled once for each Isa
-// (core/kernels/each_isa.hpp), and the machine decides at the first use. Results may differ in their last bits between
-// two instruction sets, never between two runs with one.
+// A binary runs on every machine of its architecture: kernels in core/kernels are compiled once for each set of vectors
+// (core/kernels/each_isa.hpp), and the machine decides at the first use. Results may differ in their last bits between plain
+// code and AVX2, and in f64 between machines for which OpenBLAS has kernels of their own; never between two runs with one.
 #pragma once
 
 #include <string_view>
@@ -14,6 +14,7 @@ namespace rill {
 /// `avx512` is AVX-512F for matrix products, elu and selu, AVX2 for all else, and gives the same bits as `avx2`. `naive` is
 /// plain code in which every matrix product is one loop over its terms, without OpenBLAS: the slow reference that tests hold
 /// the fast ways against, never chosen but by name.
+/// What a machine has comes in this order.
 enum class Isa { plain, avx2, avx512, naive };
 
 /// Whether what is compiled for AVX2 runs.
@@ -38,7 +39,7 @@ template <class Body>
 
 }  // namespace detail
 
-/// Calls `body`, compiled for the instruction set that isa() names: for a loop or two over elements, with captures by
+/// Calls `body`, compiled for AVX2 where isa() takes that: for a loop or two over elements, with captures by
 /// value. What cannot be inlined runs as it is compiled elsewhere.
 template <class Body>
 inline void on_isa(Body body) {

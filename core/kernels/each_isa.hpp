@@ -1,4 +1,5 @@
-// Compiles the body of a kernel once for each instruction set. A kernel NAME is three files:
+// Compiles the body of a kernel once in plain code, once for AVX2, and where RILL_KERNEL_WIDE is defined beside its name once for
+// AVX-512. A kernel NAME is three files:
 //
 //   NAME.hpp       what callers see: plain functions of pointers and sizes
 //   NAME_body.hpp  the code, written once with lanes.hpp; no includes, no #pragma once, everything static or a template
@@ -8,8 +9,9 @@
 //                    #include <rill/core/kernels/each_isa.hpp>
 //                  and the public functions, which choose:
 //                    takes_avx2(isa()) ? kernels::NAME::avx2::run(x, n) : kernels::NAME::plain::run(x, n);
+//                  or for a wide one among kernels::NAME::avx512::run, avx2::run and plain::run.
 //
-// The body lands in the namespaces rill::kernels::NAME::plain and ::avx2, and ::avx512 where RILL_KERNEL_WIDE is defined, too. What it calls from headers outside is inlined or
+// The body lands in the namespaces rill::kernels::NAME::plain, ::avx2 and ::avx512. What it calls from headers outside is inlined or
 // stays as it is compiled there: no function for a newer instruction set is shared with the rest of the program.
 // No #pragma once: each kernel includes it once.
 

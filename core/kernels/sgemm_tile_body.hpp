@@ -49,7 +49,9 @@ static inline __attribute__((always_inline)) void write_rows(const Tile& t, Sums
       store(line + lanes, sums[r][1]);
       float* c = t.c + r * t.c_stride;
       for (long j = 0; j < t.columns; ++j) {
-        c[j] = (t.add ? c[j] + line[j] : line[j]) + (t.bias ? t.bias[j] : 0.0f);
+        float value = t.add ? c[j] + line[j] : line[j];
+        if (t.bias) value += t.bias[j];  // else -0 stays -0
+        c[j] = value;
       }
     }
     return;
