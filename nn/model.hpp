@@ -37,11 +37,12 @@ class Model final : public Module {
   Shape input_shape;                 ///< of a sample, without the batch
   data::Transforms preprocessing{};  ///< of raw samples; no random ones
   std::vector<std::string> classes;  ///< label i is classes[i]; empty where labels have no names
-  std::vector<std::string>
-      features;        ///< names of the columns that a sample is read from; empty where they have none
+  /// Names of the columns that a sample is read from; empty where they have none.
+  std::vector<std::string> features;
   std::string target;  ///< name of the column that is predicted, or empty
-  std::string
-      loss;  ///< what it was trained by, as a run names it ("cross_entropy"), or empty; `rill eval` measures this
+  /// What it was trained by, as a run names it ("cross_entropy"), or empty. A run sets it; who trains otherwise sets or clears
+  /// it, as `rill eval` measures this one.
+  std::string loss;
   bool trained = false;  ///< its values come from a file, not from initialisers
 };
 
@@ -59,7 +60,7 @@ struct LoadOptions {
 /// expected, for everything else, and for what rill cannot do.
 Model load_model(const std::string& path, const LoadOptions& options = {});
 
-/// Writes the model to one safetensors file that stands alone: values under PyTorch's names; config, preprocessing and names in its
+/// Writes the model to one safetensors file that stands alone: values under PyTorch's names; config, preprocessing, names and loss in its
 /// metadata, and a checksum. The file is replaced in one step or not at all. Throws Error for modules and preprocessing that are
 /// none of rill's, and if it cannot be written.
 void save_model(Model& model, const std::string& path);

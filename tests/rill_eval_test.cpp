@@ -154,6 +154,31 @@ TEST_CASE("rill eval: the loss is the one that the model was trained by, where t
   CHECK(measured_by("l1", {"--loss", "huber"})["name"] == "huber");
 }
 
+TEST_CASE("rill eval: what a run trained by bce_with_logits takes numbers, as the run does") {
+  const TempDir folder;
+  nn::Model model = number_model();
+  model.loss = "bce_with_logits";
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  const Tensor x = tensor({{1, 2}, {2, 0.5}, {0, 1}}), y = number_model().predict(x);
+  const auto check = [&](std::vector<double> target, std::vector<std::string> data) {
+    data.insert(data.begin(), {"eval", path});
+    const nlohmann::json json = rill_json(data);
+    double right = 0;
+    for (std::size_t i = 0; i < 3; ++i) right += (y.data<float>()[i] > 0) == (target[i] > 0.5) ? 1 : 0;
+    CHECK(json["accuracy"].get<double>() == doctest::Approx(right / 3));
+    CHECK(json["loss"]["value"].get<double>() ==
+          doctest::Approx(binary_cross_entropy_with_logits(y, tensor(target, {3, 1}).to(DType::f32)).item())
+              .epsilon(1e-6));
+    CHECK(json["classes"].size() == 2);
+  };
+  // A column of ones alone tells no zeros.
+  check({1, 1, 1}, {"--csv", folder.write("ones.csv", "a,b,y\n1,2,1\n2,0.5,1\n0,1,1.0\n")});
+  check({0.3, 1, 0.8}, {"--csv", folder.write("soft.csv", "a,b,y\n1,2,0.3\n2,0.5,1\n0,1,0.8\n")});
+  io::save_npy(folder.file("x.npy"), x);
+  io::save_npy(folder.file("y.npy"), tensor({{0}, {1}, {1}}));
+  check({0, 1, 1}, {"--npy", folder.file("x.npy"), folder.file("y.npy")});
+}
+
 TEST_CASE("rill eval: several outputs that were trained as numbers are no classes") {
   const TempDir folder;
   Generator generator(3);

@@ -80,6 +80,18 @@ TEST_CASE("rill predict: what is not finite is inf, -inf or nan, which has no si
   CHECK(run.output == "inf,nan\n-inf,nan\n");
 }
 
+TEST_CASE("rill predict: --labels of a model that a run trained by bce_with_logits are 0 and 1") {
+  const TempDir folder;
+  Generator generator(1);
+  nn::Model model(nn::Sequential{nn::Dense(1, 1, generator, {.bias = false})}, {1});
+  model.parameters()[0].mutable_data<float>()[0] = 2;
+  model.loss = "bce_with_logits";
+  const std::string path = save(std::move(model), folder.file("m.safetensors"));
+  const std::string table = folder.write("in.csv", "1\n-3\n");
+  const Outcome run = rill::test::rill({"predict", path, "--input", table, "--output", "-", "--labels"});
+  CHECK(run.output == "2,1\n-6,0\n");
+}
+
 TEST_CASE("rill predict: a table without a header gives none") {
   Flowers flowers;
   const Outcome run = flowers.predict(flowers.folder.write("in.csv", without_header(flower_table)));

@@ -14,7 +14,7 @@ bool is_keras(const Node& document);
 /// does.
 Model model_of(const Node& document, const std::string& folder, const LoadOptions& options);
 
-/// Gives the model the values of a safetensors file, and the preprocessing and names that a saved model's file holds beside
+/// Gives the model the values of a safetensors file, and the preprocessing, names and loss that a saved model's file holds beside
 /// them. Throws Error as load_weights() does.
 void load_values(Model& model, const std::string& path);
 

@@ -61,8 +61,8 @@ Measured measure(nn::Model& model, const nn::data::Dataset& dataset, const Judge
     const auto count = static_cast<double>(batch.x.size(0));
     result.loss += judge.loss(y, batch.y).item() * count;
     if (judge.labels()) {
-      result.confusion->add(two_columns(judge, y), batch.y);
-    } else {
+      result.confusion->add(two_columns(judge, y), judge.labels_of(batch.y));
+    } else if (judge.same_unit()) {
       const Tensor target = batch.y.to(y.dtype()).reshape(y.shape());
       result.absolute += nn::mean_absolute_error(y, target) * count;
       result.squared += nn::mean_squared_error(y, target) * count;
@@ -108,7 +108,7 @@ ordered_json to_json(const EvalOptions& options, nn::Model& model, const Judge& 
     result["accuracy"] = measured.confusion->accuracy();
     result["not_a_number"] = measured.confusion->not_a_number();
     result["classes"] = classes_json(*measured.confusion, names_of_classes(model, judge.classes()));
-  } else {
+  } else if (judge.same_unit()) {
     result["mean_absolute_error"] = measured.absolute;
     result["root_mean_squared_error"] = std::sqrt(measured.squared);
     result["r2"] = measured.r2.value();
@@ -120,11 +120,11 @@ void print_text(const EvalOptions& options, nn::Model& model, const Judge& judge
   out(fmt::format("model: {}, {}\n", options.model.path, describe(model)));
   out(fmt::format("data: {}, {} samples\n", options.data.name(), measured.samples));
   out(fmt::format("loss: {:.6g} ({})\n", measured.loss, judge.loss_name()));
-  if (!measured.confusion) {
+  if (judge.same_unit()) {
     out(fmt::format("mean absolute error: {:.6g}\nroot mean squared error: {:.6g}\nR2: {:.4f}\n",
                     measured.absolute, std::sqrt(measured.squared), measured.r2.value()));
-    return;
   }
+  if (!measured.confusion) return;
   out(fmt::format("accuracy: {:.2f} %\n", 100 * measured.confusion->accuracy()));
   if (judge.classes() <= most_printed_classes) {
     out("\n" + measured.confusion->to_string());
@@ -137,8 +137,9 @@ int evaluate(const EvalOptions& options) {
   nn::Model model = options.model.open_trained();
   const Judge judge(model, options.loss);
   const auto dataset = options.data.open(model, judge.targets());
-  RILL_CHECK(!judge.labels() || dataset->classes() <= judge.classes(), options.data.name(),
-             ": labels go up to ", dataset->classes() - 1, ", the model has ", judge.classes(), " classes");
+  RILL_CHECK(judge.targets() == Targets::numbers || dataset->classes() <= judge.classes(),
+             options.data.name(), ": labels go up to ", dataset->classes() - 1, ", the model has ",
+             judge.classes(), " classes");
   const Measured measured = measure(model, *dataset, judge);
   if (options.json) {
     print_json(to_json(options, model, judge, measured));

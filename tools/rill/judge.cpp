@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include <rill/tools/rill/judge.hpp>
@@ -17,7 +18,7 @@ namespace rill::command {
 namespace {
 
 constexpr double smallest = 1e-7;  // as Keras clips
-const std::vector<std::string> losses{"cross_entropy", "bce_with_logits", "mse", "l1", "huber"};
+constexpr std::array<const char*, 5> losses{"cross_entropy", "bce_with_logits", "mse", "l1", "huber"};
 
 Outputs kind_of_outputs(nn::Model& model) {
   const std::string_view last = model.network.named_modules().back().module->type();
@@ -51,6 +52,7 @@ Judge::Judge(nn::Model& model, const std::string& loss)
   if (loss == "auto") {
     const bool own = std::ranges::find(losses, model.loss) != losses.end() && !misfit(model, model.loss);
     name_ = own ? model.loss : outputs_ > 1 ? "cross_entropy" : two ? "bce_with_logits" : "mse";
+    of_numbers_ = own && name_ == "bce_with_logits" && model.classes.empty();
   } else if (const auto why = misfit(model, loss)) {
     throw UsageError("--loss " + loss + ": " + *why);
   }
@@ -83,6 +85,14 @@ Tensor Judge::loss(const Tensor& y, const Tensor& target) const {
   return mse_loss(y, t);
 }
 
+Tensor Judge::labels_of(const Tensor& target) const {
+  if (targets() == Targets::labels) return target;
+  std::vector<std::int64_t> labels;
+  const Tensor values = target.to(DType::f64);
+  for (const double value : values.data<double>()) labels.push_back(value > 0.5);
+  return tensor(std::move(labels), {target.size(0)});
+}
+
 std::vector<std::int64_t> Judge::predicted(const Tensor& y) const {
   std::vector<std::int64_t> classes;
   const std::int64_t rows = y.size(0);
@@ -104,7 +114,8 @@ void add_loss_option(CLI::App& app, std::string& loss) {
   std::vector<std::string> names{"auto"};
   names.insert(names.end(), losses.begin(), losses.end());
   choice(app.add_option("--loss", loss,
-                        "auto takes the one that the model was trained by,\nor that fits its outputs"),
+                        "auto takes the one that the model was trained by,\nwith its default options, or "
+                        "that fits its outputs"),
          names)
       ->capture_default_str();
 }

@@ -44,7 +44,8 @@ ordered_json to_json(nn::Model& model, const std::string& path) {
           {"preprocessing", preprocessing},
           {"classes", model.classes},
           {"features", model.features},
-          {"target", model.target}};
+          {"target", model.target},
+          {"loss", model.loss}};
 }
 
 std::string first_names(const std::vector<std::string>& names) {
@@ -63,6 +64,7 @@ void print_text(nn::Model& model) {
   if (!model.classes.empty()) out("classes: " + first_names(model.classes) + "\n");
   if (!model.features.empty()) out("features: " + first_names(model.features) + "\n");
   if (!model.target.empty()) out("target: " + model.target + "\n");
+  if (!model.loss.empty()) out("trained by: " + model.loss + "\n");
 }
 
 int summarise(const SummaryOptions& options) {
@@ -84,7 +86,7 @@ void add_summary(Program& program) {
        .summary = "A model's layers, shapes and parameters as a table",
        .text = "Shows every layer with what it gives (n is the batch) and the parameters that it holds, and "
                "what\n"
-               "the file knows beside the values: preprocessing, class names, feature names.",
+               "the file knows beside the values: preprocessing, class names, feature names, loss.",
        .examples = {{"rill summary model.json", "a config, before it is trained"},
                     {"rill summary runs/mnist/best.safetensors --json", "a saved model, for a program"}},
        .reads = "MODEL",

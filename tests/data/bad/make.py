@@ -127,6 +127,7 @@ def saved_models():
     one("classes_numbers", {"classes": [0, 1]})
     one("features_null", {"features": None})
     one("target_number", {"target": 3})
+    one("loss_number", {"loss": 3})
     content = bytearray((HERE / "saved/weight_missing.safetensors").read_bytes())
     content[-1] ^= 1
     write("saved/bit_flipped.safetensors", bytes(content))
