@@ -39,8 +39,10 @@
 
 namespace {
 std::atomic<std::uint64_t> allocator_calls{0};
+#ifdef RILL_TEST_COUNTS_MALLOC
 // Of what the pool asks for: how many it is still given; below 0 for all.
 thread_local constinit int aligned_pieces_left = -1;
+#endif
 }  // namespace
 
 #ifdef RILL_TEST_COUNTS_MALLOC
