@@ -28,8 +28,9 @@ class Schema {
     } else if constexpr (detail::PathOrObject<T>) {
       return {{"anyOf", {{{"type", "string"}, {"minLength", 1}}, of(typename T::Object{})}}};
     } else if constexpr (std::same_as<T, std::string> || std::is_enum_v<T>) {
-      return check.choices.empty() ? OrderedJson{{"type", "string"}}
-                                   : OrderedJson{{"type", "string"}, {"enum", check.choices}};
+      OrderedJson text{{"type", "string"}};
+      if (!check.choices.empty()) text["enum"] = check.choices;
+      return text;
     } else if constexpr (detail::IsVector<T>::value) {
       return {{"type", "array"},
               {"items", of(typename T::value_type{}, check)},
@@ -89,7 +90,9 @@ class Schema {
   OrderedJson& field(std::string_view key, const T& value, std::string_view doc, const Check& check) {
     // A reference has no room for a description of its own in draft 7.
     OrderedJson type = of(value, check);
-    OrderedJson property = type.contains("$ref") ? OrderedJson{{"allOf", {type}}} : type;
+    OrderedJson property = type;
+    // No choice by ?: here: clang 14 loses the memory of a list in one of its branches.
+    if (type.contains("$ref")) property = {{"allOf", OrderedJson::array({type})}};
     property["description"] = doc;
     // The alias first: a new key moves those before it.
     if (!check.alias.empty()) {
