@@ -11,8 +11,8 @@
 //                    takes_avx2(isa()) ? kernels::NAME::avx2::run(x, n) : kernels::NAME::plain::run(x, n);
 //                  or for a wide one among kernels::NAME::avx512::run, avx2::run and plain::run.
 //
-// The body lands in the namespaces rill::kernels::NAME::plain, ::avx2 and ::avx512. What it calls from headers outside is inlined or
-// stays as it is compiled there: no function for a newer instruction set is shared with the rest of the program.
+// The body lands in the namespaces rill::kernels::NAME::plain, ::avx2 and ::avx512. What it calls from headers outside is
+// inlined or stays as it is compiled there: no function for a newer instruction set is shared with the rest of the program.
 // No #pragma once: each kernel includes it once.
 
 #if defined(__x86_64__)
@@ -28,44 +28,15 @@ namespace rill::kernels::RILL_KERNEL::plain {
 #undef RILL_LANES
 
 #if defined(__x86_64__)
+#define RILL_ROUND avx2
 #define RILL_LANES 8
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-namespace rill::kernels::RILL_KERNEL::avx2 {
-#include <rill/core/kernels/lanes.hpp>
-//
-#include RILL_KERNEL_BODY
-}  // namespace rill::kernels::RILL_KERNEL::avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef RILL_LANES
-
+#define RILL_TARGET "avx2,fma"
+#include <rill/core/kernels/one_isa.hpp>
 #ifdef RILL_KERNEL_WIDE
+#define RILL_ROUND avx512
 #define RILL_LANES 16
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx2,fma")
-#endif
-namespace rill::kernels::RILL_KERNEL::avx512 {
-#include <rill/core/kernels/lanes.hpp>
-//
-#include RILL_KERNEL_BODY
-}  // namespace rill::kernels::RILL_KERNEL::avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef RILL_LANES
+#define RILL_TARGET "avx512f,avx2,fma"
+#include <rill/core/kernels/one_isa.hpp>
 #endif
 #else
 namespace rill::kernels::RILL_KERNEL {
