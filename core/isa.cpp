@@ -1,3 +1,5 @@
+#include <array>
+#include <cstddef>
 #include <cstdlib>
 
 #include <rill/core/error.hpp>
@@ -37,17 +39,8 @@ Isa isa() {
 }
 
 std::string_view isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::plain:
-      return "plain";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::naive:
-      return "naive";
-  }
-  return "";
+  constexpr std::array<std::string_view, 4> names{"plain", "avx2", "avx512", "naive"};
+  return names[static_cast<std::size_t>(isa)];
 }
 
 }  // namespace rill
