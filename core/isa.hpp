@@ -11,7 +11,7 @@
 namespace rill {
 
 /// `plain` is what the compiler was told to take for granted (SSE2 on x86-64, NEON on AArch64); `avx2` means AVX2 with FMA;
-/// `avx512` is AVX-512F for matrix products, elu and selu, AVX2 for all else, and gives the same bits as `avx2`. `naive` is
+/// `avx512` is AVX-512F for f32 products, elu and selu, AVX2 for all else, and gives the same bits as `avx2`. `naive` is
 /// plain code in which every matrix product is one loop over its terms, without OpenBLAS: the slow reference that tests hold
 /// the fast ways against, never chosen but by name.
 /// What a machine has comes in this order.

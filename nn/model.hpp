@@ -60,8 +60,8 @@ struct LoadOptions {
 /// expected, for everything else, and for what rill cannot do.
 Model load_model(const std::string& path, const LoadOptions& options = {});
 
-/// Writes the model to one safetensors file that stands alone: values under PyTorch's names; config, preprocessing, names and loss in its
-/// metadata, and a checksum. The file is replaced in one step or not at all. Throws Error for modules and preprocessing that are
+/// Writes the model to one safetensors file that stands alone: values under PyTorch's names; config, preprocessing, names and
+/// loss in its metadata, and a checksum. The file is replaced in one step or not at all. Throws Error for modules and preprocessing that are
 /// none of rill's, and if it cannot be written.
 void save_model(Model& model, const std::string& path);
 

@@ -90,8 +90,8 @@ struct RunResult {
 /// best.safetensors, report.html and pictures. Both saved files are models that nn::load_model() reads.
 ///
 /// A folder with another run's files is refused. To resume, the config must be that of the checkpoint, but for training.epochs
-/// and out, and so must the data, by a checksum of up to 10,000 samples. Throws Error for these, as load_data() and check_run() do, and for files that cannot be written; RunConfigError where
-/// data and config do not fit. A run that diverges throws nothing: the history says so.
+/// and out, and so must the data, by a checksum of up to 10,000 samples. Throws Error for these, as load_data() and
+/// check_run() do, and for files that cannot be written; RunConfigError where data and config do not fit. A run that diverges throws nothing: the history says so.
 RunResult run_training(const RunConfig& config, const TrainOptions& options = {});
 
 }  // namespace rill::optim
