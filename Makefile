@@ -254,7 +254,7 @@ recipes := $(BUILD)/examples/mnist_recipes
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib examples test test-ready mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz coverage mutation trust trust-libtorch trust-long trust-onnx install install-built uninstall check-install clean help FORCE
+.PHONY: all lib examples test test-ready test-packages mnist mnist-ready picture recipe bench bench-built bench-compare lint format tidy tidy-built asan asan-quick tsan valgrind naive fuzz coverage mutation trust trust-libtorch trust-long trust-onnx install install-built uninstall check-install clean help FORCE
 
 ## Targets
 ##   all          the library, the examples and build/bin/rill (the default)
@@ -447,7 +447,13 @@ test: test-ready
 	$(tests) $(ARGS)
 
 test-ready: $(if $(filter release,$(MODE)),$(libraries)) $(programs) $(tests)
-	@$(if $(filter release,$(MODE)),tools/setup.sh package,:)
+
+# What some tests want is looked for, and installed where that is allowed, before they are compiled.
+ifeq ($(MODE),release)
+test-ready $(BUILD)/obj/tests/schema_test.o: | test-packages
+endif
+test-packages:
+	@tools/setup.sh package
 
 ##   mnist        fetch MNIST once, then train on it: make mnist ARGS="--quick --seed 7"
 mnist: mnist-ready

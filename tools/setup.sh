@@ -191,6 +191,7 @@ probe_bench() {
 probe_plot() { have gnuplot || need gnuplot-nox; }
 
 probe_package() {
+  have gnuplot || need gnuplot-nox
   have cmake || need cmake
   have pkg-config || need pkg-config
   if ! printf '#include <valijson/validator.hpp>\nint main() {}\n' | links; then need libvalijson-dev; fi
@@ -377,7 +378,7 @@ fi
 if [ -n "$missing" ]; then
   case $group in
     fetch) use='for downloads' ;;
-    package) use='for the tests of installations and of JSON schemas, which are skipped without them' ;;
+    package) use='for tests, some of which are skipped without them' ;;
     *) use= ;;
   esac
   if [ -n "$use" ]; then
