@@ -2,13 +2,15 @@
 #include <array>
 
 #include <rill/core/io/safetensors.hpp>
+#include <rill/optim/checkpoint_history.hpp>
 #include <rill/optim/checkpoint_json.hpp>
 
 namespace rill::optim::detail {
 namespace {
 
 constexpr std::string_view reserved_prefix = "rill.", training_key = "rill.training",
-                           optimizer_prefix = "rill.optimizer.";
+                           optimizer_prefix = "rill.optimizer.", numbers_key = "rill.history.numbers",
+                           places_key = "rill.history.places", sizes_key = "rill.history.sizes";
 
 std::string part_prefix(std::string_view list, std::size_t place) {
   return rill::detail::concat("rill.", list, ".", place, ".");
@@ -31,6 +33,12 @@ void take_tensors(TensorMap& tensors, const std::string& prefix, Take take) {
     take(place->first.substr(prefix.size()), place->second);
     place = tensors.erase(place);
   }
+}
+
+// Undefined where there is none of that name.
+Tensor take_tensor(TensorMap& tensors, std::string_view name) {
+  const auto found = tensors.extract(std::string(name));
+  return found ? found.mapped() : Tensor();
 }
 
 void take_parts(std::string_view list, TensorMap& tensors, std::vector<SavedPart>& parts) {
@@ -59,8 +67,12 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   }
   add_parts("callbacks", checkpoint.callbacks, file);
   add_parts("metrics", checkpoint.metrics, file);
+  const SavedHistory history = save_history(checkpoint.history);
+  file.tensors.emplace_back(numbers_key, history.numbers);
+  file.tensors.emplace_back(places_key, history.places);
+  file.tensors.emplace_back(sizes_key, history.sizes);
   file.metadata["format"] = "pt";
-  file.metadata[std::string(training_key)] = training_text(checkpoint, path);
+  file.metadata[std::string(training_key)] = training_text(checkpoint, history.names, path);
   io::save_safetensors(path, file);
 }
 
@@ -70,7 +82,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   RILL_CHECK(training, path, ": there is no \"", training_key,
              "\" in its metadata, expected a checkpoint of fit()");
   Checkpoint checkpoint;
-  read_training_text(training.mapped(), path, checkpoint);
+  SavedHistory history{.names = read_training_text(training.mapped(), path, checkpoint)};
   TensorMap own;
   for (auto& [name, value] : file.tensors) {
     if (name.starts_with(reserved_prefix)) {
@@ -79,6 +91,10 @@ Checkpoint load_checkpoint(const std::string& path) {
       checkpoint.weights.emplace_back(name, std::move(value));
     }
   }
+  history.numbers = take_tensor(own, numbers_key);
+  history.places = take_tensor(own, places_key);
+  history.sizes = take_tensor(own, sizes_key);
+  checkpoint.history = load_history(history, path);
   take_parts("callbacks", own, checkpoint.callbacks);
   take_parts("metrics", own, checkpoint.metrics);
   // The names of what an optimizer keeps have no dots, those of parameters may have.

@@ -2,7 +2,8 @@
 //
 // The file is a model's file as well: weights and buffers stand under PyTorch's names, and nn::load_weights leaves what
 // else there is alone. That is tensors under "rill.optimizer.<parameter>.exp_avg" and the like, "rill.callbacks.<place>.<name>"
-// and "rill.metrics.<place>.<name>", and metadata "rill.training", JSON, in which numbers are exact. The file carries a checksum.
+// and "rill.metrics.<place>.<name>", the logs of all epochs under "rill.history.numbers", ".places" and ".sizes", and metadata
+// "rill.training", JSON, in which numbers are exact. The file carries a checksum.
 #pragma once
 
 #include <rill/optim/callback.hpp>

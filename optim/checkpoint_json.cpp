@@ -45,19 +45,13 @@ Json json_of(const std::map<std::string, double>& numbers) {
   return json;
 }
 
-Json json_of(const std::vector<Logs>& history) {
-  Json json = Json::array();
-  for (const Logs& logs : history) {
-    Json names = Json::array(), row = Json::array();
-    for (const auto& [name, value] : logs) {
-      names.push_back(name);
-      row.push_back(json_of(value));
-    }
-    if (json.empty() || json.back()["names"] != names)
-      json.push_back(object("names", std::move(names), "epochs", Json::array()));
-    json.back()["epochs"].push_back(std::move(row));
+Json json_of(const Logs& logs) {
+  Json names = Json::array(), numbers = Json::array();
+  for (const auto& [name, value] : logs) {
+    names.push_back(name);
+    numbers.push_back(json_of(value));
   }
-  return json;
+  return object("names", std::move(names), "numbers", std::move(numbers));
 }
 
 Json json_of(const SavedOptimizer& optimizer) {
@@ -166,10 +160,11 @@ class JsonPlace {
   std::string pointer_;
 };
 
-Logs logs_of(const std::vector<std::string>& names, const JsonPlace& row, const std::string& where) {
+Logs logs_of(const JsonPlace& json, const std::string& where) {
+  const std::vector<std::string> names = json["names"].texts();
   Logs logs;
   std::size_t at = 0;
-  row.each([&](const std::string&, const JsonPlace& value) {
+  json["numbers"].each([&](const std::string&, const JsonPlace& value) {
     RILL_CHECK(at < names.size(), where, ": rill.training: an epoch has more numbers than the ", names.size(),
                " names, expected one for each");
     logs.set(names[at++], value.number());
@@ -177,16 +172,6 @@ Logs logs_of(const std::vector<std::string>& names, const JsonPlace& row, const 
   RILL_CHECK(at == names.size(), where, ": rill.training: an epoch has ", at, " numbers, expected ",
              names.size());
   return logs;
-}
-
-std::vector<Logs> history_of(const JsonPlace& json, const std::string& where) {
-  std::vector<Logs> history;
-  json.each([&](const std::string&, const JsonPlace& piece) {
-    const std::vector<std::string> names = piece["names"].texts();
-    piece["epochs"].each(
-        [&](const std::string&, const JsonPlace& row) { history.push_back(logs_of(names, row, where)); });
-  });
-  return history;
 }
 
 SavedOptimizer optimizer_of(const JsonPlace& json) {
@@ -223,8 +208,8 @@ void read_training(const JsonPlace& root, const std::string& where, Checkpoint& 
   const JsonPlace position = root["position"], so_far = root["epoch"];
   checkpoint.position = {position["epoch"].count(), position["epoch_step"].count(), position["step"].count(),
                          position["first_step"].count(), position["stopped"].text()};
-  checkpoint.so_far = {so_far["lr"].number(), so_far["loss_sum"].number(), so_far["samples"].count(), {}};
-  for (const Logs& logs : history_of(so_far["logs"], where)) checkpoint.so_far.logs = logs;
+  checkpoint.so_far = {so_far["lr"].number(), so_far["loss_sum"].number(), so_far["samples"].count(),
+                       logs_of(so_far["logs"], where)};
   root["counters"].each(
       [&](const std::string& name, const JsonPlace& value) { checkpoint.counters[name] = value.bits(); });
   checkpoint.optimizer = optimizer_of(root["optimizer"]);
@@ -234,12 +219,12 @@ void read_training(const JsonPlace& root, const std::string& where, Checkpoint& 
   checkpoint.callbacks = parts_of(root["callbacks"]);
   checkpoint.metrics = parts_of(root["metrics"]);
   checkpoint.loader = loader_of(root["loader"]);
-  checkpoint.history = history_of(root["history"], where);
 }
 
 }  // namespace
 
-std::string training_text(const Checkpoint& checkpoint, const std::string& where) {
+std::string training_text(const Checkpoint& checkpoint, const std::vector<std::string>& history,
+                          const std::string& where) {
   const Position& position = checkpoint.position;
   const EpochSoFar& so_far = checkpoint.so_far;
   Json schedules = Json::array();
@@ -251,11 +236,10 @@ std::string training_text(const Checkpoint& checkpoint, const std::string& where
                     "first_step", position.first_step, "stopped", position.stopped),
              "epoch",
              object("lr", json_of(so_far.lr), "loss_sum", json_of(so_far.loss_sum), "samples", so_far.samples,
-                    "logs", json_of(std::vector<Logs>{so_far.logs})),
+                    "logs", json_of(so_far.logs)),
              "counters", Json(checkpoint.counters), "optimizer", json_of(checkpoint.optimizer), "schedules",
              std::move(schedules), "callbacks", json_of(checkpoint.callbacks), "metrics",
-             json_of(checkpoint.metrics), "loader", json_of(checkpoint.loader), "history",
-             json_of(checkpoint.history));
+             json_of(checkpoint.metrics), "loader", json_of(checkpoint.loader), "history", Json(history));
   try {
     return json.dump();
   } catch (const Json::exception&) {
@@ -263,9 +247,12 @@ std::string training_text(const Checkpoint& checkpoint, const std::string& where
   }
 }
 
-void read_training_text(const std::string& text, const std::string& where, Checkpoint& checkpoint) {
-  const Json json = nn::config::parse_json(text, where + ": rill.training", nn::config::saved_limits);
-  read_training(JsonPlace(json, where, ""), where, checkpoint);
+std::vector<std::string> read_training_text(const std::string& text, const std::string& where,
+                                            Checkpoint& checkpoint) {
+  const Json json = nn::config::parse_json(text, where + ": rill.training");
+  const JsonPlace root(json, where, "");
+  read_training(root, where, checkpoint);
+  return root["history"].texts();
 }
 
 }  // namespace rill::optim::detail

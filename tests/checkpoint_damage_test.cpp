@@ -1,6 +1,7 @@
 // Damaged checkpoints: every flipped bit and every cut is seen, and texts that lie are refused with their place.
 #include <doctest/doctest.h>
 
+#include <rill/optim/checkpoint_history.hpp>
 #include <rill/optim/checkpoint_json.hpp>
 
 #include "damage.hpp"
@@ -32,10 +33,8 @@ std::string refusal(const std::string& from, const std::string& to) {
   checkpoint.optimizer = {.name = "SGD",
                           .groups = {{.lr = 0.5, .initial_lr = 0.5, .params = {"w"}}},
                           .params = {{"w", {.steps = 3, .tensors = {}}}}};
-  optim::Logs logs;
-  logs.set("loss", 0.25);
-  checkpoint.history = {logs};
-  std::string text = optim::detail::training_text(checkpoint, "x");
+  checkpoint.so_far.logs.set("loss", 0.25);
+  std::string text = optim::detail::training_text(checkpoint, {}, "x");
   const std::size_t place = text.find(from);
   REQUIRE(place != std::string::npos);
   text.replace(place, from.size(), to);
@@ -70,7 +69,7 @@ TEST_CASE("checkpoint: a damaged file is not resumed from") {
 
 TEST_CASE("checkpoint: a training text that is deep, or has a key twice, is refused") {
   const std::string deep(100000, '[');
-  CHECK(refusal("[0.25]", deep) == "x: rill.training: /history/0/epochs" + [] {
+  CHECK(refusal("[0.25]", deep) == "x: rill.training: /epoch/logs/numbers" + [] {
     std::string zeros;
     for (int i = 0; i < 96; ++i) zeros += "/0";
     return zeros;
@@ -101,4 +100,33 @@ TEST_CASE("checkpoint: a training text that lies is refused with its place") {
   CHECK(refusal("[0.25]", "[0.25,1]") ==
         x + "an epoch has more numbers than the 1 names, expected one for each");
   CHECK(refusal("[0.25]", "[]") == x + "an epoch has 0 numbers, expected 1");
+}
+
+TEST_CASE("checkpoint: a history whose tensors do not fit each other is refused") {
+  const auto refusal = [](const Tensor& numbers, const Tensor& places, const Tensor& sizes) {
+    return message_of([&] { optim::detail::load_history({{"loss", "lr"}, numbers, places, sizes}, "x"); });
+  };
+  const auto whole = [](std::initializer_list<std::int64_t> values) {
+    return tensor(std::span<const std::int64_t>(values), Shape{std::ssize(values)});
+  };
+  const Tensor numbers = tensor({0.5, 0.25, 0.125}, DType::f64);
+  CHECK(refusal(numbers, whole({0, 1, 0}), whole({2, 1})) == "no error");
+  CHECK(refusal(Tensor(), whole({0, 1, 0}), whole({2, 1})) ==
+        "x: tensor \"rill.history.numbers\" is missing, expected the epochs so far");
+  CHECK(refusal(numbers.to(DType::f32), whole({0, 1, 0}), whole({2, 1})) ==
+        "x: tensor \"rill.history.numbers\" is f32 [3], expected f64 [n]");
+  CHECK(refusal(numbers, whole({0, 1, 0}).reshape({3, 1}), whole({2, 1})) ==
+        "x: tensor \"rill.history.places\" is i64 [3, 1], expected i64 [n]");
+  CHECK(refusal(numbers, whole({0, 1}), whole({2, 1})) ==
+        "x: there are 3 numbers and 2 places in rill.history, expected one for each");
+  CHECK(refusal(numbers, whole({0, 2, 0}), whole({2, 1})) ==
+        "x: a place of rill.history is 2, expected 0 to 1, as there are names");
+  CHECK(refusal(numbers, whole({0, -1, 0}), whole({2, 1})) ==
+        "x: a place of rill.history is -1, expected 0 to 1, as there are names");
+  CHECK(refusal(numbers, whole({0, 1, 0}), whole({2, 2})) ==
+        "x: an epoch of rill.history has 2 numbers, expected 0 to 1");
+  CHECK(refusal(numbers, whole({0, 1, 0}), whole({-1, 2})) ==
+        "x: an epoch of rill.history has -1 numbers, expected 0 to 3");
+  CHECK(refusal(numbers, whole({0, 1, 0}), whole({2})) ==
+        "x: the epochs of rill.history have 2 numbers, expected 3");
 }

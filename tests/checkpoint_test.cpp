@@ -64,6 +64,8 @@ TEST_CASE("checkpoint: the model stands under its own names, all else under rill
   std::vector<std::string> expected{"1.bias",         "1.weight",      "2.bias",   "2.num_batches_tracked",
                                     "2.running_mean", "2.running_var", "2.weight", "5.bias",
                                     "5.weight"};
+  for (const char* name : {"numbers", "places", "sizes"})
+    expected.push_back(std::string("rill.history.") + name);
   for (const char* name : {"1.bias", "1.weight", "2.bias", "2.weight", "5.bias", "5.weight"})
     expected.push_back(std::string("rill.optimizer.") + name + ".momentum_buffer");
   CHECK(tensor_names(dir.file("x")) == expected);

@@ -5,6 +5,7 @@
 
 #include <rill/rill.hpp>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/model_config.hpp>
 
@@ -132,8 +133,8 @@ TEST_CASE("model: a saved file stands alone") {
   CHECK(std::ranges::equal(loaded.predict(x).data<float>(), model.predict(x).data<float>()));
 }
 
-TEST_CASE("model: a saved file may name more inputs than a document has values") {
-  const std::int64_t inputs = nn::config::document_limits.values + 1;
+TEST_CASE("model: a saved file has room for the names of as many inputs as a table has columns") {
+  const std::int64_t inputs = io::max_csv_fields;
   const test::TempDir folder;
   Generator generator(3);
   nn::Model model(nn::Sequential{nn::Dense(inputs, 1, generator)}, {inputs});
@@ -142,12 +143,12 @@ TEST_CASE("model: a saved file may name more inputs than a document has values")
   CHECK(nn::load_model(folder.file("x")).features == model.features);
 }
 
-TEST_CASE("model: a config of 10,000 layers is read again as it is written") {
+TEST_CASE("model: a config of 1,000 layers is read again as it is written") {
   nn::config::ModelConfig config = nn::config::parse_model_config(
       R"({"rill": 1, "input_shape": [2], "layers": [{"type": "dense", "units": 2,
           "init": {"type": "uniform", "low": -0.5, "high": 0.25}, "activation": "leaky_relu"}]})",
       "m.json");
-  config.layers.resize(10000, config.layers[0]);
+  config.layers.resize(nn::config::max_layers, config.layers[0]);
   const test::TempDir folder;
   const std::string text = nn::config::to_json(config);
   nn::Model model = nn::load_model(folder.write("m.json", text));

@@ -502,6 +502,30 @@ TEST_CASE("run: data of one class are refused") {
         "run: /data: all targets are of one class, expected 2 classes or more");
 }
 
+TEST_CASE("run: columns whose names no saved model has room for are refused before the training") {
+  const TempDir folder;
+  constexpr int columns = 9000;
+  std::string header, row;
+  for (int i = 0; i < columns; ++i) {
+    header += std::to_string(i) + std::string(250, 'n') + ",";
+    row += "1,";
+  }
+  const std::string path =
+      folder.write("wide.csv", header + "y\n" + row + "a\n" + row + "b\n" + row + "a\n" + row + "b\n");
+  const RunConfig config =
+      parse_run(R"({ "rill": 1,
+      "model": { "rill": 1, "input_shape": [9000], "layers": [ { "type": "dense", "units": 2 } ] },
+      "data": { "format": "csv", "path": ")" +
+                    path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
+      "training": { "epochs": 1 }, "out": ")" +
+                    folder.file("run") + "\" }",
+                "run.json");
+  const std::string message = refusal([&] { run_training(config); });
+  CHECK(message.starts_with(folder.file("run/last.safetensors") + ": header takes "));
+  CHECK(message.ends_with(" bytes, expected at most 2097152"));
+  CHECK(folder.names() == std::vector<std::string>{"wide.csv"});
+}
+
 TEST_CASE("run: a run that diverges says so and throws nothing") {
   const TempDir folder;
   const auto result = run_training(

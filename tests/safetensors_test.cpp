@@ -153,10 +153,10 @@ TEST_CASE("safetensors: bad lengths") {
   check_all({
       {"empty", "", "x: 0 bytes, expected at least 8 for the header's length"},
       {"seven bytes", "1234567", "x: 7 bytes, expected at least 8 for the header's length"},
-      {"above the cap", length_of(16777217) + "{}",
-       "x: header length is 16777217, expected at most 16777216; is it a safetensors file?"},
+      {"above the cap", length_of(2097153) + "{}",
+       "x: header length is 2097153, expected at most 2097152; is it a safetensors file?"},
       {"2^64 - 1", length_of(UINT64_MAX) + "{}",
-       "x: header length is 18446744073709551615, expected at most 16777216; is it a safetensors file?"},
+       "x: header length is 18446744073709551615, expected at most 2097152; is it a safetensors file?"},
       {"header cut", length_of(10) + "{}",
        "x: header length is 10, expected at most 2 in a file of 10 bytes; the file is truncated"},
       {"no header", length_of(0), "x: header starts with \"\", expected \"{\""},
@@ -167,6 +167,17 @@ TEST_CASE("safetensors: bad lengths") {
       {"data without tensors", file_of("{}", "1"),
        "x: 1 bytes follow the header, expected 0; the file is too long"},
   });
+}
+
+TEST_CASE("safetensors: a header of more names than anybody needs is refused while it is read") {
+  std::string header = R"({"__metadata__":{)";
+  for (int i = 0; i < 24'999; ++i) header += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":"")";
+  const std::string last = R"("w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})";
+  CHECK(parse(file_of(header + "}}")).metadata.size() == 24'999);
+  CHECK_ERROR(parse(file_of(header + "}," + last)),
+              "x: header names more than 25000 tensors and texts, expected no more");
+  CHECK_ERROR(parse(file_of(header + R"(,"more":""}})")),
+              "x: header names more than 25000 tensors and texts, expected no more");
 }
 
 TEST_CASE("safetensors: headers that are no json object of tensors") {
@@ -462,10 +473,16 @@ TEST_CASE("safetensors: tensors that cannot be named are refused before the file
               path + ": text \"w\\xff\" is not utf-8, expected utf-8");
   CHECK_ERROR(save_safetensors(path, {{}, {{"k", "\xc3"}}}),
               path + ": text \"\\xc3\" is not utf-8, expected utf-8");
-  CHECK_ERROR(save_safetensors(path, {{}, {{"k", std::string(16'777'216, 'v')}}}),
-              path + ": header takes 16777248 bytes, expected at most 16777216");
+  CHECK_ERROR(save_safetensors(path, {{}, {{"k", std::string(2'097'152, 'v')}}}),
+              path + ": header takes 2097184 bytes, expected at most 2097152");
+  std::map<std::string, std::string> texts;
+  for (int i = 0; i < 24'999; ++i) texts[std::to_string(i)] = "";
+  CHECK_ERROR(save_safetensors(path, {{{"w", w}}, texts}),
+              path + ": there are 1 tensors and 24999 texts, expected fewer than 25000");
   CHECK(dir.read("x") == "old");
   CHECK(dir.names() == std::vector<std::string>{"x"});
+  save_safetensors(path, {{}, texts});
+  CHECK(load_safetensors(path).metadata == texts);
 }
 
 TEST_CASE("safetensors: errors of the file itself start with its path") {

@@ -213,7 +213,10 @@ void fill_checksum(std::string& header, const std::vector<const Named*>& order) 
 std::string make_header(const std::vector<const Named*>& order, const Safetensors& file,
                         const std::string& path) {
   std::string pairs, tensors;
-  for (const auto& [key, value] : all_metadata(file, path))
+  const std::map<std::string, std::string> metadata = all_metadata(file, path);
+  RILL_CHECK(order.size() + metadata.size() < max_safetensors_names, path, ": there are ", order.size(),
+             " tensors and ", metadata.size(), " texts, expected fewer than ", max_safetensors_names);
+  for (const auto& [key, value] : metadata)
     pairs += (pairs.empty() ? "" : ",") + json_string(key, path) + ":" + json_string(value, path);
   std::uint64_t begin = 0;
   for (const Named* each : order) {
@@ -255,6 +258,10 @@ Safetensors load_safetensors(const std::string& path) {
   RILL_CHECK(*size <= max_safetensors_bytes, path, ": ", *size, " bytes, expected at most ",
              max_safetensors_bytes);
   return read_safetensors({*size, [&](std::span<std::byte> room) { return file.read(room); }, path});
+}
+
+void check_safetensors(const std::string& path, const Safetensors& file) {
+  make_header(ordered(file, path), file, path);
 }
 
 void save_safetensors(const std::string& path, const Safetensors& file) {

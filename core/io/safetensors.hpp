@@ -2,7 +2,7 @@
 // row-major. Source: github.com/huggingface/safetensors, README.md ("Format").
 //
 // Invariants: what is accepted is a subset of what the reference accepts. Every rule is checked before memory is taken
-// for a tensor: header length at most 16 MiB, `{` first and only spaces behind `}`, UTF-8, no key twice at any level,
+// for a tensor: header length at most 2 MiB, with at most 25,000 names, `{` first and only spaces behind `}`, UTF-8, no key twice at any level,
 // no unknown field, sizes and offsets that are plain integers, at most 8 dimensions, byte counts that follow from
 // shape and dtype, offsets contiguous from 0 without holes or overlaps, and no byte behind the last tensor.
 // A file may carry a checksum: metadata "rill.checksum" holds the CRC-32 of all its bytes, in which these 8 hex digits
@@ -23,7 +23,8 @@
 
 namespace rill::io {
 
-inline constexpr std::uint64_t max_safetensors_header = std::uint64_t{16} << 20;
+inline constexpr std::uint64_t max_safetensors_header = std::uint64_t{2} << 20;
+inline constexpr std::size_t max_safetensors_names = 25'000;  ///< tensors and texts of a header together
 inline constexpr std::uint64_t max_safetensors_bytes = std::uint64_t{16} << 30;  ///< of a whole file
 
 struct Safetensors {
@@ -42,8 +43,11 @@ Safetensors parse_safetensors(std::span<const std::byte> content, const std::str
 
 /// Writes `file` to `path` as write_file_atomically() does: tensors of 8-byte types first, then by name, their data
 /// aligned to 8. With a checksum the metadata says "rill.format": "1" as well. Throws Error before the file is touched for a tensor that is undefined, has no name or one that is
-/// taken ("__metadata__" too), for text that is not UTF-8, for a header above max_safetensors_header, for metadata named
+/// taken ("__metadata__" too), for text that is not UTF-8, for a header above max_safetensors_header or max_safetensors_names, for metadata named
 /// "rill.checksum", and for other names that begin with "rill." without a checksum.
 void save_safetensors(const std::string& path, const Safetensors& file);
+
+/// Throws those errors, and writes nothing: to know before a long training whether its end could be saved.
+void check_safetensors(const std::string& path, const Safetensors& file);
 
 }  // namespace rill::io

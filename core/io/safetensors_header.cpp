@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <rill/core/error.hpp>
+#include <rill/core/io/safetensors.hpp>
 #include <rill/core/io/safetensors_header.hpp>
 #include <rill/core/shape.hpp>
 #include <rill/core/text.hpp>
@@ -77,6 +78,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   }
 
   bool key(string_t& name) override {
+    if (state_ != State::tensor)
+      RILL_CHECK(++named_ <= max_safetensors_names, where_, ": header names more than ",
+                 max_safetensors_names, " tensors and texts, expected no more");
     if (state_ == State::root) {
       RILL_CHECK(names_.insert(name).second, about(where_, name), " appears twice, expected once");
     } else if (state_ == State::metadata) {
@@ -141,6 +145,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   const std::string& where_;
   State state_ = State::start;
   std::string field_;            // the key that the parser saw last
+  std::size_t named_ = 0;        // tensors and texts
   std::set<std::string> names_;  // of the outermost object; a file could make the hashes of its names collide
 };
 

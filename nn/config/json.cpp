@@ -34,8 +34,7 @@ std::string reason_of(std::string_view message) {
 // Builds the document, and refuses while it is read what would not be seen afterwards or would take too much.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, const std::string& where, std::size_t most_values)
-      : text_(text), where_(where), most_values_(most_values) {}
+  Builder(std::string_view text, const std::string& where) : text_(text), where_(where) {}
 
   Json take() { return std::move(root_); }
 
@@ -53,6 +52,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool key(string_t& value) override {
+    count();
     Level& level = levels_.back();
     if (level.value->contains(value)) refuse("key " + in_quotes(value) + " stands twice, expected once");
     level.key = std::move(value);
@@ -90,10 +90,14 @@ class Builder : public nlohmann::json_sax<Json> {
     rill::detail::fail(where_ + ": " + pointer + (pointer.empty() ? "" : ": ") + what);
   }
 
+  void count() {
+    if (++counted_ > max_json_values)
+      refuse("the document has more than " + std::to_string(max_json_values) +
+             " values and keys, expected no more than that");
+  }
+
   Json* place(Json value) {
-    if (++values_ > most_values_)
-      refuse("the document has more than " + std::to_string(most_values_) +
-             " values, expected no more than that");
+    count();
     if (levels_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -122,7 +126,7 @@ class Builder : public nlohmann::json_sax<Json> {
   const std::string& where_;
   Json root_;
   std::vector<Level> levels_;  // a value's address holds while it is open: only its last child grows
-  std::size_t values_ = 0, most_values_;
+  std::size_t counted_ = 0;    // values and keys
 };
 
 }  // namespace
@@ -141,9 +145,9 @@ std::string pointer_token(std::string_view key) {
   return token;
 }
 
-Json parse_json(std::string_view text, const std::string& where, JsonLimits limits) {
-  RILL_CHECK(text.size() <= limits.bytes, where, ": ", text.size(), " bytes, expected at most ", limits.bytes,
-             " of json");
+Json parse_json(std::string_view text, const std::string& where) {
+  RILL_CHECK(text.size() <= max_json_bytes, where, ": ", text.size(), " bytes, expected at most ",
+             max_json_bytes, " of json");
   RILL_CHECK(text.find_first_not_of(" \t\r\n") != std::string_view::npos, where,
              ": the file is empty, expected json");
   RILL_CHECK(!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff"), where,
@@ -152,13 +156,13 @@ Json parse_json(std::string_view text, const std::string& where, JsonLimits limi
   const std::size_t zero = text.find('\0');
   RILL_CHECK(zero == std::string_view::npos, where, ":", place_of(text, zero + 1),
              ": a zero byte, expected json");
-  Builder builder(text, where, limits.values);
+  Builder builder(text, where);
   Json::sax_parse(text, &builder);
   return builder.take();
 }
 
 Json read_json(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path, document_limits.bytes);
+  const std::vector<std::byte> bytes = io::read_file(path, max_json_bytes);
   return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
 }
 

@@ -21,20 +21,17 @@ using OrderedJson = nlohmann::ordered_json;  // for what is written, in the orde
 
 inline constexpr std::size_t max_json_depth = 100;
 
-struct JsonLimits {
-  std::size_t bytes, values;
-};
-/// What people write: room for a model of 10,000 layers with every default written out.
-inline constexpr JsonLimits document_limits{std::size_t{6} << 20, 200'000};
-/// What rill itself has written into a file with weights: the names of all inputs, the history of a long training.
-inline constexpr JsonLimits saved_limits{std::size_t{16} << 20, 1'000'000};
+/// Room for a model of 1,000 layers with every default written out, and for the names of 90,000 columns of a table; a document as
+/// large as that, and wrong at its end, is refused within 50 ms.
+inline constexpr std::size_t max_json_bytes = std::size_t{2} << 20;
+inline constexpr std::size_t max_json_values = 100'000;  ///< and keys
 
 /// A key as a part of a JSON pointer (RFC 6901) in a message: on one line, without control bytes, cut after 100 bytes.
 std::string pointer_token(std::string_view key);
 
 /// Reads a document. Throws Error, starting with `where` and the line and column, for what is no JSON in UTF-8, numbers beyond f64, and
 /// what the invariants exclude.
-Json parse_json(std::string_view text, const std::string& where, JsonLimits limits = document_limits);
+Json parse_json(std::string_view text, const std::string& where);
 
 /// The document in a file. Throws Error as io::read_file does, too.
 Json read_json(const std::string& path);

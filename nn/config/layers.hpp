@@ -19,6 +19,8 @@ namespace rill::nn::config {
 
 /// The largest size of a layer or of an input's dimension.
 inline constexpr std::int64_t max_units = std::int64_t{1} << 24;
+/// The most layers of a chain.
+inline constexpr std::size_t max_layers = 1000;
 
 /// Where the building of a model stands.
 struct BuildContext {
@@ -305,7 +307,7 @@ struct ConfigOf<Sequential> {
   std::vector<LayerConfig> layers;  // Clang wants the whole type for an initialiser
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
-    archive.required("layers", self.layers, "modules, one after the other", items(1, 10000));
+    archive.required("layers", self.layers, "modules, one after the other", items(1, max_layers));
   }
   Sequential build(BuildContext& context) const;
   static ConfigOf of(Sequential& layer, const std::string& where);

@@ -1,6 +1,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/load.hpp>
@@ -24,7 +25,7 @@ void read_part(const io::Safetensors& file, const std::string& key, T& value, co
   const auto found = file.metadata.find(prefix + key);
   if (found == file.metadata.end()) return;
   const std::string where = path + ": metadata " + prefix + key;
-  const Json document = parse_json(found->second, where, saved_limits);
+  const Json document = parse_json(found->second, where);
   Reader::read(Node(document, where), value, check);
 }
 
@@ -48,8 +49,8 @@ void read_preprocessing(const io::Safetensors& file, Model& model, const std::st
 // The values of a file, and what else it says of their model.
 void take_values(Model& model, io::Safetensors file, const std::string& path) {
   read_preprocessing(file, model, path);
-  read_part(file, "classes", model.classes, path, items(0, 1000000));
-  read_part(file, "features", model.features, path, items(0, 1000000));
+  read_part(file, "classes", model.classes, path, items(0, io::max_csv_fields));
+  read_part(file, "features", model.features, path, items(0, io::max_csv_fields));
   read_part(file, "target", model.target, path);
   read_part(file, "loss", model.loss, path);
   load_state(model, std::move(file), path);

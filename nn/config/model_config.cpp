@@ -99,7 +99,7 @@ ModelConfig read_model_config(const Node& node) {
 }
 
 ModelConfig parse_model_config(const std::string& text, const std::string& where) {
-  const Json document = parse_json(text, where, saved_limits);
+  const Json document = parse_json(text, where);
   return read_model_config(Node(document, where));
 }
 

@@ -28,7 +28,7 @@ struct ModelConfig {
     archive.required("input_shape", self.input_shape, "of a sample, without the batch",
                      Check{.low = 1, .high = static_cast<double>(max_units), .min_items = 1, .max_items = 7});
     archive.optional("dtype", self.dtype, "of the parameters", one_of({"f32", "f64"}));
-    archive.required("layers", self.layers, "modules, one after the other", items(1, 10000));
+    archive.required("layers", self.layers, "modules, one after the other", items(1, max_layers));
     archive.optional("frozen", self.frozen, "names of parameters that are not trained: \"0.weight\"");
   }
 };

@@ -22,7 +22,7 @@ constexpr const char* chain = ", expected a chain of layers, each with one input
 std::string tensor_name(const Node& tensor, const Node& entry) {
   if (!tensor.is_array() || tensor.size() < 3 || !tensor[0].is_string())
     tensor.fail("got " + tensor.shown() + ", expected [name, node, tensor]");
-  if (tensor[2].integer(0, config::document_limits.values) != 0)
+  if (tensor[2].integer(0, config::max_json_values) != 0)
     tensor.fail("the " + shown_layer(entry) + " reads output " + tensor[2].shown() +
                 " of a layer, expected its only one, 0");
   return tensor[0].text();

@@ -9,8 +9,6 @@
 namespace rill::nn::keras {
 namespace {
 
-constexpr std::int64_t max_layers = 10000;  // as rill's format
-
 struct Kind {
   std::string_view name;
   void (*read)(Layer&);
@@ -97,8 +95,8 @@ void read_model(Layer& layer) {
 }
 
 void read_layer(const Node& entry, Import& import, std::vector<LayerConfig>& network) {
-  if (++import.layers > max_layers)
-    entry.fail("the model has more than " + std::to_string(max_layers) + " layers, expected no more");
+  if (++import.layers > static_cast<std::int64_t>(config::max_layers))
+    entry.fail("the model has more than " + std::to_string(config::max_layers) + " layers, expected no more");
   const Kind& kind = kind_of(entry.at("class_name"));
   const std::string class_name = entry.at("class_name").text();
   check_origin(entry, "layer");

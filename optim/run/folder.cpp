@@ -109,9 +109,8 @@ void check_resume(const std::string& path, const RunConfig& config,
   const auto found = file.metadata.find("rill.run");
   RILL_CHECK(found != file.metadata.end(), path,
              ": the file is no checkpoint of a run, expected the last.safetensors of one");
-  const Json before =
-      nn::config::parse_json(found->second, path + ": metadata rill.run", nn::config::saved_limits);
-  const Json now = nn::config::parse_json(to_line(config), "run", nn::config::saved_limits);
+  const Json before = nn::config::parse_json(found->second, path + ": metadata rill.run");
+  const Json now = nn::config::parse_json(to_line(config), "run");
   for (const Json& change : Json::diff(before, now)) {
     const auto place = change.at("path").get<std::string>();
     if (place == "/training/epochs" || place == "/out") continue;

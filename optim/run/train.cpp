@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <rill/core/io/file.hpp>
+#include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/health/monitor.hpp>
 #include <rill/nn/health/nan_trap.hpp>
@@ -78,6 +79,7 @@ class Training {
 
   RunResult run() {
     as_config_error([&] { check_beginning(); });
+    check_savable();
     if (!fit_.resume.empty()) check_resume(fit_.resume, config_, fit_.checkpoint.metadata);
     folder_.lock();
     Trainer trainer(model_, *optimizer_, loss_);
@@ -124,6 +126,13 @@ class Training {
     } catch (const Error& error) {
       rill::detail::fail(std::string("run: /monitor: ") + error.what() + "; leave \"monitor\" out");
     }
+  }
+
+  // A table of many columns may have names that no saved model has room for.
+  void check_savable() {
+    io::Safetensors file{.tensors = {}, .metadata = fit_.checkpoint.metadata, .checksum = true};
+    for (const auto& [name, value] : model_.named_state()) file.tensors.emplace_back(name, value);
+    io::check_safetensors(fit_.checkpoint.file, file);
   }
 
   // Layers such as batch_norm need more than one sample to train with, and the last batch may have no more.

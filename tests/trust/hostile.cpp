@@ -85,57 +85,57 @@ std::vector<Hostile> large_files() {
   const std::string keras = R"({"class_name":"Sequential","config":{"name":"n","layers":[)"
                             R"({"class_name":"InputLayer","config":{"batch_input_shape":[null,4]}},)";
   return {
-      {"model", "6 MiB of opening brackets", [] { return std::string(6 * mib, '['); }},
-      {"model", "a list of 3 million numbers", [] { return "[" + repeated("0,", 3 * mib - 2) + "0]"; }},
-      {"model", "a text of 6 MiB that never ends", [] { return "\"" + std::string(6 * mib - 1, 'x'); }},
-      {"model", "a text of 6 MiB", [] { return "\"" + std::string(6 * mib - 2, 'x') + "\""; }},
-      {"model", "190000 keys, all unknown",
-       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 190000) + "\"x\":0}"; }},
-      {"model", "190000 keys, the last one twice",
-       [] { return "{" + numbered("\"k#\":0,", 190000) + "\"k0\":0}"; }},
-      {"model", "10001 layers", [=] { return begin + repeated(relu, 10000) + R"({"type":"relu"}]})"; }},
-      {"model", "10000 layers, the last one unknown",
-       [=] { return begin + repeated(relu, 9999) + R"({"type":"rule"}]})"; }},
-      {"model", "10000 layers, the last one of 2^62 units",
-       [=] { return begin + repeated(relu, 9999) + R"({"type":"dense","units":4611686018427387904}]})"; }},
-      {"model", "10000 layers that ask for too much together",
-       [=] { return begin + repeated(R"({"type":"dense","units":16384},)", 9999) + R"({"type":"relu"}]})"; }},
-      {"model", "6 MiB of spaces", [] { return std::string(6 * mib, ' '); }},
-      {"model", "6 MiB and a byte", [] { return std::string(6 * mib + 1, ' '); }},
-      {"keras", "45000 layers, the last one unknown",
+      {"model", "2 MiB of opening brackets", [] { return std::string(2 * mib, '['); }},
+      {"model", "a list of a million numbers", [] { return "[" + repeated("0,", mib - 2) + "0]"; }},
+      {"model", "a text of 2 MiB that never ends", [] { return "\"" + std::string(2 * mib - 1, 'x'); }},
+      {"model", "a text of 2 MiB", [] { return "\"" + std::string(2 * mib - 2, 'x') + "\""; }},
+      {"model", "49000 keys, all unknown",
+       [] { return "{\"rill\":1," + numbered("\"k#\":0,", 49000) + "\"x\":0}"; }},
+      {"model", "49000 keys, the last one twice",
+       [] { return "{" + numbered("\"k#\":0,", 49000) + "\"k0\":0}"; }},
+      {"model", "1001 layers", [=] { return begin + repeated(relu, 1000) + R"({"type":"relu"}]})"; }},
+      {"model", "1000 layers, the last one unknown",
+       [=] { return begin + repeated(relu, 999) + R"({"type":"rule"}]})"; }},
+      {"model", "1000 layers, the last one of 2^62 units",
+       [=] { return begin + repeated(relu, 999) + R"({"type":"dense","units":4611686018427387904}]})"; }},
+      {"model", "1000 layers that ask for too much together",
+       [=] { return begin + repeated(R"({"type":"dense","units":16384},)", 999) + R"({"type":"relu"}]})"; }},
+      {"model", "2 MiB of spaces", [] { return std::string(2 * mib, ' '); }},
+      {"model", "2 MiB and a byte", [] { return std::string(2 * mib + 1, ' '); }},
+      {"keras", "999 layers, the last one unknown",
        [=] {
-         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 45000) +
+         return keras + numbered(R"({"class_name":"ReLU","config":{"name":"l#"}},)", 999) +
                 R"({"class_name":"Lambda","config":{}}]}})";
        }},
-      {"run", "190000 values where one is expected",
+      {"run", "90000 values where one is expected",
        [] {
-         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 190000) +
+         return R"({"rill":1,"model":")" + std::string(mib, 'm') + R"(","data":[)" + repeated("0,", 90000) +
                 "0]}";
        }},
-      {"checkpoint", "a training of 900000 values where one is expected",
+      {"checkpoint", "a training of 90000 values where one is expected",
        [] {
          const test::TempDir folder;
          io::save_safetensors(folder.file("x"),
                               {.tensors = {},
-                               .metadata = {{"rill.training", "[" + repeated("0,", 900000) + "0]"}},
+                               .metadata = {{"rill.training", "[" + repeated("0,", 90000) + "0]"}},
                                .checksum = true});
          return folder.read("x");
        }},
-      {"safetensors", "a header of 16 MiB of text",
+      {"safetensors", "a header of 2 MiB of text",
        [] {
          std::string header = R"({"__metadata__":{"a":")";
-         header += std::string(16 * mib - header.size() - 5, 'x');
+         header += std::string(2 * mib - header.size() - 5, 'x');
          return with_length(header + "\"}} ", "x");
        }},
-      {"safetensors", "a header of 200000 tensors, the last one of another size",
+      {"safetensors", "a header of 24999 tensors, the last one of another size",
        [] {
          const std::string empty = R"("t#":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)";
-         return with_length("{" + numbered(empty, 200000) +
+         return with_length("{" + numbered(empty, 24998) +
                             R"("w":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})");
        }},
-      {"saved", "a header of 300000 texts without a checksum",
+      {"saved", "a header of 24999 texts without a checksum",
        [] {
-         return with_length(R"({"__metadata__":{)" + numbered("\"k#\":\"\",", 300000) +
+         return with_length(R"({"__metadata__":{)" + numbered("\"k#\":\"\",", 24998) +
                             R"("rill.model":"{}"}})");
        }},
       {"npy", "a header of 1 MiB of spaces", [] { return npy("{" + std::string(mib - 2, ' ') + "\n"); }},
@@ -146,7 +146,7 @@ std::vector<Hostile> large_files() {
       {"idx", "16 MiB that are a byte too many",
        [] { return std::string("\0\0\x08\x01\x00\xff\xff\xff", 8) + std::string(16 * mib, 'x'); }},
       {"csv", "a quote of 5 MiB that never ends", [] { return "\"" + std::string(5 * mib, 'x'); }},
-      {"csv", "2 million fields in a row", [] { return repeated("1,", 2000000); }},
+      {"csv", "a million fields in a row", [] { return repeated("1,", 1000000); }},
       {"csv", "16 MiB of rows, the last one longer",
        [] { return repeated("1.25,2.5,3\n", 16 * mib / 11) + "1,2,3,4\n"; }},
       {"csv", "16 MiB of rows, the last cell missing",
@@ -202,22 +202,14 @@ Cost cost_of(const Read& read, const std::string& path) {
 struct Costs {
   std::uint64_t files = 0, read = 0;
   double seconds = 0, over = 0;  // `over`: bytes of memory beyond `fixed`, for each byte of the file
-  std::string slowest, largest;
 
   static constexpr double fixed = 16 << 20;
 
-  void add(const std::string& name, std::size_t size, const Cost& cost) {
+  void add(std::size_t size, const Cost& cost) {
     ++files;
     read += !cost.refused;
-    if (cost.seconds > seconds) {
-      seconds = cost.seconds;
-      slowest = name;
-    }
-    const double ratio = (static_cast<double>(cost.bytes) - fixed) / static_cast<double>(size);
-    if (ratio > over) {
-      over = ratio;
-      largest = name;
-    }
+    seconds = std::max(seconds, cost.seconds);
+    over = std::max(over, (static_cast<double>(cost.bytes) - fixed) / static_cast<double>(size));
   }
 };
 
@@ -230,22 +222,25 @@ Costs small_costs() {
       Cost cost = cost_of(read, path);
       for (int again = 0; again < 4; ++again)
         cost.seconds = std::min(cost.seconds, cost_of(read, path).seconds);
-      costs.add(path, std::max<std::size_t>(entry.file_size(), 1), cost);
+      costs.add(std::max<std::size_t>(entry.file_size(), 1), cost);
     }
   }
   return costs;
 }
 
-/// With a line for each file.
-Costs large_costs(Report& report) {
+bool is_table(const Hostile& hostile) { return hostile.kind == "csv"; }
+
+/// Of tables, or of all else, with a line for each file.
+Costs large_costs(Report& report, bool tables) {
   const test::TempDir folder;
   Costs costs;
   for (const Hostile& hostile : large_files()) {
+    if (is_table(hostile) != tables) continue;
     const std::string content = hostile.content();
     const std::string path = folder.write("x." + hostile.kind, content);
     Cost cost = cost_of(readers().at(hostile.kind), path);
     cost.seconds = std::min(cost.seconds, cost_of(readers().at(hostile.kind), path).seconds);
-    costs.add(hostile.kind + ", " + hostile.about, content.size(), cost);
+    costs.add(content.size(), cost);
     report.detail(fmt::format("{:7.1f} ms, {:5.1f} MiB: {}, {}", 1e3 * cost.seconds,
                               static_cast<double>(content.size()) / (1 << 20), hostile.kind, hostile.about));
   }
@@ -341,14 +336,16 @@ void check_hostile(const Scale& scale, Report& report) {
   report.at_least("small bad files", small.files, 100);
   report.count("slowest refusal of these, in microseconds (wished for: 50000)",
                static_cast<std::uint64_t>(small.seconds * 1e6));
-  const Costs large = large_costs(report);
-  report.at_least("files as large as they may be, and wrong", large.files, 20);
-  report.exactly("of all these read", small.read + large.read, 0);
-  report.count("slowest refusal of these, in milliseconds (wished for: 50)",
+  const Costs large = large_costs(report, false);
+  report.count("slowest refusal of files as large as they may be, in milliseconds (wished for: 50)",
                static_cast<std::uint64_t>(large.seconds * 1e3));
-  report.at_most("memory beyond 16 MiB, bytes for each byte of a file", std::max(small.over, large.over),
-                 100);
-  report.detail(large.largest);
+  const Costs tables = large_costs(report, true);
+  report.count("slowest refusal of large tables, which are read to the row that is wrong, in milliseconds",
+               static_cast<std::uint64_t>(tables.seconds * 1e3));
+  report.at_least("files as large as they may be, and wrong", large.files + tables.files, 20);
+  report.exactly("of all these read", small.read + large.read + tables.read, 0);
+  report.at_most("memory beyond 16 MiB, bytes for each byte of a file",
+                 std::max({small.over, large.over, tables.over}), 100);
   report.begin("F4");
   report_damage(scale, report);
 }

@@ -114,7 +114,7 @@ SweepResult result_of(const PlannedRun& planned, const optim::RunResult& run) {
 
 // What of a config says which run it is. The model of a checkpoint's config has its sizes written out.
 Json known_part(const std::string& config, const std::string& where) {
-  Json document = nn::config::parse_json(config, where, nn::config::saved_limits);
+  Json document = nn::config::parse_json(config, where);
   RILL_CHECK(document.is_object(), where, ": the config is no object, expected one");
   for (const std::string key : {"model", "out"}) document.erase(key);
   return document;

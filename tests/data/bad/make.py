@@ -49,7 +49,7 @@ def plain_safetensors():
     write("safetensors/seven_bytes.safetensors", bytes(7))
     write("safetensors/header_length_0.safetensors", bytes(8))
     write("safetensors/header_length_2_to_63.safetensors", struct.pack("<Q", 1 << 63) + b"{}")
-    write("safetensors/header_length_16_mib.safetensors", struct.pack("<Q", 1 << 24) + b"{}")
+    write("safetensors/header_length_2_mib.safetensors", struct.pack("<Q", 1 << 21) + b"{}")
     write("safetensors/big_endian_length.safetensors", struct.pack(">Q", 2) + b"{}")
     one("header_cut", b'{"w":{"dtype":"F3')
     one("header_array", b"[]")
