@@ -6,6 +6,10 @@
 
 #include <rill/core/memory.hpp>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define RILL_POISON 1
 #elif defined(__has_feature)
@@ -48,6 +52,25 @@ std::size_t slots_of(std::size_t index) {
   return class_bytes(index) <= (std::size_t{1} << 20) ? slots_per_class : 8;
 }
 
+// Large pieces begin with a page of this size, where the system has such: rows of a large data set that are gathered in any
+// order, and sweeps over large weights, otherwise miss the table of pages again and again.
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+constexpr std::size_t least_huge = 16 * huge_page;
+
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{bytes < least_huge ? alignment : huge_page};
+}
+
+void* new_piece(std::size_t bytes) noexcept {
+  void* piece = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+#if defined(MADV_HUGEPAGE)
+  // Advice: a system without such pages refuses, and nothing is lost.
+  if (piece && bytes >= least_huge)
+    static_cast<void>(::madvise(piece, bytes / huge_page * huge_page, MADV_HUGEPAGE));
+#endif
+  return piece;
+}
+
 struct SharedCache {
   std::mutex mutex;
   std::array<std::vector<void*>, class_count> pieces;
@@ -57,7 +80,7 @@ struct SharedCache {
   void to_system(void* piece, std::size_t index) noexcept {
     const std::size_t bytes = class_bytes(index);
     ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
-    ::operator delete (piece, std::align_val_t{alignment});
+    ::operator delete(piece, alignment_of(bytes));
     bytes_held.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   }
 
@@ -139,8 +162,8 @@ void* find_cached(std::size_t index) noexcept {
 }
 
 void* from_system(std::size_t bytes) {
-  void* piece = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
-  if (!piece && trim() > 0) piece = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
+  void* piece = new_piece(bytes);
+  if (!piece && trim() > 0) piece = new_piece(bytes);
   if (!piece) throw std::bad_alloc();
   SharedCache& shared = shared_cache();
   shared.system_allocations.fetch_add(1, std::memory_order_relaxed);

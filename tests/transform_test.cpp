@@ -580,7 +580,8 @@ TEST_CASE("transforms: a warm epoch of augmentation takes nothing from the syste
 }
 
 TEST_CASE("image_dataset: the background is what a pixel of 0 becomes") {
-  const ImageDataset set({0}, {0}, 1, 1, 1, {.mean = 0.1307, .std = 0.3081});
+  const std::vector<std::uint8_t> black{0};
+  const ImageDataset set(black, {0}, 1, 1, 1, {.mean = 0.1307, .std = 0.3081});
   Tensor x = empty({1, 1, 1}), y = empty({1}, DType::i64);
   set.gather(std::vector<std::int64_t>{0}, x, y);
   CHECK(x.item() == static_cast<double>(set.background()));

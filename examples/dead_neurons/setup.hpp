@@ -67,9 +67,8 @@ inline Inputs make_inputs(const rill::nn::data::ImageDataset& train, const rill:
   const auto with_options = [&](const rill::nn::data::ImageDataset& from) {
     const rill::Shape image = from.sample_shape();
     return std::make_shared<rill::nn::data::ImageDataset>(
-        std::vector<std::uint8_t>(from.pixels().begin(), from.pixels().end()),
-        std::vector<std::int64_t>(from.labels().begin(), from.labels().end()), image[0], image[1],
-        from.classes(), options);
+        from.pixels(), std::vector<std::int64_t>(from.labels().begin(), from.labels().end()), image[0],
+        image[1], from.classes(), options);
   };
   Inputs inputs;
   inputs.train = with_options(train);

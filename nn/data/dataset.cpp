@@ -99,9 +99,9 @@ detail::PixelScale::PixelScale(const char* where, const ImageOptions& options) {
              " and std ", std, " leave the range of f32, expected mean / scale and std / scale inside it");
 }
 
-ImageDataset::ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels,
+ImageDataset::ImageDataset(std::span<const std::uint8_t> pixels, std::vector<std::int64_t> labels,
                            std::int64_t rows, std::int64_t cols, std::int64_t classes, ImageOptions options)
-    : pixels_(std::move(pixels)),
+    : pixels_(pixels.begin(), pixels.end()),
       labels_(std::move(labels)),
       rows_(rows),
       cols_(cols),

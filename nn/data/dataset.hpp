@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <rill/core/create.hpp>
+#include <rill/core/memory.hpp>
 #include <rill/core/shape.hpp>
 
 namespace rill::nn::data {
@@ -76,10 +77,10 @@ struct PixelScale {
 /// Grey images of one size, kept as bytes.
 class ImageDataset final : public Dataset {
  public:
-  /// Takes the pixels of labels.size() images, row-major [images, rows, cols]. Throws Error for an empty set, sizes
+  /// Copies the pixels of labels.size() images, row-major [images, rows, cols]. Throws Error for an empty set, sizes
   /// below 1, a pixel count that does not fit, a label outside [0, classes), and options that are not finite, have
   /// std <= 0 or scale = 0, or leave the range of f32.
-  ImageDataset(std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels, std::int64_t rows,
+  ImageDataset(std::span<const std::uint8_t> pixels, std::vector<std::int64_t> labels, std::int64_t rows,
                std::int64_t cols, std::int64_t classes, ImageOptions options = {});
 
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
@@ -96,7 +97,7 @@ class ImageDataset final : public Dataset {
   std::span<const std::uint8_t> image(std::int64_t index) const;
 
  private:
-  std::vector<std::uint8_t> pixels_;
+  std::vector<std::uint8_t, memory::Allocator<std::uint8_t>> pixels_;
   std::vector<std::int64_t> labels_;
   std::int64_t rows_, cols_, classes_;
   ImageOptions options_;

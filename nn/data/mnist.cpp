@@ -67,8 +67,7 @@ std::shared_ptr<ImageDataset> load_mnist(const std::string& directory, bool trai
       std::find_if(labels.begin(), labels.end(), [](std::uint8_t label) { return label >= digits; });
   RILL_CHECK(wrong == labels.end(), label_path, ": label ", wrong - labels.begin(), " is ", int{*wrong},
              ", expected 0 to ", digits - 1);
-  const auto pixels = image_array.as_bytes();
-  return std::make_shared<ImageDataset>(std::vector<std::uint8_t>(pixels.begin(), pixels.end()),
+  return std::make_shared<ImageDataset>(image_array.as_bytes(),
                                         std::vector<std::int64_t>(labels.begin(), labels.end()), shape[1],
                                         shape[2], digits, options);
 }
