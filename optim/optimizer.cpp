@@ -153,7 +153,8 @@ void Optimizer::set_lr(std::size_t group, double lr) {
 
 void Optimizer::scale_lr(std::size_t group, double factor) {
   detail::check_range(name_, "factor", factor, 0, INFINITY);
-  restore_lr(group, group_at(group).lr * factor, groups_[group].initial_lr * factor);
+  const OwnGroup& own = group_at(group);
+  restore_lr(group, own.lr * factor, own.initial_lr * factor);
 }
 
 void Optimizer::restore_lr(std::size_t group, double lr, double initial_lr) {
