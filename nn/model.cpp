@@ -22,7 +22,9 @@ Tensor Model::predict(const Tensor& raw) {
 }
 
 void save_config(Sequential& network, const Shape& input_shape, const std::string& path) {
-  io::write_file_atomically(path, config::to_json(config::config_of(network, input_shape)));
+  const std::string text = config::to_json(config::config_of(network, input_shape));
+  config::parse_model_config(text, "save_config");  // what could not be read again is not written
+  io::write_file_atomically(path, text);
 }
 
 void save_config(Model& model, const std::string& path) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <span>
 
 #include <rill/core/create.hpp>
@@ -37,6 +38,8 @@ SavedHistory save_history(const std::vector<Logs>& epochs) {
     }
     sizes.push_back(static_cast<std::int64_t>(logs.size()));
   }
+  RILL_CHECK(saved.names.size() <= max_history_names, "fit: the logs have ", saved.names.size(),
+             " names, expected at most ", max_history_names, " to write a checkpoint");
   saved.numbers = as_tensor(numbers);
   saved.places = as_tensor(places);
   saved.sizes = as_tensor(sizes);
@@ -49,16 +52,19 @@ std::vector<Logs> load_history(const SavedHistory& saved, const std::string& whe
   const auto sizes = values_of<std::int64_t>(saved.sizes, "sizes", where);
   RILL_CHECK(places.size() == numbers.size(), where, ": there are ", numbers.size(), " numbers and ",
              places.size(), " places in rill.history, expected one for each");
+  RILL_CHECK(saved.names.size() <= max_history_names, where, ": rill.history has ", saved.names.size(),
+             " names, expected at most ", max_history_names);
   std::vector<Logs> epochs;
   std::size_t at = 0;
   for (const std::int64_t size : sizes) {
-    RILL_CHECK(size >= 0 && static_cast<std::uint64_t>(size) <= numbers.size() - at, where,
-               ": an epoch of rill.history has ", size, " numbers, expected 0 to ", numbers.size() - at);
+    const std::size_t most = std::min(saved.names.size(), numbers.size() - at);
+    RILL_CHECK(size >= 0 && static_cast<std::uint64_t>(size) <= most, where,
+               ": an epoch of rill.history has ", size, " numbers, expected 0 to ", most);
     Logs& logs = epochs.emplace_back();
     for (const std::size_t end = at + static_cast<std::size_t>(size); at < end; ++at) {
       RILL_CHECK(places[at] >= 0 && places[at] < std::ssize(saved.names), where,
-                 ": a place of rill.history is ", places[at], ", expected 0 to ", std::ssize(saved.names) - 1,
-                 ", as there are names");
+                 ": a place of rill.history is ", places[at], ", expected less than ", saved.names.size(),
+                 ", the number of names");
       logs.set(saved.names[static_cast<std::size_t>(places[at])], numbers[at]);
     }
   }

@@ -1,7 +1,6 @@
 // The logs of all epochs as tensors, so that the text in a checkpoint does not grow with them.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,10 @@ struct SavedHistory {
   Tensor sizes = {};                    ///< i64 [epochs], how many numbers an epoch has
 };
 
+inline constexpr std::size_t max_history_names =
+    1000;  ///< each number of an epoch is looked for among the others
+
+/// Throws Error for more than max_history_names.
 SavedHistory save_history(const std::vector<Logs>& epochs);
 
 /// Throws Error, starting with `where`, for tensors that are missing, have another dtype or shape, or do not fit each other.

@@ -3,6 +3,7 @@
 
 #include <rill/core/io/safetensors_header.hpp>
 #include <rill/nn/config/json.hpp>
+#include <rill/optim/checkpoint_history.hpp>
 #include <rill/optim/checkpoint_json.hpp>
 
 namespace rill::optim::detail {
@@ -162,6 +163,8 @@ class JsonPlace {
 
 Logs logs_of(const JsonPlace& json, const std::string& where) {
   const std::vector<std::string> names = json["names"].texts();
+  RILL_CHECK(names.size() <= max_history_names, where, ": rill.training: an epoch has ", names.size(),
+             " names, expected at most ", max_history_names);
   Logs logs;
   std::size_t at = 0;
   json["numbers"].each([&](const std::string&, const JsonPlace& value) {

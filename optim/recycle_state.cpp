@@ -1,74 +1,150 @@
+// The reports so far in a checkpoint: tensors, and each text once, so that what stands in its header does not grow with them.
 #include <algorithm>
+#include <map>
+#include <span>
 
+#include <rill/core/create.hpp>
 #include <rill/optim/recycle.hpp>
 
 namespace rill::optim::callbacks {
 namespace {
 
 constexpr const char* recycle_name = "Recycle";
+constexpr std::int64_t row_size =
+    7;  // text of the name, of the activation, size, non_finite, function_kept, units, notes
 
-void put_layer(StateDict& state, const std::string& at, const RecycledLayer& layer) {
-  state.texts[at + "name"] = layer.name;
-  state.texts[at + "activation"] = layer.activation;
-  state.numbers[at + "size"] = static_cast<double>(layer.size);
-  state.numbers[at + "non_finite"] = static_cast<double>(layer.non_finite);
-  state.numbers[at + "function_kept"] = layer.function_kept;
-  state.numbers[at + "notes"] = static_cast<double>(layer.notes.size());
-  for (std::size_t i = 0; i < layer.notes.size(); ++i)
-    state.texts[at + "note." + std::to_string(i)] = layer.notes[i];
-  if (layer.units.empty()) return;
-  Tensor units = empty({std::ssize(layer.units)}, DType::i64);
-  std::ranges::copy(layer.units, units.mutable_data<std::int64_t>().begin());
-  state.tensors[at + "units"] = units;
+template <class T>
+Tensor recycle_tensor(const std::vector<T>& values) {
+  return tensor(std::span<const T>(values), Shape{std::ssize(values)});
 }
 
-RecycledLayer take_layer(const StateDict& state, const std::string& at) {
-  RecycledLayer layer{.name = state.text(at + "name", recycle_name),
-                      .activation = state.text(at + "activation", recycle_name),
-                      .size = state.count(at + "size", recycle_name),
-                      .non_finite = state.count(at + "non_finite", recycle_name),
-                      .function_kept = state.count(at + "function_kept", recycle_name) != 0};
-  const std::int64_t notes = state.count(at + "notes", recycle_name);
-  for (std::int64_t i = 0; i < notes; ++i)
-    layer.notes.push_back(state.text(at + "note." + std::to_string(i), recycle_name));
-  if (!state.tensors.contains(at + "units")) return layer;
-  const Tensor& units = state.tensor(at + "units", recycle_name);
-  RILL_CHECK(units.dtype() == DType::i64, recycle_name, ": state \"", at, "units\" is ", units.dtype(),
-             ", expected i64");
-  layer.units.assign(units.data<std::int64_t>().begin(), units.data<std::int64_t>().end());
-  return layer;
-}
+class ReportWriter {
+ public:
+  void add(const RecycleReport& report, std::int64_t step) {
+    steps_.push_back(step);
+    samples_.push_back(report.samples);
+    tau_.push_back(report.tau);
+    layers_.push_back(std::ssize(report.layers));
+    for (const RecycledLayer& layer : report.layers) add(layer);
+  }
+
+  StateDict state() const {
+    StateDict state;
+    for (const auto& [text, place] : places_) state.texts[std::to_string(place)] = text;
+    state.tensors = {{"steps", recycle_tensor(steps_)}, {"samples", recycle_tensor(samples_)},
+                     {"tau", recycle_tensor(tau_)},     {"layers", recycle_tensor(layers_)},
+                     {"rows", recycle_tensor(rows_)},   {"units", recycle_tensor(units_)},
+                     {"notes", recycle_tensor(notes_)}};
+    return state;
+  }
+
+ private:
+  std::int64_t place_of(const std::string& text) {
+    return places_.emplace(text, std::ssize(places_)).first->second;
+  }
+
+  void add(const RecycledLayer& layer) {
+    const std::initializer_list<std::int64_t> row{
+        place_of(layer.name),   place_of(layer.activation),  layer.size,
+        layer.non_finite,       layer.function_kept ? 1 : 0, std::ssize(layer.units),
+        std::ssize(layer.notes)};
+    rows_.insert(rows_.end(), row);
+    units_.insert(units_.end(), layer.units.begin(), layer.units.end());
+    for (const std::string& note : layer.notes) notes_.push_back(place_of(note));
+  }
+
+  std::map<std::string, std::int64_t> places_;
+  std::vector<std::int64_t> steps_, samples_, layers_, rows_, units_, notes_;
+  std::vector<double> tau_;
+};
+
+// Takes the numbers of a tensor one by one.
+template <class T>
+class Numbers {
+ public:
+  Numbers(const StateDict& state, const char* name) : name_(name) {
+    const Tensor& values = state.tensor(name, recycle_name);
+    RILL_CHECK(values.dtype() == dtype_of<T>() && values.dim() == 1, recycle_name, ": state \"", name,
+               "\" is ", values.dtype(), " ", values.shape(), ", expected ", dtype_of<T>(), " [n]");
+    rest_ = values.data<T>();
+  }
+
+  bool empty() const { return rest_.empty(); }
+  T next() { return take(1)[0]; }
+  std::span<const T> take(std::int64_t count) {
+    RILL_CHECK(count >= 0 && count <= std::ssize(rest_), recycle_name, ": state \"", name_, "\" has ",
+               rest_.size(), " numbers where ", count, " are due, expected as many");
+    const std::span<const T> taken = rest_.first(static_cast<std::size_t>(count));
+    rest_ = rest_.subspan(taken.size());
+    return taken;
+  }
+  void expect_end() const {
+    RILL_CHECK(rest_.empty(), recycle_name, ": state \"", name_, "\" has ", rest_.size(),
+               " numbers too many, expected those of the reports");
+  }
+
+ private:
+  const char* name_;
+  std::span<const T> rest_;
+};
+
+class ReportReader {
+ public:
+  explicit ReportReader(const StateDict& state) : state_(state) {}
+
+  bool done() const { return steps_.empty(); }
+  std::int64_t step() { return steps_.next(); }
+  RecycleReport report() {
+    RecycleReport report{.samples = samples_.next(), .tau = tau_.next()};
+    for (std::int64_t left = layers_.next(); left > 0; --left) report.layers.push_back(layer());
+    return report;
+  }
+  void expect_end() const {
+    for (const auto* numbers : {&samples_, &layers_, &rows_, &units_, &notes_}) numbers->expect_end();
+    tau_.expect_end();
+  }
+
+ private:
+  const std::string& text(std::int64_t place) const {
+    return state_.text(std::to_string(place), recycle_name);
+  }
+
+  RecycledLayer layer() {
+    const auto row = rows_.take(row_size);
+    const auto units = units_.take(row[5]), notes = notes_.take(row[6]);
+    RecycledLayer layer{.name = text(row[0]),
+                        .activation = text(row[1]),
+                        .size = row[2],
+                        .units = {units.begin(), units.end()},
+                        .non_finite = row[3],
+                        .function_kept = row[4] != 0};
+    for (const std::int64_t note : notes) layer.notes.push_back(text(note));
+    return layer;
+  }
+
+  const StateDict& state_;
+  Numbers<std::int64_t> steps_{state_, "steps"}, samples_{state_, "samples"}, layers_{state_, "layers"},
+      rows_{state_, "rows"}, units_{state_, "units"}, notes_{state_, "notes"};
+  Numbers<double> tau_{state_, "tau"};
+};
 
 }  // namespace
 
 StateDict Recycle::state_dict() const {
-  StateDict state{.numbers = {{"reports", static_cast<double>(reports_.size())}}};
-  for (std::size_t i = 0; i < reports_.size(); ++i) {
-    const std::string at = std::to_string(i) + ".";
-    state.numbers[at + "step"] = static_cast<double>(steps_[i]);
-    state.numbers[at + "samples"] = static_cast<double>(reports_[i].samples);
-    state.numbers[at + "tau"] = reports_[i].tau;
-    state.numbers[at + "layers"] = static_cast<double>(reports_[i].layers.size());
-    for (std::size_t j = 0; j < reports_[i].layers.size(); ++j)
-      put_layer(state, at + std::to_string(j) + ".", reports_[i].layers[j]);
-  }
-  return state;
+  ReportWriter writer;
+  for (std::size_t i = 0; i < reports_.size(); ++i) writer.add(reports_[i], steps_[i]);
+  return writer.state();
 }
 
 void Recycle::load_state_dict(const Run&, const StateDict& state) {
   std::vector<RecycleReport> reports;
   std::vector<std::int64_t> steps;
-  const std::int64_t count = state.count("reports", recycle_name);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::string at = std::to_string(i) + ".";
-    steps.push_back(state.count(at + "step", recycle_name));
-    RecycleReport report{.samples = state.count(at + "samples", recycle_name),
-                         .tau = state.number(at + "tau", recycle_name)};
-    const std::int64_t layers = state.count(at + "layers", recycle_name);
-    for (std::int64_t j = 0; j < layers; ++j)
-      report.layers.push_back(take_layer(state, at + std::to_string(j) + "."));
-    reports.push_back(std::move(report));
+  ReportReader reader(state);
+  while (!reader.done()) {
+    steps.push_back(reader.step());
+    reports.push_back(reader.report());
   }
+  reader.expect_end();
   reports_ = std::move(reports);
   steps_ = std::move(steps);
 }

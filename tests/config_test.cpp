@@ -5,11 +5,11 @@
 
 #include <rill/rill.hpp>
 
-#include <rill/core/io/csv.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/model_config.hpp>
 
 #include "temp_dir.hpp"
+#include "values.hpp"
 
 namespace {
 
@@ -133,14 +133,31 @@ TEST_CASE("model: a saved file stands alone") {
   CHECK(std::ranges::equal(loaded.predict(x).data<float>(), model.predict(x).data<float>()));
 }
 
-TEST_CASE("model: a saved file has room for the names of as many inputs as a table has columns") {
-  const std::int64_t inputs = io::max_csv_fields;
+TEST_CASE("model: a saved file has room for the names of 100,000 inputs") {
+  constexpr std::int64_t inputs = 100'000;
   const test::TempDir folder;
   Generator generator(3);
   nn::Model model(nn::Sequential{nn::Dense(inputs, 1, generator)}, {inputs});
   for (std::int64_t i = 0; i < inputs; ++i) model.features.push_back(std::to_string(i));
   nn::save_model(model, folder.file("x"));
   CHECK(nn::load_model(folder.file("x")).features == model.features);
+}
+
+TEST_CASE("model: what could not be read again is not saved") {
+  const test::TempDir folder;
+  nn::Sequential network;
+  for (std::size_t i = 0; i <= nn::config::max_layers; ++i) network.add(nn::ReLU());
+  nn::Model deep(std::move(network), {1});
+  const std::string refusal = ": /layers: got an array of 1001, expected 1 to 1000";
+  CHECK(test::message_of([&] { nn::save_model(deep, folder.file("x")); }) ==
+        "save_model: rill.model" + refusal);
+  CHECK(test::message_of([&] { nn::save_config(deep, folder.file("x")); }) == "save_config" + refusal);
+  Generator generator(3);
+  nn::Model wide(nn::Sequential{nn::Dense(2, 2, generator)}, {2});
+  wide.classes.assign(nn::config::max_json_values, "");
+  CHECK(test::message_of([&] { nn::save_model(wide, folder.file("x")); }) ==
+        "save_model: rill.classes: the document has more than 150000 values, expected no more than that");
+  CHECK(folder.names().empty());
 }
 
 TEST_CASE("model: a config of 1,000 layers is read again as it is written") {

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <rill/optim/checkpoint.hpp>
+
 #include "fuzz/targets.hpp"
 #include "temp_dir.hpp"
 
@@ -37,6 +39,12 @@ TEST_CASE("fuzz: every input of the corpus is read or refused") {
       CHECK_NOTHROW(target.run(input.second));
     }
   }
+}
+
+TEST_CASE("fuzz: a whole checkpoint is among the inputs") {
+  const auto checkpoint = optim::detail::load_checkpoint(corpus + "/safetensors/seed095");
+  CHECK(checkpoint.history.size() == 2);
+  CHECK(checkpoint.callbacks.size() == 1);
 }
 
 TEST_CASE("fuzz: an input cut off anywhere is read or refused") {

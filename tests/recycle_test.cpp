@@ -476,6 +476,53 @@ TEST_CASE("Recycle: in a loop of one's own it counts by the steps that it is tol
   CHECK(recycle.recycled() == 5);
 }
 
+TEST_CASE("Recycle: what a checkpoint holds of it in texts does not grow with the reports") {
+  const auto probe = probe_of(20);
+  Generator generator(1);
+  nn::Sequential model = mlp(generator);
+  optim::SGD optimizer(model, {.lr = 0.01});
+  optim::callbacks::Recycle recycle(probe, {.steps = 1});
+  recycle.after_step(model, optimizer, 1);
+  recycle.after_step(model, optimizer, 2);
+  const optim::StateDict two = recycle.state_dict();
+  for (std::int64_t step = 3; step < 50; ++step) recycle.after_step(model, optimizer, step);
+  const optim::StateDict many = recycle.state_dict();
+  CHECK(many.numbers.empty());
+  CHECK(many.texts == two.texts);
+  CHECK(many.tensors.size() == two.tensors.size());
+  CHECK(many.tensors.at("steps").numel() == 49);
+}
+
+TEST_CASE("Recycle: a state whose parts do not fit each other is refused") {
+  const auto probe = probe_of(20);
+  Generator generator(1);
+  nn::Sequential model = mlp(generator);
+  optim::SGD optimizer(model, {.lr = 0.01});
+  optim::callbacks::Recycle recycle(probe, {.steps = 1});
+  recycle.after_step(model, optimizer, 1);
+  const optim::Loss loss = optim::losses::cross_entropy();
+  const optim::Run run(model, optimizer, loss);
+  const auto refusal = [&](const char* name, const Tensor& value) {
+    optim::StateDict state = recycle.state_dict();
+    state.tensors[name] = value;
+    return message_of([&] { recycle.load_state_dict(run, state); });
+  };
+  const optim::StateDict good = recycle.state_dict();
+  CHECK(refusal("steps", good.tensors.at("steps")) == "no error");
+  CHECK(refusal("steps", tensor({1.0})) == "Recycle: state \"steps\" is f32 [1], expected i64 [n]");
+  CHECK(refusal("tau", full(Shape{0}, 0, DType::f64)) ==
+        "Recycle: state \"tau\" has 0 numbers where 1 are due, expected as many");
+  CHECK(refusal("units", full(Shape{500}, 0, DType::i64)) ==
+        "Recycle: state \"units\" has " + std::to_string(500 - recycle.recycled()) +
+            " numbers too many, expected those of the reports");
+  const std::int64_t rows = good.tensors.at("rows").numel();
+  CHECK(refusal("rows", full(Shape{rows}, 1 << 20, DType::i64))
+            .starts_with("Recycle: state \"units\" has 5 numbers where 1048576 are due"));
+  CHECK(refusal("rows", full(Shape{rows}, 0, DType::i64))
+            .starts_with("Recycle: state \"units\" has 5 numbers too many"));
+  CHECK(recycle.runs() == 1);
+}
+
 TEST_CASE("Recycle: what cannot be done is refused at once") {
   const auto probe = probe_of(20);
   CHECK(message_of([&] { optim::callbacks::Recycle(probe, {.steps = 0}); }) ==

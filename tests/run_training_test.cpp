@@ -504,25 +504,30 @@ TEST_CASE("run: data of one class are refused") {
 
 TEST_CASE("run: columns whose names no saved model has room for are refused before the training") {
   const TempDir folder;
-  constexpr int columns = 9000;
-  std::string header, row;
-  for (int i = 0; i < columns; ++i) {
-    header += std::to_string(i) + std::string(250, 'n') + ",";
-    row += "1,";
-  }
-  const std::string path =
-      folder.write("wide.csv", header + "y\n" + row + "a\n" + row + "b\n" + row + "a\n" + row + "b\n");
-  const RunConfig config =
-      parse_run(R"({ "rill": 1,
-      "model": { "rill": 1, "input_shape": [9000], "layers": [ { "type": "dense", "units": 2 } ] },
-      "data": { "format": "csv", "path": ")" +
-                    path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
-      "training": { "epochs": 1 }, "out": ")" +
-                    folder.file("run") + "\" }",
-                "run.json");
-  const std::string message = refusal([&] { run_training(config); });
-  CHECK(message.starts_with(folder.file("run/last.safetensors") + ": header takes "));
-  CHECK(message.ends_with(" bytes, expected at most 2097152"));
+  const auto message = [&](std::size_t length) {
+    std::string header, row;
+    for (int i = 0; i < 9000; ++i) {
+      header += std::to_string(i) + std::string(length, 'n') + ",";
+      row += "1,";
+    }
+    const std::string path =
+        folder.write("wide.csv", header + "y\n" + row + "a\n" + row + "b\n" + row + "a\n" + row + "b\n");
+    const RunConfig config =
+        parse_run(R"({ "rill": 1,
+        "model": { "rill": 1, "input_shape": [9000], "layers": [ { "type": "dense", "units": 2 } ] },
+        "data": { "format": "csv", "path": ")" +
+                      path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
+        "training": { "epochs": 1 }, "out": ")" +
+                      folder.file("run") + "\" }",
+                  "run.json");
+    return refusal([&] { run_training(config); });
+  };
+  CHECK(message(250).starts_with("save_model: rill.features: "));
+  CHECK(message(250).ends_with(" bytes, expected at most 2097152 of json"));
+  CHECK(message(222).starts_with("run: the model cannot be saved: header takes "));
+  CHECK(message(222).ends_with(
+      " bytes, expected at most 2097152; names of columns and classes, means of columns and "
+      "layers take that room"));
   CHECK(folder.names() == std::vector<std::string>{"wide.csv"});
 }
 

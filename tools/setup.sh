@@ -191,7 +191,7 @@ probe_bench() {
 probe_plot() { have gnuplot || need gnuplot-nox; }
 
 probe_package() {
-  have gnuplot || need gnuplot-nox
+  probe_plot
   have cmake || need cmake
   have pkg-config || need pkg-config
   if ! printf '#include <valijson/validator.hpp>\nint main() {}\n' | links; then need libvalijson-dev; fi
@@ -355,9 +355,13 @@ missing=
 "probe_$group"
 
 # Without a stamp's key, so that the next call looks again. An unchanged file keeps its time: make starts anew otherwise.
-if [ "$optional" = yes ] && [ -n "$missing" ]; then
+stamp_empty() {
   mkdir -p "$BUILD"
   if ! [ -f "$stamp" ] || [ -s "$stamp" ]; then : >"$stamp"; fi
+}
+
+if [ "$optional" = yes ] && [ -n "$missing" ]; then
+  stamp_empty
   exit 0
 fi
 
@@ -383,6 +387,7 @@ if [ -n "$missing" ]; then
   esac
   if [ -n "$use" ]; then
     say "warning: missing, and useful $use: $missing"
+    stamp_empty
     exit 0
   fi
   say "missing packages: $missing"

@@ -19,8 +19,8 @@ namespace rill::io {
 
 /// The longest record, all its fields and delimiters together: 4 MiB.
 inline constexpr std::size_t max_csv_record = std::size_t{4} << 20;
-/// The most fields of a record: a saved model can hold the names of so many columns.
-inline constexpr std::size_t max_csv_fields = 90'000;
+/// The most fields of a record.
+inline constexpr std::size_t max_csv_fields = std::size_t{1} << 20;
 
 class CsvReader {
  public:

@@ -214,8 +214,9 @@ std::string make_header(const std::vector<const Named*>& order, const Safetensor
                         const std::string& path) {
   std::string pairs, tensors;
   const std::map<std::string, std::string> metadata = all_metadata(file, path);
-  RILL_CHECK(order.size() + metadata.size() < max_safetensors_names, path, ": there are ", order.size(),
-             " tensors and ", metadata.size(), " texts, expected fewer than ", max_safetensors_names);
+  RILL_CHECK(order.size() + metadata.size() <= max_safetensors_names, path, ": there are ", order.size(),
+             " tensors and ", metadata.size(), " texts, expected at most ", max_safetensors_names,
+             " together");
   for (const auto& [key, value] : metadata)
     pairs += (pairs.empty() ? "" : ",") + json_string(key, path) + ":" + json_string(value, path);
   std::uint64_t begin = 0;

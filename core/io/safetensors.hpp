@@ -43,7 +43,7 @@ Safetensors parse_safetensors(std::span<const std::byte> content, const std::str
 
 /// Writes `file` to `path` as write_file_atomically() does: tensors of 8-byte types first, then by name, their data
 /// aligned to 8. With a checksum the metadata says "rill.format": "1" as well. Throws Error before the file is touched for a tensor that is undefined, has no name or one that is
-/// taken ("__metadata__" too), for text that is not UTF-8, for a header above max_safetensors_header or max_safetensors_names, for metadata named
+/// taken ("__metadata__" too), for text that is not UTF-8, for a header above max_safetensors_header, for more names than max_safetensors_names, for metadata named
 /// "rill.checksum", and for other names that begin with "rill." without a checksum.
 void save_safetensors(const std::string& path, const Safetensors& file);
 

@@ -78,7 +78,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   }
 
   bool key(string_t& name) override {
-    if (state_ != State::tensor)
+    if (state_ != State::tensor && name != metadata_key)
       RILL_CHECK(++named_ <= max_safetensors_names, where_, ": header names more than ",
                  max_safetensors_names, " tensors and texts, expected no more");
     if (state_ == State::root) {

@@ -52,7 +52,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool key(string_t& value) override {
-    count();
+    count(keys_, max_json_keys, " keys");
     Level& level = levels_.back();
     if (level.value->contains(value)) refuse("key " + in_quotes(value) + " stands twice, expected once");
     level.key = std::move(value);
@@ -90,14 +90,13 @@ class Builder : public nlohmann::json_sax<Json> {
     rill::detail::fail(where_ + ": " + pointer + (pointer.empty() ? "" : ": ") + what);
   }
 
-  void count() {
-    if (++counted_ > max_json_values)
-      refuse("the document has more than " + std::to_string(max_json_values) +
-             " values and keys, expected no more than that");
+  void count(std::size_t& counted, std::size_t most, const char* what) const {
+    if (++counted > most)
+      refuse("the document has more than " + std::to_string(most) + what + ", expected no more than that");
   }
 
   Json* place(Json value) {
-    count();
+    count(values_, max_json_values, " values");
     if (levels_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -126,7 +125,7 @@ class Builder : public nlohmann::json_sax<Json> {
   const std::string& where_;
   Json root_;
   std::vector<Level> levels_;  // a value's address holds while it is open: only its last child grows
-  std::size_t counted_ = 0;    // values and keys
+  std::size_t values_ = 0, keys_ = 0;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
-// JSON documents that people write: read strictly, and with the place of every value for messages.
+// JSON documents, of people and of files that rill has written: read strictly, and with the place of every value for messages.
 //
-// Invariants: no key stands twice in an object, nesting is at most 100 deep, and a document has at most so many bytes and
-// values, so what it takes in memory and time is bounded. Numbers are finite. Internal: nlohmann's types do not leave nn/config and its
+// Invariants: no key stands twice in an object, nesting is at most 100 deep, and a document has at most so many bytes, values
+// and keys, so what it takes in memory and time is bounded. Numbers are finite. Internal: nlohmann's types do not leave nn/config and its
 // users in .cpp files. Threads: functions are pure.
 #pragma once
 
@@ -21,10 +21,11 @@ using OrderedJson = nlohmann::ordered_json;  // for what is written, in the orde
 
 inline constexpr std::size_t max_json_depth = 100;
 
-/// Room for a model of 1,000 layers with every default written out, and for the names of 90,000 columns of a table; a document as
-/// large as that, and wrong at its end, is refused within 50 ms.
+/// Room for a model of 1,000 layers with every default written out, and for the names of 100,000 columns; a document as
+/// large as that, and wrong at its end, is refused within 50 ms. A key costs five times as much as a value.
 inline constexpr std::size_t max_json_bytes = std::size_t{2} << 20;
-inline constexpr std::size_t max_json_values = 100'000;  ///< and keys
+inline constexpr std::size_t max_json_values = 150'000;
+inline constexpr std::size_t max_json_keys = 45'000;
 
 /// A key as a part of a JSON pointer (RFC 6901) in a message: on one line, without control bytes, cut after 100 bytes.
 std::string pointer_token(std::string_view key);

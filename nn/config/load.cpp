@@ -1,7 +1,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/archive.hpp>
 #include <rill/nn/config/load.hpp>
@@ -49,8 +48,8 @@ void read_preprocessing(const io::Safetensors& file, Model& model, const std::st
 // The values of a file, and what else it says of their model.
 void take_values(Model& model, io::Safetensors file, const std::string& path) {
   read_preprocessing(file, model, path);
-  read_part(file, "classes", model.classes, path, items(0, io::max_csv_fields));
-  read_part(file, "features", model.features, path, items(0, io::max_csv_fields));
+  read_part(file, "classes", model.classes, path, items(0, max_json_values));
+  read_part(file, "features", model.features, path, items(0, max_json_values));
   read_part(file, "target", model.target, path);
   read_part(file, "loss", model.loss, path);
   load_state(model, std::move(file), path);
@@ -184,12 +183,23 @@ std::map<std::string, std::string> model_metadata(Model& model) {
   for (const auto& transform : model.preprocessing)
     preprocessing.push_back(config::TransformConfig::of(*transform));
   const auto text = [](const auto& value) { return config::Writer::write(value).dump(); };
-  return {{"rill.model", text(config::config_of(model.network, model.input_shape))},
-          {"rill.preprocessing", text(preprocessing)},
-          {"rill.classes", text(model.classes)},
-          {"rill.features", text(model.features)},
-          {"rill.target", text(model.target)},
-          {"rill.loss", text(model.loss)}};
+  std::map<std::string, std::string> metadata{
+      {"rill.model", text(config::config_of(model.network, model.input_shape))},
+      {"rill.preprocessing", text(preprocessing)},
+      {"rill.classes", text(model.classes)},
+      {"rill.features", text(model.features)},
+      {"rill.target", text(model.target)},
+      {"rill.loss", text(model.loss)}};
+  // What could not be read again is not written.
+  for (const auto& [key, value] : metadata) {
+    const std::string where = "save_model: " + key;
+    if (key == "rill.model") {
+      config::parse_model_config(value, where);
+    } else {
+      config::parse_json(value, where);
+    }
+  }
+  return metadata;
 }
 
 std::string model_schema() {

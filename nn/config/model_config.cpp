@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <rill/nn/config/archive.hpp>
@@ -28,13 +29,17 @@ void check_untied(Sequential& network) {
 void freeze(Sequential& network, const std::vector<std::string>& names, const std::string& where) {
   std::vector<NamedTensor> parameters = network.named_parameters();
   std::vector<std::string_view> known;
+  std::map<std::string_view, NamedTensor*> places;
   known.reserve(parameters.size());
-  for (const NamedTensor& each : parameters) known.push_back(each.name);
+  for (NamedTensor& each : parameters) {
+    known.push_back(each.name);
+    places.emplace(each.name, &each);
+  }
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto found = std::ranges::find(parameters, names[i], &NamedTensor::name);
-    RILL_CHECK(found != parameters.end(), where, ": /frozen/", i, ": unknown parameter ", in_quotes(names[i]),
+    const auto found = places.find(names[i]);
+    RILL_CHECK(found != places.end(), where, ": /frozen/", i, ": unknown parameter ", in_quotes(names[i]),
                suggestion(names[i], known));
-    found->value.requires_grad_(false);
+    found->second->value.requires_grad_(false);
   }
 }
 

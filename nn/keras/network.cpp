@@ -95,6 +95,7 @@ void read_model(Layer& layer) {
 }
 
 void read_layer(const Node& entry, Import& import, std::vector<LayerConfig>& network) {
+  // Of the whole model: its chain in rill is about as long.
   if (++import.layers > static_cast<std::int64_t>(config::max_layers))
     entry.fail("the model has more than " + std::to_string(config::max_layers) + " layers, expected no more");
   const Kind& kind = kind_of(entry.at("class_name"));

@@ -4,6 +4,7 @@
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/health/monitor.hpp>
 #include <rill/nn/health/nan_trap.hpp>
+#include <rill/nn/state_file.hpp>
 #include <rill/optim/health_monitor.hpp>
 #include <rill/optim/recycling.hpp>
 #include <rill/optim/run/folder.hpp>
@@ -130,9 +131,15 @@ class Training {
 
   // A table of many columns may have names that no saved model has room for.
   void check_savable() {
-    io::Safetensors file{.tensors = {}, .metadata = fit_.checkpoint.metadata, .checksum = true};
-    for (const auto& [name, value] : model_.named_state()) file.tensors.emplace_back(name, value);
-    io::check_safetensors(fit_.checkpoint.file, file);
+    io::Safetensors file = nn::state_file(model_);
+    file.metadata.insert(fit_.checkpoint.metadata.begin(), fit_.checkpoint.metadata.end());
+    file.checksum = true;
+    try {
+      io::check_safetensors("run: the model cannot be saved", file);
+    } catch (const Error& error) {
+      rill::detail::fail(std::string(error.what()) +
+                         "; names of columns and classes, means of columns and layers take that room");
+    }
   }
 
   // Layers such as batch_norm need more than one sample to train with, and the last batch may have no more.
