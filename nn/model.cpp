@@ -23,7 +23,7 @@ Tensor Model::predict(const Tensor& raw) {
 
 void save_config(Sequential& network, const Shape& input_shape, const std::string& path) {
   const std::string text = config::to_json(config::config_of(network, input_shape));
-  config::parse_model_config(text, "save_config");  // what could not be read again is not written
+  config::parse_model_config(text, "save_config");  // nothing is written beyond the limits of reading
   io::write_file_atomically(path, text);
 }
 

@@ -22,6 +22,12 @@ std::span<const T> values_of(const Tensor& values, const char* what, const std::
   return values.data<T>();
 }
 
+void check_lengths(const std::vector<std::string>& names, const std::string& where) {
+  for (const std::string& name : names)
+    RILL_CHECK(name.size() <= max_shared_text, where, ": a name in the logs has ", name.size(),
+               " bytes, expected at most ", max_shared_text);
+}
+
 }  // namespace
 
 SavedHistory save_history(const std::vector<Logs>& epochs) {
@@ -40,6 +46,7 @@ SavedHistory save_history(const std::vector<Logs>& epochs) {
   }
   RILL_CHECK(saved.names.size() <= max_history_names, "fit: the logs have ", saved.names.size(),
              " names, expected at most ", max_history_names, " to write a checkpoint");
+  check_lengths(saved.names, "fit");
   saved.numbers = as_tensor(numbers);
   saved.places = as_tensor(places);
   saved.sizes = as_tensor(sizes);
@@ -54,6 +61,7 @@ std::vector<Logs> load_history(const SavedHistory& saved, const std::string& whe
              places.size(), " places in rill.history, expected one for each");
   RILL_CHECK(saved.names.size() <= max_history_names, where, ": rill.history has ", saved.names.size(),
              " names, expected at most ", max_history_names);
+  check_lengths(saved.names, where);
   std::vector<Logs> epochs;
   std::size_t at = 0;
   for (const std::int64_t size : sizes) {

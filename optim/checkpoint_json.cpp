@@ -243,8 +243,12 @@ std::string training_text(const Checkpoint& checkpoint, const std::vector<std::s
              "counters", Json(checkpoint.counters), "optimizer", json_of(checkpoint.optimizer), "schedules",
              std::move(schedules), "callbacks", json_of(checkpoint.callbacks), "metrics",
              json_of(checkpoint.metrics), "loader", json_of(checkpoint.loader), "history", Json(history));
+  RILL_CHECK(so_far.logs.size() <= max_history_names, "fit: the logs have ", so_far.logs.size(),
+             " names, expected at most ", max_history_names, " to write a checkpoint");
   try {
-    return json.dump();
+    std::string text = json.dump();
+    nn::config::parse_json(text, where + ": rill.training");  // throws for more than is read again
+    return text;
   } catch (const Json::exception&) {
     rill::detail::fail(where + ": a name or a text of the training is not utf-8, expected utf-8");
   }

@@ -1,9 +1,10 @@
-// The reports so far in a checkpoint: tensors, and each text once, so that what stands in its header does not grow with them.
+// The reports so far in a checkpoint: tensors, and in its header each text once, however many reports there are.
 #include <algorithm>
 #include <map>
 #include <span>
 
 #include <rill/core/create.hpp>
+#include <rill/optim/checkpoint_history.hpp>
 #include <rill/optim/recycle.hpp>
 
 namespace rill::optim::callbacks {
@@ -16,6 +17,11 @@ constexpr std::int64_t row_size =
 template <class T>
 Tensor recycle_tensor(const std::vector<T>& values) {
   return tensor(std::span<const T>(values), Shape{std::ssize(values)});
+}
+
+void check_length(const std::string& text) {
+  RILL_CHECK(text.size() <= optim::detail::max_shared_text, recycle_name, ": a text of a report has ",
+             text.size(), " bytes, expected at most ", optim::detail::max_shared_text);
 }
 
 class ReportWriter {
@@ -40,6 +46,7 @@ class ReportWriter {
 
  private:
   std::int64_t place_of(const std::string& text) {
+    check_length(text);
     return places_.emplace(text, std::ssize(places_)).first->second;
   }
 
@@ -93,10 +100,11 @@ class ReportReader {
   explicit ReportReader(const StateDict& state) : state_(state) {}
 
   bool done() const { return steps_.empty(); }
-  std::int64_t step() { return steps_.next(); }
+  std::int64_t step() { return count(steps_.next(), "the step"); }
   RecycleReport report() {
-    RecycleReport report{.samples = samples_.next(), .tau = tau_.next()};
-    for (std::int64_t left = layers_.next(); left > 0; --left) report.layers.push_back(layer());
+    RecycleReport report{.samples = count(samples_.next(), "samples"), .tau = tau_.next()};
+    for (std::int64_t left = count(layers_.next(), "layers"); left > 0; --left)
+      report.layers.push_back(layer());
     return report;
   }
   void expect_end() const {
@@ -106,7 +114,14 @@ class ReportReader {
 
  private:
   const std::string& text(std::int64_t place) const {
-    return state_.text(std::to_string(place), recycle_name);
+    const std::string& text = state_.text(std::to_string(place), recycle_name);
+    check_length(text);
+    return text;
+  }
+
+  static std::int64_t count(std::int64_t number, const char* what) {
+    RILL_CHECK(number >= 0, recycle_name, ": ", what, " of a report is ", number, ", expected 0 or more");
+    return number;
   }
 
   RecycledLayer layer() {
@@ -114,10 +129,13 @@ class ReportReader {
     const auto units = units_.take(row[5]), notes = notes_.take(row[6]);
     RecycledLayer layer{.name = text(row[0]),
                         .activation = text(row[1]),
-                        .size = row[2],
+                        .size = count(row[2], "a layer's size"),
                         .units = {units.begin(), units.end()},
-                        .non_finite = row[3],
+                        .non_finite = count(row[3], "a layer's non_finite"),
                         .function_kept = row[4] != 0};
+    for (const std::int64_t unit : units)
+      RILL_CHECK(unit >= 0 && unit < layer.size, recycle_name, ": a unit of a report is ", unit,
+                 ", expected 0 or more and less than ", layer.size);
     for (const std::int64_t note : notes) layer.notes.push_back(text(note));
     return layer;
   }

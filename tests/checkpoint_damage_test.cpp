@@ -134,6 +134,28 @@ TEST_CASE("checkpoint: a history whose tensors do not fit each other is refused"
           optim::detail::load_history(
               {std::vector<std::string>(1001), numbers, whole({0, 1, 0}), whole({2, 1})}, "x");
         }) == "x: rill.history has 1001 names, expected at most 1000");
+  CHECK(message_of([&] {
+          optim::detail::load_history(
+              {{"loss", std::string(501, 'x')}, numbers, whole({0, 1, 0}), whole({2, 1})}, "x");
+        }) == "x: a name in the logs has 501 bytes, expected at most 500");
   CHECK(refusal(numbers, whole({0, 1, 0}), whole({2})) ==
         "x: the epochs of rill.history have 2 numbers, expected 3");
+}
+
+TEST_CASE("checkpoint: what could not be read again is not written") {
+  const TempDir dir;
+  optim::detail::Checkpoint checkpoint;
+  checkpoint.callbacks.push_back({"c", {}});
+  for (int i = 0; i < 46000; ++i) checkpoint.callbacks[0].state.numbers[std::to_string(i)] = 1;
+  const auto refusal = [&] {
+    return message_of([&] { optim::detail::save_checkpoint(dir.file("x"), checkpoint); });
+  };
+  CHECK(refusal().ends_with(": the document has more than 45000 keys, expected no more than that"));
+  checkpoint.callbacks.clear();
+  for (int i = 0; i <= 1000; ++i) checkpoint.so_far.logs.set(std::to_string(i), 1);
+  CHECK(refusal() == "fit: the logs have 1001 names, expected at most 1000 to write a checkpoint");
+  checkpoint.history = {checkpoint.so_far.logs};
+  checkpoint.so_far.logs = {};
+  CHECK(refusal() == "fit: the logs have 1001 names, expected at most 1000 to write a checkpoint");
+  CHECK(dir.names().empty());
 }

@@ -143,7 +143,7 @@ TEST_CASE("model: a saved file has room for the names of 100,000 inputs") {
   CHECK(nn::load_model(folder.file("x")).features == model.features);
 }
 
-TEST_CASE("model: what could not be read again is not saved") {
+TEST_CASE("model: nothing is saved beyond the limits of reading") {
   const test::TempDir folder;
   nn::Sequential network;
   for (std::size_t i = 0; i <= nn::config::max_layers; ++i) network.add(nn::ReLU());

@@ -48,6 +48,20 @@ TEST_CASE("memory: pieces are aligned and large enough, whatever their size") {
   }
 }
 
+TEST_CASE("memory: large pieces begin with a huge page, and are handed out again as others are") {
+  constexpr std::size_t huge_page = std::size_t{2} << 20, large = std::size_t{40} << 20;
+  void* const piece = memory::allocate(large);
+  CHECK(reinterpret_cast<std::uintptr_t>(piece) % huge_page == 0);
+  static_cast<char*>(piece)[0] = static_cast<char*>(piece)[large - 1] = 1;
+  memory::release(piece, large);
+  void* const again = memory::allocate(large);
+  CHECK(again == piece);
+  memory::release(again, large);
+  const std::int64_t held = memory::stats().bytes_held;
+  CHECK(memory::trim() >= large);
+  CHECK(memory::stats().bytes_held <= held - static_cast<std::int64_t>(large));
+}
+
 TEST_CASE("memory: at most a fifth of a piece is unused") {
   for (std::size_t bytes = 65; bytes < 5000000; bytes += bytes / 7 + 1) {
     memory::trim();

@@ -515,6 +515,18 @@ TEST_CASE("Recycle: a state whose parts do not fit each other is refused") {
   CHECK(refusal("units", full(Shape{500}, 0, DType::i64)) ==
         "Recycle: state \"units\" has " + std::to_string(500 - recycle.recycled()) +
             " numbers too many, expected those of the reports");
+  CHECK(refusal("layers", full(Shape{1}, -5, DType::i64)) ==
+        "Recycle: layers of a report is -5, expected 0 or more");
+  CHECK(refusal("samples", full(Shape{1}, -3, DType::i64)) ==
+        "Recycle: samples of a report is -3, expected 0 or more");
+  CHECK(refusal("units", full(Shape{5}, 1000, DType::i64))
+            .starts_with("Recycle: a unit of a report is 1000, expected 0 or more and less than "));
+  {
+    optim::StateDict long_text = good;
+    long_text.texts.at("0") = std::string(501, 'x');
+    CHECK(message_of([&] { recycle.load_state_dict(run, long_text); }) ==
+          "Recycle: a text of a report has 501 bytes, expected at most 500");
+  }
   const std::int64_t rows = good.tensors.at("rows").numel();
   CHECK(refusal("rows", full(Shape{rows}, 1 << 20, DType::i64))
             .starts_with("Recycle: state \"units\" has 5 numbers where 1048576 are due"));

@@ -531,6 +531,13 @@ TEST_CASE("run: columns whose names no saved model has room for are refused befo
   CHECK(folder.names() == std::vector<std::string>{"wide.csv"});
 }
 
+TEST_CASE("run: an input that is too large is refused with its place, whatever the compiler builds first") {
+  const TempDir folder;
+  CHECK(refusal([&] {
+          run_training(digits_run(folder, "run", {"model.input_shape=[16777216,16777216,16777216]"}));
+        }).starts_with("run: /model: /input_shape: a sample has more than "));
+}
+
 TEST_CASE("run: a run that diverges says so and throws nothing") {
   const TempDir folder;
   const auto result = run_training(

@@ -355,13 +355,13 @@ missing=
 "probe_$group"
 
 # Without a stamp's key, so that the next call looks again. An unchanged file keeps its time: make starts anew otherwise.
-stamp_empty() {
+stamp_missing() { # what is said of it in the stamp
   mkdir -p "$BUILD"
-  if ! [ -f "$stamp" ] || [ -s "$stamp" ]; then : >"$stamp"; fi
+  if ! [ -f "$stamp" ] || [ "$(cat "$stamp")" != "$1" ]; then printf '%s' "$1" >"$stamp"; fi
 }
 
 if [ "$optional" = yes ] && [ -n "$missing" ]; then
-  stamp_empty
+  stamp_missing ''
   exit 0
 fi
 
@@ -387,7 +387,7 @@ if [ -n "$missing" ]; then
   esac
   if [ -n "$use" ]; then
     say "warning: missing, and useful $use: $missing"
-    stamp_empty
+    stamp_missing "# missing: $missing"
     exit 0
   fi
   say "missing packages: $missing"

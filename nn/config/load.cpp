@@ -190,7 +190,7 @@ std::map<std::string, std::string> model_metadata(Model& model) {
       {"rill.features", text(model.features)},
       {"rill.target", text(model.target)},
       {"rill.loss", text(model.loss)}};
-  // What could not be read again is not written.
+  // Nothing is written beyond the limits of reading.
   for (const auto& [key, value] : metadata) {
     const std::string where = "save_model: " + key;
     if (key == "rill.model") {

@@ -80,9 +80,9 @@ Model load(const Node& document, const std::string& folder, const LoadOptions& o
   std::optional<Manifest> manifest;
   if (has_weights) manifest.emplace(document.at("weightsManifest"), folder, import.slots);
   Generator generator(options.seed);
-  Model model(
-      config::build(config, generator, {document.file(), import.weights_follow, options.max_parameters}),
-      Shape(config.input_shape));
+  Sequential network =
+      config::build(config, generator, {document.file(), import.weights_follow, options.max_parameters});
+  Model model(std::move(network), Shape(config.input_shape));
   if (manifest) manifest->read_into(model);
   if (!options.weights.empty()) config::load_values(model, options.weights);
   model.trained = import.weights_follow;

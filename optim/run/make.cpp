@@ -61,10 +61,9 @@ nn::Model make_model(const RunConfig& config) {
   if (!config.model.object) return nn::load_model(config.model.path, {.seed = seed});
   Generator generator(seed);
   const nn::config::ModelConfig& description = *config.model.object;
-  return nn::Model(
-      nn::config::build(description, generator,
-                        {.where = "run: /model", .max_parameters = nn::LoadOptions().max_parameters}),
-      Shape(description.input_shape));
+  nn::Sequential network = nn::config::build(  // which checks the shape
+      description, generator, {.where = "run: /model", .max_parameters = nn::LoadOptions().max_parameters});
+  return nn::Model(std::move(network), Shape(description.input_shape));
 }
 
 Loss make_loss(const LossConfig& config) { return std::visit(LossMaker(), config.value); }
