@@ -99,8 +99,8 @@ static inline __attribute__((always_inline)) void write_columns(const Tile& t, S
 #pragma GCC unroll 8
       for (int r = 0; r < square; ++r) {
 #pragma GCC unroll 2
-        for (int half = 0; half < lanes / square; ++half) {
-          __builtin_memcpy(&lines[v * lanes + half * square + r][block * square],
+        for (long half = 0; half < lanes / square; ++half) {
+          __builtin_memcpy(&lines[v * lanes + half * square + r][long{block} * square],
                            reinterpret_cast<const float*>(&x[r]) + half * square, square * sizeof(float));
         }
       }
