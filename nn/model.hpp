@@ -62,7 +62,7 @@ Model load_model(const std::string& path, const LoadOptions& options = {});
 
 /// Writes the model to one safetensors file that stands alone: values under PyTorch's names; config, preprocessing, names and
 /// loss in its metadata, and a checksum. The file is replaced in one step or not at all. Throws Error for modules and preprocessing that are
-/// none of rill's, and if it cannot be written.
+/// none of rill's, for more layers, names or numbers than load_model() takes, and if it cannot be written.
 void save_model(Model& model, const std::string& path);
 
 /// Writes rill's JSON config of the model, without its values, every default written out. Throws Error as save_model() does.

@@ -2,30 +2,21 @@
 #include <map>
 #include <span>
 
-#include <rill/core/create.hpp>
 #include <rill/optim/checkpoint_history.hpp>
+#include <rill/optim/state_lists.hpp>
 
 namespace rill::optim::detail {
 namespace {
 
 template <class T>
-Tensor as_tensor(const std::vector<T>& values) {
-  return tensor(std::span<const T>(values), Shape{std::ssize(values)});
-}
-
-template <class T>
 std::span<const T> values_of(const Tensor& values, const char* what, const std::string& where) {
-  RILL_CHECK(values.defined(), where, ": tensor \"rill.history.", what,
-             "\" is missing, expected the epochs so far");
-  RILL_CHECK(values.dtype() == dtype_of<T>() && values.dim() == 1, where, ": tensor \"rill.history.", what,
-             "\" is ", values.dtype(), " ", values.shape(), ", expected ", dtype_of<T>(), " [n]");
-  return values.data<T>();
+  const std::string tensor = where + ": tensor \"rill.history." + what + "\"";
+  RILL_CHECK(values.defined(), tensor, " is missing, expected the epochs so far");
+  return list_of<T>(values, tensor);
 }
 
 void check_lengths(const std::vector<std::string>& names, const std::string& where) {
-  for (const std::string& name : names)
-    RILL_CHECK(name.size() <= max_shared_text, where, ": a name in the logs has ", name.size(),
-               " bytes, expected at most ", max_shared_text);
+  for (const std::string& name : names) check_shared_text(name, where + ": a name in the logs");
 }
 
 }  // namespace
@@ -47,9 +38,9 @@ SavedHistory save_history(const std::vector<Logs>& epochs) {
   RILL_CHECK(saved.names.size() <= max_history_names, "fit: the logs have ", saved.names.size(),
              " names, expected at most ", max_history_names, " to write a checkpoint");
   check_lengths(saved.names, "fit");
-  saved.numbers = as_tensor(numbers);
-  saved.places = as_tensor(places);
-  saved.sizes = as_tensor(sizes);
+  saved.numbers = list_tensor(numbers);
+  saved.places = list_tensor(places);
+  saved.sizes = list_tensor(sizes);
   return saved;
 }
 

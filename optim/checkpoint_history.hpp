@@ -19,8 +19,6 @@ struct SavedHistory {
 
 /// The most names: each number of an epoch is looked for among the others.
 inline constexpr std::size_t max_history_names = 1000;
-/// The longest text that a number in a file may stand for: it is copied for each of them, and a small file could fill the memory.
-inline constexpr std::size_t max_shared_text = 500;
 
 /// Throws Error for more than max_history_names, and longer ones than max_shared_text.
 SavedHistory save_history(const std::vector<Logs>& epochs);

@@ -3,25 +3,18 @@
 #include <map>
 #include <span>
 
-#include <rill/core/create.hpp>
-#include <rill/optim/checkpoint_history.hpp>
 #include <rill/optim/recycle.hpp>
+#include <rill/optim/state_lists.hpp>
 
 namespace rill::optim::callbacks {
 namespace {
 
 constexpr const char* recycle_name = "Recycle";
-constexpr std::int64_t row_size =
-    7;  // text of the name, of the activation, size, non_finite, function_kept, units, notes
-
-template <class T>
-Tensor recycle_tensor(const std::vector<T>& values) {
-  return tensor(std::span<const T>(values), Shape{std::ssize(values)});
-}
+// Texts of the name and of the activation, size, non_finite, function_kept, how many units, how many notes.
+constexpr std::int64_t row_size = 7;
 
 void check_length(const std::string& text) {
-  RILL_CHECK(text.size() <= optim::detail::max_shared_text, recycle_name, ": a text of a report has ",
-             text.size(), " bytes, expected at most ", optim::detail::max_shared_text);
+  optim::detail::check_shared_text(text, "Recycle: a text of a report");
 }
 
 class ReportWriter {
@@ -37,10 +30,11 @@ class ReportWriter {
   StateDict state() const {
     StateDict state;
     for (const auto& [text, place] : places_) state.texts[std::to_string(place)] = text;
-    state.tensors = {{"steps", recycle_tensor(steps_)}, {"samples", recycle_tensor(samples_)},
-                     {"tau", recycle_tensor(tau_)},     {"layers", recycle_tensor(layers_)},
-                     {"rows", recycle_tensor(rows_)},   {"units", recycle_tensor(units_)},
-                     {"notes", recycle_tensor(notes_)}};
+    state.tensors = {
+        {"steps", optim::detail::list_tensor(steps_)}, {"samples", optim::detail::list_tensor(samples_)},
+        {"tau", optim::detail::list_tensor(tau_)},     {"layers", optim::detail::list_tensor(layers_)},
+        {"rows", optim::detail::list_tensor(rows_)},   {"units", optim::detail::list_tensor(units_)},
+        {"notes", optim::detail::list_tensor(notes_)}};
     return state;
   }
 
@@ -69,12 +63,10 @@ class ReportWriter {
 template <class T>
 class Numbers {
  public:
-  Numbers(const StateDict& state, const char* name) : name_(name) {
-    const Tensor& values = state.tensor(name, recycle_name);
-    RILL_CHECK(values.dtype() == dtype_of<T>() && values.dim() == 1, recycle_name, ": state \"", name,
-               "\" is ", values.dtype(), " ", values.shape(), ", expected ", dtype_of<T>(), " [n]");
-    rest_ = values.data<T>();
-  }
+  Numbers(const StateDict& state, const char* name)
+      : name_(name),
+        rest_(optim::detail::list_of<T>(state.tensor(name, recycle_name),
+                                        std::string(recycle_name) + ": state \"" + name + "\"")) {}
 
   bool empty() const { return rest_.empty(); }
   T next() { return take(1)[0]; }

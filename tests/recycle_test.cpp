@@ -76,6 +76,18 @@ bool keeps_bits(nn::Module& model, std::int64_t expected_units) {
   return same_bits(outputs(model, probe), before);
 }
 
+// A network of dead units, and the callback in a loop of one's own.
+struct OwnLoop {
+  explicit OwnLoop(std::int64_t steps) : recycle(probe, {.steps = steps}) {}
+  bool after(std::int64_t step) { return recycle.after_step(model, optimizer, step); }
+
+  nn::data::TensorDataset probe = probe_of(20);
+  Generator generator{1};
+  nn::Sequential model = mlp(generator);
+  optim::SGD optimizer{model, {.lr = 0.01}};
+  optim::callbacks::Recycle recycle;
+};
+
 }  // namespace
 
 TEST_CASE("recycle: outputs keep their bits where dead units of an MLP are made new") {
@@ -464,29 +476,21 @@ TEST_CASE("Recycle: in a fit it recycles every so many steps, the same way for t
 }
 
 TEST_CASE("Recycle: in a loop of one's own it counts by the steps that it is told") {
-  const auto probe = probe_of(20);
-  Generator generator(1);
-  nn::Sequential model = mlp(generator);
-  optim::SGD optimizer(model, {.lr = 0.01});
-  optim::callbacks::Recycle recycle(probe, {.steps = 2});
-  CHECK_FALSE(recycle.after_step(model, optimizer, 0));
-  CHECK_FALSE(recycle.after_step(model, optimizer, 1));
-  CHECK(recycle.after_step(model, optimizer, 2));
-  CHECK(recycle.runs() == 1);
-  CHECK(recycle.recycled() == 5);
+  OwnLoop loop(2);
+  CHECK_FALSE(loop.after(0));
+  CHECK_FALSE(loop.after(1));
+  CHECK(loop.after(2));
+  CHECK(loop.recycle.runs() == 1);
+  CHECK(loop.recycle.recycled() == 5);
 }
 
 TEST_CASE("Recycle: what a checkpoint holds of it in texts does not grow with the reports") {
-  const auto probe = probe_of(20);
-  Generator generator(1);
-  nn::Sequential model = mlp(generator);
-  optim::SGD optimizer(model, {.lr = 0.01});
-  optim::callbacks::Recycle recycle(probe, {.steps = 1});
-  recycle.after_step(model, optimizer, 1);
-  recycle.after_step(model, optimizer, 2);
-  const optim::StateDict two = recycle.state_dict();
-  for (std::int64_t step = 3; step < 50; ++step) recycle.after_step(model, optimizer, step);
-  const optim::StateDict many = recycle.state_dict();
+  OwnLoop loop(1);
+  loop.after(1);
+  loop.after(2);
+  const optim::StateDict two = loop.recycle.state_dict();
+  for (std::int64_t step = 3; step < 50; ++step) loop.after(step);
+  const optim::StateDict many = loop.recycle.state_dict();
   CHECK(many.numbers.empty());
   CHECK(many.texts == two.texts);
   CHECK(many.tensors.size() == two.tensors.size());
@@ -494,26 +498,22 @@ TEST_CASE("Recycle: what a checkpoint holds of it in texts does not grow with th
 }
 
 TEST_CASE("Recycle: a state whose parts do not fit each other is refused") {
-  const auto probe = probe_of(20);
-  Generator generator(1);
-  nn::Sequential model = mlp(generator);
-  optim::SGD optimizer(model, {.lr = 0.01});
-  optim::callbacks::Recycle recycle(probe, {.steps = 1});
-  recycle.after_step(model, optimizer, 1);
+  OwnLoop loop(1);
+  loop.after(1);
   const optim::Loss loss = optim::losses::cross_entropy();
-  const optim::Run run(model, optimizer, loss);
+  const optim::Run run(loop.model, loop.optimizer, loss);
   const auto refusal = [&](const char* name, const Tensor& value) {
-    optim::StateDict state = recycle.state_dict();
+    optim::StateDict state = loop.recycle.state_dict();
     state.tensors[name] = value;
-    return message_of([&] { recycle.load_state_dict(run, state); });
+    return message_of([&] { loop.recycle.load_state_dict(run, state); });
   };
-  const optim::StateDict good = recycle.state_dict();
+  const optim::StateDict good = loop.recycle.state_dict();
   CHECK(refusal("steps", good.tensors.at("steps")) == "no error");
   CHECK(refusal("steps", tensor({1.0})) == "Recycle: state \"steps\" is f32 [1], expected i64 [n]");
   CHECK(refusal("tau", full(Shape{0}, 0, DType::f64)) ==
         "Recycle: state \"tau\" has 0 numbers where 1 are due, expected as many");
   CHECK(refusal("units", full(Shape{500}, 0, DType::i64)) ==
-        "Recycle: state \"units\" has " + std::to_string(500 - recycle.recycled()) +
+        "Recycle: state \"units\" has " + std::to_string(500 - loop.recycle.recycled()) +
             " numbers too many, expected those of the reports");
   CHECK(refusal("layers", full(Shape{1}, -5, DType::i64)) ==
         "Recycle: layers of a report is -5, expected 0 or more");
@@ -524,7 +524,7 @@ TEST_CASE("Recycle: a state whose parts do not fit each other is refused") {
   {
     optim::StateDict long_text = good;
     long_text.texts.at("0") = std::string(501, 'x');
-    CHECK(message_of([&] { recycle.load_state_dict(run, long_text); }) ==
+    CHECK(message_of([&] { loop.recycle.load_state_dict(run, long_text); }) ==
           "Recycle: a text of a report has 501 bytes, expected at most 500");
   }
   const std::int64_t rows = good.tensors.at("rows").numel();
@@ -532,7 +532,7 @@ TEST_CASE("Recycle: a state whose parts do not fit each other is refused") {
             .starts_with("Recycle: state \"units\" has 5 numbers where 1048576 are due"));
   CHECK(refusal("rows", full(Shape{rows}, 0, DType::i64))
             .starts_with("Recycle: state \"units\" has 5 numbers too many"));
-  CHECK(recycle.runs() == 1);
+  CHECK(loop.recycle.runs() == 1);
 }
 
 TEST_CASE("Recycle: what cannot be done is refused at once") {

@@ -88,6 +88,17 @@ std::vector<std::string> bytes_of(const TempDir& folder) {
   return all;
 }
 
+// A run of a dense layer on a table of classes.
+RunConfig table_run(const TempDir& folder, const std::string& path, int inputs, int units) {
+  return parse_run(R"({ "rill": 1, "model": { "rill": 1, "input_shape": [)" + std::to_string(inputs) +
+                       R"(], "layers": [ { "type": "dense", "units": )" + std::to_string(units) +
+                       R"( } ] }, "data": { "format": "csv", "path": ")" + path +
+                       R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
+      "training": { "epochs": 1 }, "out": ")" +
+                       folder.file("run") + "\" }",
+                   "run.json");
+}
+
 }  // namespace
 
 TEST_CASE("run: digits are learnt, and the folder holds what a run leaves") {
@@ -490,15 +501,7 @@ TEST_CASE("run: a run whose data have changed is not gone on with") {
 TEST_CASE("run: data of one class are refused") {
   const TempDir folder;
   const std::string path = folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n4,x\n5,x\n");
-  const RunConfig config =
-      parse_run(R"({ "rill": 1,
-      "model": { "rill": 1, "input_shape": [1], "layers": [ { "type": "dense", "units": 1 } ] },
-      "data": { "format": "csv", "path": ")" +
-                    path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
-      "training": { "epochs": 1 }, "out": ")" +
-                    folder.file("run") + "\" }",
-                "run.json");
-  CHECK(refusal([&] { run_training(config); }) ==
+  CHECK(refusal([&] { run_training(table_run(folder, path, 1, 1)); }) ==
         "run: /data: all targets are of one class, expected 2 classes or more");
 }
 
@@ -512,22 +515,15 @@ TEST_CASE("run: columns whose names no saved model has room for are refused befo
     }
     const std::string path =
         folder.write("wide.csv", header + "y\n" + row + "a\n" + row + "b\n" + row + "a\n" + row + "b\n");
-    const RunConfig config =
-        parse_run(R"({ "rill": 1,
-        "model": { "rill": 1, "input_shape": [9000], "layers": [ { "type": "dense", "units": 2 } ] },
-        "data": { "format": "csv", "path": ")" +
-                      path + R"(" }, "loss": "cross_entropy", "optimizer": { "type": "sgd", "lr": 0.1 },
-        "training": { "epochs": 1 }, "out": ")" +
-                      folder.file("run") + "\" }",
-                  "run.json");
-    return refusal([&] { run_training(config); });
+    return refusal([&] { run_training(table_run(folder, path, 9000, 2)); });
   };
-  CHECK(message(250).starts_with("save_model: rill.features: "));
-  CHECK(message(250).ends_with(" bytes, expected at most 2097152 of json"));
-  CHECK(message(222).starts_with("run: the model cannot be saved: header takes "));
-  CHECK(message(222).ends_with(
-      " bytes, expected at most 2097152; names of columns and classes, means of columns and "
-      "layers take that room"));
+  const std::string names = message(250), header = message(222);
+  CHECK(names.starts_with("save_model: rill.features: "));
+  CHECK(names.ends_with(" bytes, expected at most 2097152 of json"));
+  CHECK(header.starts_with("run: the model cannot be saved: header takes "));
+  CHECK(
+      header.ends_with(" bytes, expected at most 2097152; names of columns and classes, means of columns and "
+                       "layers take that room"));
   CHECK(folder.names() == std::vector<std::string>{"wide.csv"});
 }
 
