@@ -103,7 +103,8 @@ void walk_columns(const Shape& shape, const Visit& visit) {
 
 }  // namespace
 
-Tensor parse_npy(std::span<const std::byte> content, const std::string& where, std::optional<DType> dtype) {
+Tensor parse_npy(std::span<const std::byte> content, const std::string& where,
+                 const std::optional<DType>& dtype) {
   const NpyHeader header = parse_npy_header(content, where);
   const DType natural = header.kind != 'f' ? DType::i64 : header.width == 8 ? DType::f64 : DType::f32;
   Tensor result = empty(header.shape, dtype.value_or(natural));
@@ -126,7 +127,7 @@ Tensor parse_npy(std::span<const std::byte> content, const std::string& where, s
   return result;
 }
 
-Tensor load_npy(const std::string& path, std::optional<DType> dtype) {
+Tensor load_npy(const std::string& path, const std::optional<DType>& dtype) {
   return parse_npy(read_file(path, max_npy_bytes), path, dtype);
 }
 

@@ -24,11 +24,11 @@ inline constexpr std::uint64_t max_npy_bytes = std::uint64_t{16} << 30;
 /// f64, and integers and booleans make i64; f32 and f64 take the nearest value. Throws Error if the file is missing, no
 /// npy file, shorter or longer than its header declares, above max_npy_bytes, of rank above 8, or holds anything but
 /// those types (objects, texts, dates, complex numbers, records), and for an element that i64 cannot hold.
-Tensor load_npy(const std::string& path, std::optional<DType> dtype = std::nullopt);
+Tensor load_npy(const std::string& path, const std::optional<DType>& dtype = std::nullopt);
 
 /// The same for a file's content at hand; errors start with `where`.
 Tensor parse_npy(std::span<const std::byte> content, const std::string& where,
-                 std::optional<DType> dtype = std::nullopt);
+                 const std::optional<DType>& dtype = std::nullopt);
 
 /// Writes the elements as version 1.0, little-endian and row-major: <f4, <f8 or <i8. The file is replaced as
 /// write_file_atomically() does. Throws Error as that does.
