@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include <rill/core/kernels/density.hpp>
 
@@ -31,20 +33,21 @@ double density_limit(const SparseSizes& sizes) {
 }
 
 bool may_be_sparse(const float* x, std::int64_t rows, std::int64_t columns, double limit) {
-  constexpr std::int64_t samples = 1024, first = 64;
-  // The first few decide only what is far off: by twice their standard deviation.
-  const auto most_of_first = static_cast<std::int64_t>((limit + 0.125) * first);
-  const auto most = static_cast<std::int64_t>(limit * samples);
-  std::int64_t found = 0;
+  constexpr int samples = 1024, first = 64;
+  constexpr std::uint64_t most_elements = 0xffffffff;  // that are looked at
+  const std::uint64_t elements =
+      std::min(static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(columns), most_elements);
+  int found = 0, seen = 0;
   std::uint32_t at = 0;
-  for (std::int64_t i = 0; i < samples; ++i) {
-    at += 2654435769u;  // 2³² / golden ratio: any number of steps is spread evenly
-    const std::uint64_t place = static_cast<std::uint64_t>(at) * static_cast<std::uint64_t>(rows);
-    const auto row = static_cast<std::int64_t>(place >> 32);
-    const auto column =
-        static_cast<std::int64_t>((place & 0xffffffffu) * static_cast<std::uint64_t>(columns) >> 32);
-    found += x[row * columns + column] != 0;
-    if (found > (i < first ? most_of_first : most)) return false;
+  // Each time that as many again are seen it ends if more are found than chance explains: twice the standard deviation of
+  // a half.
+  for (int next = first; next <= samples; next *= 2) {
+    for (; seen < next; ++seen) {
+      at += 2654435769u;  // 2³² / golden ratio: any number of steps is spread evenly
+      found += x[at * elements >> 32] != 0 ? 1 : 0;
+    }
+    const double chance = next < samples ? 1 / std::sqrt(seen) : 0;
+    if (found > (limit + chance) * seen) return false;
   }
   return true;
 }

@@ -25,7 +25,7 @@ class [[nodiscard]] DenseProducts {
 };
 
 /// Whether of a sample of 1024 elements, at fixed places of the [rows, columns] matrix `x`, at most the share `limit` are
-/// no zeros. Gives up after some 40 of a dense matrix.
+/// no zeros. Gives up after 64 or 128 of a matrix that is far from it.
 bool may_be_sparse(const float* x, std::int64_t rows, std::int64_t columns, double limit);
 
 }  // namespace rill::kernels
