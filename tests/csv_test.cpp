@@ -138,7 +138,7 @@ TEST_CASE("csv: delimiters count as well: a record of nothing else is refused") 
   CHECK(widest.next());
   CHECK(widest.size() == most);
   CHECK_ERROR(records_of(std::string(most, ',')),
-              "a.csv:1: the record has more than 1048576 fields, expected fewer");
+              "a.csv:1: the record has more than 262144 fields, expected fewer");
   CHECK_ERROR(
       records_of("," + std::string(4 << 20, 'x')),
       "a.csv:1: the record is longer than 4194304 bytes, expected a shorter one; a quote may be left open");

@@ -30,9 +30,10 @@ void check_delimiter(char delimiter) {
 }
 
 std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 bool is_missing(std::string_view text) {
@@ -64,6 +65,7 @@ bool is_tiny(std::string_view number) {
 CsvReader::CsvReader(Source source, std::string where, char delimiter)
     : source_(std::move(source)), where_(std::move(where)), delimiter_(delimiter), buffer_(buffer_bytes) {
   check_delimiter(delimiter);
+  for (const char c : {delimiter, '\n', '\r', '"', '\0'}) ends_plain_[static_cast<unsigned char>(c)] = true;
 }
 
 CsvReader::CsvReader(const std::string& path, char delimiter)
@@ -93,12 +95,15 @@ std::string_view CsvReader::trimmed(std::size_t index) const {
   return fields_[index].quoted ? (*this)[index] : io::trimmed((*this)[index]);
 }
 
+bool CsvReader::refill() {
+  filled_ = source_(std::as_writable_bytes(std::span(buffer_)));
+  used_ = 0;
+  return filled_ > 0;
+}
+
 int CsvReader::peek() {
-  if (used_ == filled_) {
-    filled_ = source_(std::as_writable_bytes(std::span(buffer_)));
-    used_ = 0;
-    if (filled_ == 0) return -1;
-  }
+  if (used_ == filled_ && !refill()) [[unlikely]]
+    return -1;
   return static_cast<unsigned char>(buffer_[used_]);
 }
 
@@ -143,9 +148,8 @@ void CsvReader::read_plain() {
   while (peek() >= 0) {
     const char* const begin = buffer_.data() + used_;
     const char* const end = buffer_.data() + filled_;
-    const char* const stop = std::find_if(begin, end, [delimiter = delimiter_](char c) {
-      return c == delimiter || c == '\n' || c == '\r' || c == '"' || c == '\0';
-    });
+    const char* const stop =
+        std::find_if(begin, end, [this](char c) { return ends_plain_[static_cast<unsigned char>(c)]; });
     append(begin, static_cast<std::size_t>(stop - begin));
     used_ += static_cast<std::size_t>(stop - begin);
     if (stop == end) continue;
@@ -200,15 +204,14 @@ bool CsvReader::next() {
 
 CsvValue parse_csv_value(std::string_view field) {
   const std::string_view text = trimmed(field);
-  if (is_missing(text)) return {CsvKind::missing};
   // from_chars takes no plus, and after ours no second sign may follow.
-  const bool plus = text.front() == '+';
+  const bool plus = text.starts_with('+');
   const std::string_view digits = text.substr(plus ? 1 : 0);
-  if (plus && digits.starts_with('-')) return {CsvKind::text};
   const char* const end = digits.data() + digits.size();
   float number = 0;
   const auto [stop, error] = std::from_chars(digits.data(), end, number);
-  if (error == std::errc::invalid_argument || stop != end) return {CsvKind::text};
+  if (error == std::errc::invalid_argument || stop != end || (plus && digits.starts_with('-')))
+    return {is_missing(text) ? CsvKind::missing : CsvKind::text};
   if (error == std::errc::result_out_of_range) {
     if (!is_tiny(digits)) return {CsvKind::not_finite};
     double wide = digits.starts_with('-') ? -0.0 : 0.0;  // which stays where f64 has none closer

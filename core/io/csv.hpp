@@ -7,6 +7,7 @@
 // Threads: a reader belongs to one thread at a time; functions are pure.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,7 +21,7 @@ namespace rill::io {
 /// The longest record, all its fields and delimiters together: 4 MiB.
 inline constexpr std::size_t max_csv_record = std::size_t{4} << 20;
 /// The most fields of a record.
-inline constexpr std::size_t max_csv_fields = std::size_t{1} << 20;
+inline constexpr std::size_t max_csv_fields = std::size_t{1} << 18;
 
 class CsvReader {
  public:
@@ -56,7 +57,8 @@ class CsvReader {
   using Source = std::function<std::size_t(std::span<std::byte> room)>;
   CsvReader(Source source, std::string where, char delimiter);
 
-  int peek();  // the next byte, or -1 at the end
+  bool refill();  // false at the end
+  int peek();     // the next byte, or -1 at the end
   std::string at(std::int64_t line) const;
   void skip_mark();
   bool skip_line_end();
@@ -68,6 +70,7 @@ class CsvReader {
   Source source_;
   std::string where_;
   char delimiter_;
+  std::array<bool, 256> ends_plain_{};  // the bytes that a field without quotes ends before
   std::vector<char> buffer_;
   std::size_t used_ = 0, filled_ = 0;  // of the buffer
   std::string text_;                   // the fields of the record, one behind the other
