@@ -119,7 +119,9 @@ struct Curvature {
   }
 };
 
-/// dx = g · f'(s), where s is the input or output that the slope reads. Inputs g and s of one shape.
+/// dx = g · f'(s), where s is the input or output that the slope reads. Inputs g and s of one shape. Where a formula with
+/// `flat_parts` has the slope 0, dx is 0 whatever comes: no infinity is multiplied by it, as in PyTorch's relu and clamp. A formula that
+/// is another one where it is_flat() leaves it to that.
 template <class F, bool from_output>
 struct Slope {
   static constexpr std::string_view name = detail::BackwardName<F::name, 1>::value;
@@ -130,6 +132,9 @@ struct Slope {
   Meta infer(const Tensor& g, const Tensor&) const { return {g.shape(), g.dtype()}; }
 
   [[gnu::noinline]] void forward(const Tensor& g, const Tensor& s, Tensor& dx) const {
+    if constexpr (requires { f.is_flat(); }) {
+      if (f.is_flat()) return Slope<typename F::Flat, from_output>().forward(g, s, dx);
+    }
     dispatch_floating(g.dtype(), name, [&]<class T>(T) {
       const T *in_g = g.data<T>().data(), *in_s = s.data<T>().data();
       T* out = dx.mutable_data<T>().data();
@@ -139,10 +144,18 @@ struct Slope {
           return formula.slopes(in_g + begin, in_s + begin, out + begin, end - begin);
         }
         detail::independent_loop(begin, end, [=](std::int64_t i) {
-          if constexpr (from_output) {
-            out[i] = in_g[i] * formula.slope_from_output(in_s[i]);
+          const T slope = [&] {
+            if constexpr (from_output) {
+              return formula.slope_from_output(in_s[i]);
+            } else {
+              return formula.slope_from_input(in_s[i]);
+            }
+          }();
+          const T product = in_g[i] * slope;
+          if constexpr (requires { F::flat_parts; }) {
+            out[i] = slope == T(0) ? T(0) : product;
           } else {
-            out[i] = in_g[i] * formula.slope_from_input(in_s[i]);
+            out[i] = product;
           }
         });
       });

@@ -137,9 +137,10 @@ bool Walk::reaches(std::size_t index) const {
 bool edge_needed(const Walk& walk, const Edge& edge) {
   if (edge.node) return edge.node->needed || edge.node->wanted_walk == walk.stamp_;
   if (!edge.leaf) return false;
-  return walk.every_leaf_ || std::any_of(walk.wanted_.begin(), walk.wanted_.end(), [&](const Edge& wanted) {
-           return wanted.leaf.get() == edge.leaf.get();
-         });
+  // A leaf may have been frozen since.
+  if (walk.every_leaf_) return edge.leaf->requires_grad;
+  return std::any_of(walk.wanted_.begin(), walk.wanted_.end(),
+                     [&](const Edge& wanted) { return wanted.leaf.get() == edge.leaf.get(); });
 }
 
 void deliver(Walk& walk, const Node& from, int input, Tensor grad) {

@@ -358,6 +358,25 @@ TEST_CASE_TEMPLATE("prelu: the slope's own gradient is x where x is 0 or less, e
   }
 }
 
+// As PyTorch, which selects there: 0 where the unit is off, 0.25 = d sqrt(4).
+TEST_CASE_TEMPLATE("activations: an infinite gradient does not pass a part that is flat", T, float, double) {
+  constexpr DType dtype = dtype_of<T>();
+  const std::vector<std::function<Tensor(Tensor)>> flat{
+      [](const Tensor& x) { return x.relu(); }, [](Tensor x) { return (x * 1).relu_(); },
+      [](const Tensor& x) { return leaky_relu(x, 0); },
+      [](const Tensor& x) { return bounded_relu(x, {.max_value = 6}); },
+      [](const Tensor& x) { return x.clamp(0, INFINITY); }};
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    CAPTURE(i);
+    Tensor x = tensor({-1, 4}, dtype).requires_grad_();
+    flat[i](x).sqrt().sum().backward();
+    CHECK(std::ranges::equal(x.grad().data<T>(), std::array<T, 2>{0, T(0.25)}));
+    Tensor z = tensor({-1, 4}, dtype).requires_grad_();
+    const Tensor slope = grad({flat[i](z).pow(1.5).sum()}, {z}, {}, {.create_graph = true})[0];
+    CHECK(std::ranges::equal(grad({slope.sum()}, {z})[0].data<T>(), std::array<T, 2>{0, T(0.375)}));
+  }
+}
+
 TEST_CASE("elu: within 2 ulp of the exact value in f32, also near 0") {
   std::vector<float> xs;
   for (double x = 1e-40; x < 90; x *= 1.003) xs.push_back(static_cast<float>(-x));

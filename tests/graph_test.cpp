@@ -561,6 +561,15 @@ TEST_CASE("graph: requires_grad_(false) takes a leaf out of graphs to come") {
   CHECK_FALSE((x * 2.0).requires_grad());
 }
 
+TEST_CASE("graph: a leaf that is frozen after it was used gets no gradient") {
+  Tensor a = tensor({2}).requires_grad_(), b = tensor({3}).requires_grad_();
+  const Tensor y = (a * b).sum();
+  a.requires_grad_(false);
+  y.backward();
+  CHECK_FALSE(a.grad().defined());
+  CHECK(b.grad().item() == 2);
+}
+
 TEST_CASE("graph: set_grad replaces the gradient, and refuses another shape or dtype") {
   Tensor x = leaf({1, 2});
   x.set_grad(tensor({5, 6}, DType::f64));

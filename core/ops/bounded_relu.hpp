@@ -19,6 +19,7 @@ namespace ops {
 /// between threshold and max_value, 0 from there on, slope at the threshold and below.
 struct BoundedRelu {
   static constexpr std::string_view name = "bounded_relu";
+  static constexpr bool flat_parts = true;
   BoundedReluOptions options = {};
 
   /// Throws Error unless slope and threshold are finite as x's dtype, none of the three is negative, and the ceiling is not

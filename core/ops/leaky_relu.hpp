@@ -3,6 +3,7 @@
 #pragma once
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/ops/relu.hpp>
 
 namespace rill {
 namespace ops {
@@ -12,6 +13,9 @@ namespace ops {
 struct LeakyRelu {
   static constexpr std::string_view name = "leaky_relu";
   double negative_slope = 0.01;
+
+  using Flat = Relu;
+  bool is_flat() const { return negative_slope == 0; }
 
   /// Throws Error unless negative_slope is finite as x's dtype and not negative; y then has the sign of x, so the slope can be
   /// read from the result.

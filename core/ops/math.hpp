@@ -185,6 +185,7 @@ struct Square {
 /// the bounds, as in PyTorch.
 struct Clamp {
   static constexpr std::string_view name = "clamp";
+  static constexpr bool flat_parts = true;
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
 

@@ -9,6 +9,7 @@ namespace ops {
 /// y = 0 for x <= 0, else x (NaN goes through); dy/dx = [y > 0], so 0 at 0, as in PyTorch.
 struct Relu {
   static constexpr std::string_view name = "relu";
+  static constexpr bool flat_parts = true;
 
   template <class T>
   T value(T x) const {
