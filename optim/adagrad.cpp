@@ -2,6 +2,7 @@
 
 #include <rill/core/elementwise.hpp>
 #include <rill/optim/adagrad.hpp>
+#include <rill/optim/decay_loops.hpp>
 
 namespace rill::optim {
 
@@ -20,11 +21,13 @@ void Adagrad::update(Slot& slot, const Tensor& grad, double lr, double weight_de
     const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(step_size), decay = static_cast<T>(weight_decay);
     const T eps = static_cast<T>(options_.eps);
-    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-      rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-        const T d = g[i] + decay * p[i];
-        const T sum = s[i] = s[i] + d * d;
-        p[i] -= rate * d / (std::sqrt(sum) + eps);
+    detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
+      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+          const T d = detail::decayed<Decays::value>(g[i], decay, p[i]);
+          const T sum = s[i] = s[i] + d * d;
+          p[i] -= rate * d / (std::sqrt(sum) + eps);
+        });
       });
     });
   });

@@ -3,6 +3,7 @@
 
 #include <rill/core/elementwise.hpp>
 #include <rill/optim/adam.hpp>
+#include <rill/optim/decay_loops.hpp>
 
 namespace rill::optim {
 
@@ -38,27 +39,29 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     const T correction = static_cast<T>(1 / root_correction);
     const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
     const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
-    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-      // One parameter: new moments, and the step that they make.
-      const auto move = [=](std::int64_t i) {
-        const T before = keep * p[i];
-        const T d = g[i] + decay * before;
-        m[i] = beta1 * m[i] + rest1 * d;
-        v[i] = beta2 * v[i] + rest2 * d * d;
-        return before;
-      };
-      if (top) {
-        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T before = move(i);
-          top[i] = std::max(top[i], v[i]);
-          p[i] = before - rate * m[i] / (std::sqrt(top[i]) * correction + eps);
-        });
-      } else {
-        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T before = move(i);
-          p[i] = before - rate * m[i] / (std::sqrt(v[i]) * correction + eps);
-        });
-      }
+    detail::with_or_without(decay, [&]<class Decays>(Decays) {
+      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+        // One parameter: new moments, and the step that they make.
+        const auto move = [=](std::int64_t i) {
+          const T before = keep * p[i];
+          const T d = detail::decayed<Decays::value>(g[i], decay, before);
+          m[i] = beta1 * m[i] + rest1 * d;
+          v[i] = beta2 * v[i] + rest2 * d * d;
+          return before;
+        };
+        if (top) {
+          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+            const T before = move(i);
+            top[i] = std::max(top[i], v[i]);
+            p[i] = before - rate * m[i] / (std::sqrt(top[i]) * correction + eps);
+          });
+        } else {
+          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+            const T before = move(i);
+            p[i] = before - rate * m[i] / (std::sqrt(v[i]) * correction + eps);
+          });
+        }
+      });
     });
   });
 }

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/optim/decay_loops.hpp>
 #include <rill/optim/sgd.hpp>
 
 namespace rill::optim {
@@ -32,24 +33,27 @@ void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay)
     T* p = slot.param.mutable_data<T>().data();
     const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
-    if (!has_momentum_) {
+    detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
+      if (!has_momentum_) {
+        parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+            p[i] -= rate * detail::decayed<Decays::value>(g[i], decay, p[i]);
+          });
+        });
+        return;
+      }
+      T* b = slot.state[0].mutable_data<T>().data();
+      const bool first = slot.steps == 1, nesterov = options_.nesterov;
+      const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
+      const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
+      const T ahead = static_cast<T>(options_.momentum);
       parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-        rill::detail::independent_loop(begin, end,
-                                       [=](std::int64_t i) { p[i] -= rate * (g[i] + decay * p[i]); });
-      });
-      return;
-    }
-    T* b = slot.state[0].mutable_data<T>().data();
-    const bool first = slot.steps == 1, nesterov = options_.nesterov;
-    const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
-    const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
-    const T ahead = static_cast<T>(options_.momentum);
-    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-      rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-        const T d = g[i] + decay * p[i];
-        const T moved = momentum * b[i] + fresh * d;
-        b[i] = moved;
-        p[i] -= rate * (nesterov ? d + ahead * moved : moved);
+        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
+          const T d = detail::decayed<Decays::value>(g[i], decay, p[i]);
+          const T moved = momentum * b[i] + fresh * d;
+          b[i] = moved;
+          p[i] -= rate * (nesterov ? d + ahead * moved : moved);
+        });
       });
     });
   });
