@@ -39,7 +39,7 @@ void train(nn::Module& model, const Points& train, const Points& test, std::int6
   optim::Trainer trainer(model, optimizer, loss);
   trainer.fit(batches, {.epochs = epochs,
                         .validation = &unseen,
-                        .schedules = {&schedule},
+                        .schedule = &schedule,
                         .callbacks = {std::make_shared<optim::callbacks::Progress>(std::cout)}});
 }
 

@@ -21,7 +21,7 @@ struct Run {
   Optimizer& optimizer;
   const Loss& loss;
   std::vector<Tensor> params;              ///< what the optimizer trains
-  std::vector<Schedule*> schedules = {};   ///< of FitOptions
+  Schedule* schedule = nullptr;            ///< of FitOptions
   std::int64_t epochs = 0;                 ///< that were asked for
   std::int64_t epoch = 0;                  ///< counts from 0
   std::int64_t batches = 0;                ///< an epoch

@@ -203,9 +203,8 @@ ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options
 }
 
 void ReduceLROnPlateau::on_train_begin(Run& run) {
-  for (const Schedule* schedule : run.schedules)
-    RILL_CHECK(schedule->scales_initial_lr(), "ReduceLROnPlateau: the schedule ", schedule->name(),
-               " sets the learning rate whatever it was, expected schedules that scale it");
+  RILL_CHECK(!run.schedule || run.schedule->scales_initial_lr(), "ReduceLROnPlateau: the schedule ",
+             run.schedule->name(), " sets the learning rate whatever it was, expected one that scales it");
   if (run.resumed) return;
   best_.reset();
   wait_ = cooldown_ = 0;

@@ -22,8 +22,7 @@ struct Position {
 /// What an epoch of which some steps are done has come to.
 struct EpochSoFar {
   double lr = 0;  ///< when the epoch began
-  double loss_sum = 0;
-  std::int64_t samples = 0;
+  double loss_sum = 0, loss_weight = 0;
   Logs logs = {};
 };
 

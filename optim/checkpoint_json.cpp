@@ -211,7 +211,7 @@ void read_training(const JsonPlace& root, const std::string& where, Checkpoint& 
   const JsonPlace position = root["position"], so_far = root["epoch"];
   checkpoint.position = {position["epoch"].count(), position["epoch_step"].count(), position["step"].count(),
                          position["first_step"].count(), position["stopped"].text()};
-  checkpoint.so_far = {so_far["lr"].number(), so_far["loss_sum"].number(), so_far["samples"].count(),
+  checkpoint.so_far = {so_far["lr"].number(), so_far["loss_sum"].number(), so_far["loss_weight"].number(),
                        logs_of(so_far["logs"], where)};
   root["counters"].each(
       [&](const std::string& name, const JsonPlace& value) { checkpoint.counters[name] = value.bits(); });
@@ -238,8 +238,8 @@ std::string training_text(const Checkpoint& checkpoint, const std::vector<std::s
              object("epoch", position.epoch, "epoch_step", position.epoch_step, "step", position.step,
                     "first_step", position.first_step, "stopped", position.stopped),
              "epoch",
-             object("lr", json_of(so_far.lr), "loss_sum", json_of(so_far.loss_sum), "samples", so_far.samples,
-                    "logs", json_of(so_far.logs)),
+             object("lr", json_of(so_far.lr), "loss_sum", json_of(so_far.loss_sum), "loss_weight",
+                    json_of(so_far.loss_weight), "logs", json_of(so_far.logs)),
              "counters", Json(checkpoint.counters), "optimizer", json_of(checkpoint.optimizer), "schedules",
              std::move(schedules), "callbacks", json_of(checkpoint.callbacks), "metrics",
              json_of(checkpoint.metrics), "loader", json_of(checkpoint.loader), "history", Json(history));

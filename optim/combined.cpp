@@ -61,8 +61,16 @@ double SequentialLR::scale(double lr, std::int64_t step, std::size_t group) cons
 }
 
 std::optional<double> SequentialLR::momentum(std::int64_t step) const {
-  const Turn now = turn(step);
-  return now.schedule->momentum(step - now.begin);
+  const bool moves =
+      std::ranges::any_of(schedules_.list_, [](const auto& each) { return each->momentum(0).has_value(); });
+  if (!moves) return std::nullopt;
+  // In the turn of one that moves none it stays where it was left.
+  for (Turn now = turn(step);; now = turn(step)) {
+    const auto moved = now.schedule->momentum(step - now.begin);
+    if (moved) return moved;
+    if (now.begin == 0) return found_.momentum;
+    step = now.begin - 1;
+  }
 }
 
 std::int64_t SequentialLR::last_step() const {

@@ -16,7 +16,7 @@ void check(const CheckpointOptions& options) {
                "\", expected another name; checkpoints write that one themselves");
 }
 
-void check(const FitOptions& options, const nn::data::Loader& train) {
+void check(const FitOptions& options, const nn::data::Loader& train, const Optimizer& optimizer) {
   constexpr std::int64_t most = std::int64_t{1} << 32;  // the loader's
   RILL_CHECK(options.epochs >= 1 && options.epochs <= most, "fit: epochs is ", options.epochs,
              ", expected 1 to ", most);
@@ -28,8 +28,12 @@ void check(const FitOptions& options, const nn::data::Loader& train) {
              options.clip_grad_norm, ", expected a finite number, 0 or more");
   for (const auto& callback : options.callbacks)
     RILL_CHECK(callback, "fit: a callback is null, expected one");
-  for (const Schedule* schedule : options.schedules)
-    RILL_CHECK(schedule, "fit: a schedule is null, expected one");
+  RILL_CHECK(!options.schedule || &options.schedule->optimizer() == &optimizer,
+             "fit: the schedule drives another optimizer, expected that of the trainer");
+  RILL_CHECK(!options.schedule || !options.schedule->wants_metric() || options.validation ||
+                 !options.schedule_metric.starts_with("val_"),
+             "fit: schedule_metric for the ", options.schedule->name(), " is \"", options.schedule_metric,
+             "\", expected a number of the training, or validation data");
   RILL_CHECK(options.resume.empty() || options.first_epoch == 0, "fit: first_epoch is ", options.first_epoch,
              " of a run that is resumed, expected 0; the checkpoint knows");
   check(options.checkpoint);
@@ -66,7 +70,7 @@ Trainer& Trainer::metrics(std::vector<std::shared_ptr<Metric>> metrics) {
 }
 
 History Trainer::fit(const nn::data::Loader& train, const FitOptions& options) {
-  check(options, train);
+  check(options, train, optimizer_);
   return Loop(*this, train, options).run();
 }
 
@@ -77,7 +81,7 @@ Logs Trainer::evaluate(const nn::data::Loader& data) {
   detail::LossSum loss;
   for (const nn::data::Batch& batch : data.epoch(0)) {
     const Tensor prediction = model_(batch.x);
-    loss.add(loss_(prediction, batch.y).item(), batch.y);
+    loss.add(loss_(prediction, batch.y).item(), loss_.weight(batch.y));
     for (const auto& metric : metrics_) metric->update(prediction, batch.y);
   }
   Logs logs;

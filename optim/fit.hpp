@@ -35,9 +35,10 @@ struct FitOptions {
   const nn::data::Loader* validation = nullptr;  ///< evaluated at the end of every epoch
   double clip_grad_norm =
       0;  ///< the largest norm of all gradients of the optimizer's together; 0 for no limit
-  /// Stepped after each batch or epoch, as their interval() says, before on_train_batch_end and on_epoch_end.
-  std::vector<Schedule*> schedules = {};
-  std::string schedule_metric = "val_loss";  ///< what schedules that need a metric are given
+  /// None, or one of the trainer's optimizer; stepped after each batch or epoch, as its interval() says, before
+  /// on_train_batch_end and on_epoch_end. SequentialLR and ChainedScheduler make one of several.
+  Schedule* schedule = nullptr;
+  std::string schedule_metric = "val_loss";  ///< what a schedule that needs a metric is given
   std::vector<std::shared_ptr<Callback>> callbacks = {};
   /// Written once all callbacks of a step or an epoch are done, and when the run is interrupted. Where a write fails, fit()
   /// throws Error: the file is then the one before.
@@ -61,10 +62,11 @@ class Trainer {
   /// Trains in training mode, and leaves every module in its own mode. Throws Error for options out of range, and what
   /// model, loss or callbacks throw; parameters are then those of the last whole step. To resume: throws Error, and changes
   /// nothing, for a file that is damaged or no checkpoint, one that does not fit (names, shapes and dtypes of the model, kind
-  /// and groups of the optimizer, lists of schedules, callbacks and metrics, the loader), and if all epochs are done.
+  /// and groups of the optimizer, the schedule, lists of callbacks and metrics, the loader), and if more epochs are done or begun than there shall be; if all are
+  /// done, nothing is trained.
   History fit(const nn::data::Loader& train, const FitOptions& options);
 
-  /// "loss", the mean over samples, and the metrics, in evaluation mode and without recording. The metrics begin anew,
+  /// "loss", the mean over samples (by Loss::weight), and the metrics, in evaluation mode and without recording. The metrics begin anew,
   /// so a callback that calls it within an epoch cuts what they have measured in training.
   Logs evaluate(const nn::data::Loader& data);
 

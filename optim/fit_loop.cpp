@@ -10,7 +10,7 @@ Trainer::Loop::Loop(Trainer& trainer, const nn::data::Loader& train, const FitOp
       run_(trainer.model_, trainer.optimizer_, trainer.loss_) {
   run_.epochs = options.epochs;
   run_.epoch = options.first_epoch;
-  run_.schedules = options.schedules;
+  run_.schedule = options.schedule;
   run_.batches = options.steps_per_epoch ? options.steps_per_epoch : train.batches();
   run_.step = first_step_ = options.first_epoch * run_.batches;
 }
@@ -41,7 +41,8 @@ void Trainer::Loop::resume() {
   const std::string& path = options_.resume;
   const detail::Checkpoint checkpoint = detail::load_checkpoint(path);
   const detail::Position& at = checkpoint.position;
-  RILL_CHECK(at.epoch < run_.epochs, path, ": ", at.epoch, " epochs are done, expected fewer than epochs, ",
+  const std::int64_t begun = at.epoch + (at.epoch_step > 0);
+  RILL_CHECK(begun <= run_.epochs, path, ": ", begun, " epochs are done or begun, expected at most epochs, ",
              run_.epochs, "; raise epochs to go on");
   RILL_CHECK(at.epoch_step <= run_.batches, path, ": ", at.epoch_step,
              " steps of the epoch are done, expected ", run_.batches, " at most");
@@ -54,7 +55,7 @@ void Trainer::Loop::resume() {
   if (!at.stopped.empty()) run_.stop(at.stopped);
   first_step_ = at.first_step;
   epoch_lr_ = checkpoint.so_far.lr;
-  loss_ = detail::LossSum(checkpoint.so_far.loss_sum, checkpoint.so_far.samples);
+  loss_ = detail::LossSum(checkpoint.so_far.loss_sum, checkpoint.so_far.loss_weight);
   history_.epochs = checkpoint.history;
 }
 
@@ -63,7 +64,7 @@ void Trainer::Loop::write() {
   detail::Checkpoint checkpoint = detail::capture(training(), within_epoch);
   checkpoint.position = {run_.epoch, run_.epoch_step, run_.step, first_step_,
                          run_.stopped() ? run_.reason() : std::string()};
-  if (within_epoch) checkpoint.so_far = {epoch_lr_, loss_.sum(), loss_.samples(), run_.logs};
+  if (within_epoch) checkpoint.so_far = {epoch_lr_, loss_.sum(), loss_.weight(), run_.logs};
   checkpoint.history = history_.epochs;
   checkpoint.metadata = options_.checkpoint.metadata;
   detail::save_checkpoint(options_.checkpoint.file, checkpoint);
@@ -98,7 +99,7 @@ void Trainer::Loop::end_epoch() {
       run_.logs.set("val_" + name, value);
   }
   run_.logs.set("lr", epoch_lr_);
-  step_schedules(Interval::epoch);
+  step_schedule(Interval::epoch);
   call(&Callback::on_epoch_end);
   history_.epochs.push_back(run_.logs);
   ++run_.epoch;
@@ -129,7 +130,10 @@ void Trainer::Loop::step(const nn::data::Batch& batch) {
   if (run_.diverged()) return;
   const Tensor prediction = trainer_.model_(batch.x);
   const Tensor loss = trainer_.loss_(prediction, batch.y);
-  for (const auto& callback : options_.callbacks) callback->on_loss(run_, loss);
+  const double weight = trainer_.loss_.weight(batch.y);
+  for (const auto& callback : options_.callbacks) {
+    if (weight != 0) callback->on_loss(run_, loss);
+  }
   if (run_.diverged()) return;
   loss.backward();
   call(&Callback::on_gradients);
@@ -138,10 +142,10 @@ void Trainer::Loop::step(const nn::data::Batch& batch) {
   trainer_.optimizer_.step();
   ++run_.step;
   ++run_.epoch_step;
-  loss_.add(loss.item(), batch.y);
+  loss_.add(loss.item(), weight);
   run_.logs.set("loss", loss_.mean());
   measure(prediction.detach(), batch.y);
-  step_schedules(Interval::batch);
+  step_schedule(Interval::batch);
   call(&Callback::on_train_batch_end);
 }
 
@@ -159,16 +163,15 @@ void Trainer::Loop::measure(const Tensor& prediction, const Tensor& target) {
   }
 }
 
-void Trainer::Loop::step_schedules(Interval interval) {
-  for (Schedule* schedule : options_.schedules) {
-    if (schedule->interval() != interval) continue;
-    std::optional<double> metric;
-    if (run_.logs.contains(options_.schedule_metric)) metric = run_.logs.at(options_.schedule_metric);
-    if (!metric && schedule->wants_metric())
-      run_.logs.at(options_.schedule_metric,
-                   rill::detail::concat("fit: schedule_metric for the ", schedule->name()));
-    schedule->step(metric);
-  }
+void Trainer::Loop::step_schedule(Interval interval) {
+  Schedule* const schedule = options_.schedule;
+  if (!schedule || schedule->interval() != interval) return;
+  std::optional<double> metric;
+  if (run_.logs.contains(options_.schedule_metric)) metric = run_.logs.at(options_.schedule_metric);
+  if (!metric && schedule->wants_metric())
+    run_.logs.at(options_.schedule_metric,
+                 rill::detail::concat("fit: schedule_metric for the ", schedule->name()));
+  schedule->step(metric);
 }
 
 }  // namespace rill::optim

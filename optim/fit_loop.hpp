@@ -8,22 +8,23 @@ namespace rill::optim {
 
 namespace detail {
 
-/// The mean of a loss over samples.
+/// The mean of a loss over batches, by their weights.
 class LossSum {
  public:
   LossSum() = default;
-  LossSum(double sum, std::int64_t samples) : sum_(sum), samples_(samples) {}
-  void add(double loss, const Tensor& targets) {
-    sum_ += loss * static_cast<double>(targets.size(0));
-    samples_ += targets.size(0);
+  LossSum(double sum, double weight) : sum_(sum), weight_(weight) {}
+  /// A batch without weight, whose labels are all ignored, has no loss.
+  void add(double loss, double weight) {
+    if (weight == 0) return;
+    sum_ += loss * weight;
+    weight_ += weight;
   }
-  double mean() const { return sum_ / static_cast<double>(samples_); }
+  double mean() const { return sum_ / weight_; }
   double sum() const { return sum_; }
-  std::int64_t samples() const { return samples_; }
+  double weight() const { return weight_; }
 
  private:
-  double sum_ = 0;
-  std::int64_t samples_ = 0;
+  double sum_ = 0, weight_ = 0;
 };
 
 }  // namespace detail
@@ -52,7 +53,7 @@ class Trainer::Loop {
   void step(const nn::data::Batch& batch);
   void after_step();
   void measure(const Tensor& prediction, const Tensor& target);
-  void step_schedules(Interval interval);
+  void step_schedule(Interval interval);
 
   Trainer& trainer_;
   const nn::data::Loader& train_;

@@ -25,7 +25,7 @@ void HealthMonitor::on_train_begin(Run& run) {
                              .every = options_.every,
                              .statistics = options_.statistics,
                              .first_step = run.step};
-  if (options_.gradients) options.loss = run.loss;
+  if (options_.gradients) options.loss = run.loss.function();
   monitor_.emplace(run.model, probe_, options);
 }
 

@@ -3,8 +3,27 @@
 namespace rill::optim::losses {
 
 Loss cross_entropy(const CrossEntropyOptions& options, const Tensor& weight) {
-  return
-      [=](const Tensor& x, const Tensor& target) { return rill::cross_entropy(x, target, options, weight); };
+  const auto loss = [=](const Tensor& x, const Tensor& target) {
+    return rill::cross_entropy(x, target, options, weight);
+  };
+  if (options.reduction != Reduction::mean) return loss;
+  return {loss, [=](const Tensor& target) {
+            double sum = 0;
+            const auto add = [&](const auto& weight_of) {
+              for (const std::int64_t label : target.data<std::int64_t>())
+                sum += label == options.ignore_index ? 0 : static_cast<double>(weight_of(label));
+            };
+            if (!weight.defined()) {
+              add([](std::int64_t) { return 1; });
+            } else {
+              dispatch_floating(weight.dtype(), "cross_entropy", [&]<class T>(T) {
+                add([each = weight.data<T>()](std::int64_t label) {
+                  return each[static_cast<std::size_t>(label)];
+                });
+              });
+            }
+            return sum;
+          }};
 }
 
 Loss mse() {

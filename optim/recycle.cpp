@@ -41,7 +41,7 @@ Recycling::Recycling(nn::Module& model, Optimizer& optimizer, const nn::data::Da
              "recycle: there is a loss, but units are chosen by activity, expected one for "
              "RecycleBy::gradient alone");
   RILL_CHECK(!by_gradient || options.loss, "recycle: there is no loss, expected one for RecycleBy::gradient");
-  health_ = nn::audit(model, probe, {.samples = options.samples, .loss = options.loss});
+  health_ = nn::audit(model, probe, {.samples = options.samples, .loss = options.loss.function()});
   wiring_ = nn::wiring(model, probe.range(0, std::min(few, probe.size())).x);
   choose_layers();
   for (Choice& choice : choices_) choose_units(choice);

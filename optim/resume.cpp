@@ -170,9 +170,9 @@ void check_fit(const Training& training, const ModelNames& names, const Checkpoi
   compare.optimizer(describe_optimizer(training.run.optimizer, names), checkpoint.optimizer);
   compare.loader(describe_loader(training), checkpoint.loader);
   std::vector<std::string> schedules, callbacks, metrics;
-  for (const Schedule* schedule : training.run.schedules) schedules.emplace_back(schedule->name());
+  if (training.run.schedule) schedules.emplace_back(training.run.schedule->name());
   for (const Callback* callback : lasting(training)) callbacks.emplace_back(callback->type());
-  compare.parts("the list of schedules", schedules, checkpoint.schedules);
+  compare.parts("the schedule", schedules, checkpoint.schedules);
   compare.parts("the list of callbacks that last", callbacks, checkpoint.callbacks);
   if (checkpoint.position.epoch_step == 0) return;
   for (const auto& metric : training.metrics) metrics.push_back(metric->name());
@@ -202,12 +202,11 @@ class Undo {
   std::vector<std::function<void()>> steps_;
 };
 
-void restore_schedules(const Training& training, const Checkpoint& checkpoint, Undo& undo) {
-  for (std::size_t i = 0; i < checkpoint.schedules.size(); ++i) {
-    Schedule* schedule = training.run.schedules[i];
-    undo.add([schedule, before = schedule->state()] { schedule->set_state(before); });
-    schedule->set_state(checkpoint.schedules[i].state);
-  }
+void restore_schedule(const Training& training, const Checkpoint& checkpoint, Undo& undo) {
+  if (checkpoint.schedules.empty()) return;
+  Schedule* schedule = training.run.schedule;
+  undo.add([schedule, before = schedule->state()] { schedule->set_state(before); });
+  schedule->set_state(checkpoint.schedules[0].state);
 }
 
 void set_rates(Optimizer& optimizer, const SavedOptimizer& saved) {
@@ -261,7 +260,7 @@ Checkpoint capture(const Training& training, bool within_epoch) {
   for (const auto& [name, value] : names.tensors) checkpoint.weights.emplace_back(name, value.detach());
   for (const auto& [name, place] : names.counters) checkpoint.counters[name] = *place;
   checkpoint.optimizer = describe_optimizer(training.run.optimizer, names);
-  for (const Schedule* schedule : training.run.schedules)
+  if (const Schedule* schedule = training.run.schedule)
     checkpoint.schedules.push_back({schedule->name(), schedule->state()});
   for (const Callback* callback : lasting(training))
     checkpoint.callbacks.push_back({std::string(callback->type()), callback->state_dict()});
@@ -280,7 +279,7 @@ void restore(const Training& training, const Checkpoint& checkpoint, const std::
   Undo undo;
   undo.add([&optimizer, before = describe_optimizer(optimizer, names)] { set_rates(optimizer, before); });
   try {
-    restore_schedules(training, checkpoint, undo);
+    restore_schedule(training, checkpoint, undo);
     restore_optimizer(optimizer, names, checkpoint.optimizer, undo);
     restore_parts(training, checkpoint, undo);
   } catch (const Error& error) {

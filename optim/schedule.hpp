@@ -71,6 +71,7 @@ class Schedule {
   virtual std::int64_t last_step() const { return std::numeric_limits<std::int64_t>::max(); }
 
   const char* name() const { return name_; }
+  Optimizer& optimizer() const { return *optimizer_; }
   /// Whether the next step() has to be given a metric.
   bool wants_metric() const { return needs_metric(steps_ + 1); }
   /// Whether the learning rates follow from the optimizer's initial_lr(), so that scale_lr() lasts.
@@ -84,7 +85,6 @@ class Schedule {
 
   /// For the end of constructors: sets the first learning rates.
   void start();
-  Optimizer& optimizer() const { return *optimizer_; }
 
   /// What becomes of a group's learning rate `lr` after `step` steps.
   virtual double scale(double lr, std::int64_t step, std::size_t group) const = 0;

@@ -408,7 +408,7 @@ Numbers rates_with(Run1& r, Schedule& schedule, double min_lr = 0) {
       .monitor = "loss", .factor = 0.5, .patience = 2, .min_lr = min_lr};
   trainer.fit(data,
               {.epochs = 4,
-               .schedules = {&schedule},
+               .schedule = &schedule,
                .callbacks = {std::make_shared<callbacks::ReduceLROnPlateau>(options),
                              std::make_shared<LambdaCallback>(LambdaCallbackOptions{
                                  .on_epoch_end = [&](Run& run) { seen.push_back(run.optimizer.lr()); }})}});
@@ -433,10 +433,10 @@ TEST_CASE("reduce_lr_on_plateau: a schedule that does not heed what it reduces i
   OneCycleLR cycle(r.optimizer, {.max_lr = 1, .total_steps = 9});
   CHECK_ERROR(rates_with(r, cycle),
               "ReduceLROnPlateau: the schedule OneCycleLR sets the learning rate whatever it was, expected "
-              "schedules that scale it");
+              "one that scales it");
   SequentialLR sequence(
       r.optimizer, {LinearLR(r.optimizer), OneCycleLR(r.optimizer, {.max_lr = 1, .total_steps = 9})}, {3});
   CHECK_ERROR(rates_with(r, sequence),
               "ReduceLROnPlateau: the schedule SequentialLR sets the learning rate whatever it was, expected "
-              "schedules that scale it");
+              "one that scales it");
 }

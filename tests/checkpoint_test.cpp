@@ -213,8 +213,8 @@ TEST_CASE("resume: another optimizer, other schedules and callbacks are refused,
   CHECK(stopped.refusal(nothing) ==
         std::string(": the optimizer is AdamW, expected Adam as in the checkpoint") + as_begun);
   stopped.options.optimizer = "Adam";
-  CHECK(stopped.refusal([](ResumedRun& run) { run.fit.schedules.clear(); }) ==
-        std::string(": the list of schedules is none, expected StepLR as in the checkpoint") + as_begun);
+  CHECK(stopped.refusal([](ResumedRun& run) { run.fit.schedule = nullptr; }) ==
+        std::string(": the schedule is none, expected StepLR as in the checkpoint") + as_begun);
   CHECK(
       stopped.refusal([](ResumedRun& run) { run.fit.callbacks.pop_back(); }) ==
       std::string(
@@ -268,7 +268,7 @@ TEST_CASE("resume: another loader is refused, and nothing is changed") {
 TEST_CASE("resume: epochs that are done, and a first epoch, are refused") {
   Stopped stopped;
   CHECK(stopped.refusal([](ResumedRun& run) { run.fit.epochs = 1; }) ==
-        ": 1 epochs are done, expected fewer than epochs, 1; raise epochs to go on");
+        ": 2 epochs are done or begun, expected at most epochs, 1; raise epochs to go on");
   ResumedRun run(stopped.options);
   run.fit.first_epoch = 1;
   CHECK_THROWS_WITH_AS(

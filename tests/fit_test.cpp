@@ -221,6 +221,32 @@ TEST_CASE("evaluate: loss and accuracy are means over samples, whatever the batc
         doctest::Approx(static_cast<double>(nn::count_correct(logits, data->y())) / samples));
 }
 
+TEST_CASE("evaluate: a loss with class weights or ignored labels is the same whatever the batches") {
+  const auto data = labelled();
+  for (const std::int64_t ignored : {-100, 1}) {
+    const Tensor weight = ignored < 0 ? tensor({1, 9, 0.5}) : Tensor();
+    const CrossEntropyOptions options{.ignore_index = ignored};
+    Training t;
+    Trainer trainer(t.model, t.optimizer, losses::cross_entropy(options, weight));
+    const double whole = cross_entropy(t.model(data->x()), data->y(), options, weight).item();
+    for (const std::int64_t size : {1, 2, 5, 22}) {
+      CAPTURE(size);
+      CHECK(trainer.evaluate(Loader(data, {.batch_size = size})).at("loss") ==
+            doctest::Approx(whole).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("fit: a batch whose labels are all ignored has no loss, and is no divergence") {
+  Training t;
+  Trainer trainer(t.model, t.optimizer, losses::cross_entropy({.ignore_index = 1}));
+  const History history = trainer.fit(Loader(labelled(), {.batch_size = 1}),
+                                      {.callbacks = {std::make_shared<callbacks::TerminateOnNaN>()}});
+  CHECK_FALSE(history.diverged);
+  CHECK(history.steps == samples);
+  CHECK(std::isfinite(history.of("loss")[0]));
+}
+
 TEST_CASE("fit: validation changes no gradient, mode or buffer, and runs in evaluation mode") {
   Generator generator(1);
   Counting model(generator);
@@ -349,16 +375,16 @@ TEST_CASE("fit: schedules step by batch or epoch, as they say, and before the ca
   StepLR by_epoch(t.optimizer, {.step_size = 1, .gamma = 0.5});
   std::vector<double> seen;
   const History history = t.trainer.fit(
-      batches(), {.epochs = 2, .schedules = {&by_epoch}, .callbacks = {when({.on_epoch_end = [&](Run& run) {
-                                                           seen.push_back(run.optimizer.lr());
-                                                         }})}});
+      batches(), {.epochs = 2, .schedule = &by_epoch, .callbacks = {when({.on_epoch_end = [&](Run& run) {
+                                                        seen.push_back(run.optimizer.lr());
+                                                      }})}});
   CHECK(history.of("lr") == std::vector<double>{0.1, 0.05});
   CHECK(seen == std::vector<double>{0.05, 0.025});
   by_epoch.set_interval(Interval::batch);
   std::int64_t steps = 0;
-  t.trainer.fit(batches(), {.schedules = {&by_epoch}, .callbacks = {when({.on_train_batch_end = [&](Run&) {
-                                                        if (steps == 0) steps = by_epoch.steps();
-                                                      }})}});
+  t.trainer.fit(batches(), {.schedule = &by_epoch, .callbacks = {when({.on_train_batch_end = [&](Run&) {
+                                                     if (steps == 0) steps = by_epoch.steps();
+                                                   }})}});
   CHECK(steps == 3);
   CHECK(by_epoch.steps() == 2 + 5);
 }
@@ -367,14 +393,17 @@ TEST_CASE("fit: a schedule that needs a metric is given the one of that name, an
   Training t;
   optim::ReduceLROnPlateau schedule(t.optimizer, {.mode = PlateauMode::max, .factor = 0.5, .patience = 0});
   // The loss of training falls, which is bad in max mode.
-  t.trainer.fit(batches(), {.epochs = 3, .schedules = {&schedule}, .schedule_metric = "loss"});
+  t.trainer.fit(batches(), {.epochs = 3, .schedule = &schedule, .schedule_metric = "loss"});
   CHECK(t.optimizer.lr() == 0.1 / 4);
   CHECK_ERROR(
-      t.trainer.fit(batches(), {.schedules = {&schedule}}),
-      "fit: schedule_metric for the ReduceLROnPlateau: there is no \"val_loss\" in the logs, expected one "
-      "of loss, lr; pass validation data");
+      t.trainer.fit(batches(), {.schedule = &schedule}),
+      "fit: schedule_metric for the ReduceLROnPlateau is \"val_loss\", expected a number of the training, or "
+      "validation data");
+  CHECK_ERROR(t.trainer.fit(batches(), {.schedule = &schedule, .schedule_metric = "auc"}),
+              "fit: schedule_metric for the ReduceLROnPlateau: there is no \"auc\" in the logs, expected one "
+              "of loss, lr");
   schedule.set_interval(Interval::batch);
-  t.trainer.fit(batches(), {.schedules = {&schedule}, .schedule_metric = "loss"});
+  t.trainer.fit(batches(), {.schedule = &schedule, .schedule_metric = "loss"});
   CHECK(schedule.steps() == 3 + 5);
 }
 
@@ -393,7 +422,10 @@ TEST_CASE("fit: options out of range are refused") {
               "fit: clip_grad_norm is -1, expected a finite number, 0 or more");
   CHECK_ERROR(t.trainer.fit(data, {.clip_grad_norm = NAN}),
               "fit: clip_grad_norm is nan, expected a finite number, 0 or more");
-  CHECK_ERROR(t.trainer.fit(data, {.schedules = {nullptr}}), "fit: a schedule is null, expected one");
+  Training other;
+  optim::StepLR schedule(other.optimizer, {.step_size = 1});
+  CHECK_ERROR(t.trainer.fit(data, {.schedule = &schedule}),
+              "fit: the schedule drives another optimizer, expected that of the trainer");
   CHECK_ERROR(t.trainer.fit(data, {.callbacks = {nullptr}}), "fit: a callback is null, expected one");
   CHECK_ERROR(Trainer(t.model, t.optimizer, Loss()), "Trainer: the loss is empty, expected a function");
   CHECK_ERROR(mean_metric("x", {}), "mean_metric: the function of \"x\" is empty, expected one");

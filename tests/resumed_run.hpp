@@ -101,7 +101,7 @@ class ResumedRun {
           cb::ReduceLROnPlateauOptions{.monitor = "loss", .factor = 0.7, .patience = 1}));
     fit.epochs = options.epochs;
     fit.validation = &validation;
-    fit.schedules = {schedule.get()};
+    fit.schedule = schedule.get();
     fit.checkpoint = {.file = options.folder + "/run.safetensors",
                       .every_steps = options.every_steps,
                       .every_epochs = options.every_epochs};

@@ -235,6 +235,29 @@ TEST_CASE("schedule: ReduceLROnPlateau takes its turn in a sequence, with the me
   CHECK(optimizer.lr() == 0.5);
 }
 
+TEST_CASE("schedule: a sequence that is set to a step has the momentum of one that walked there") {
+  for (const bool cycle_first : {true, false}) {
+    const auto sequence = [&](SGD& optimizer) {
+      Schedules list =
+          cycle_first
+              ? Schedules{OneCycleLR(optimizer, {.max_lr = 1, .total_steps = 10}), LinearLR(optimizer)}
+              : Schedules{LinearLR(optimizer), OneCycleLR(optimizer, {.max_lr = 1, .total_steps = 10})};
+      return SequentialLR(optimizer, std::move(list), {5});
+    };
+    SGD walking = make_optimizer(1, 0.5);
+    SequentialLR walked = sequence(walking);
+    for (int step = 0; step <= 8; ++step) {
+      CAPTURE(step);
+      SGD other = make_optimizer(1, 0.5);
+      SequentialLR set = sequence(other);
+      for (int i = 0; i < 9; ++i) set.step();
+      set.set_state(walked.state());
+      CHECK(other.momentum() == walking.momentum());
+      walked.step();
+    }
+  }
+}
+
 TEST_CASE("schedule: the momentum stays the optimizer's own until the turn of a one-cycle schedule comes") {
   SGD optimizer = make_optimizer(1, 0.5);
   SequentialLR schedule(optimizer,

@@ -1,9 +1,12 @@
+#include <filesystem>
+
 #include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
+#include <rill/optim/run/make.hpp>
 #include <rill/optim/run/run.hpp>
 
 namespace rill::optim {
@@ -56,7 +59,7 @@ std::shared_ptr<const Dataset> first_samples(std::shared_ptr<const Dataset> data
 // Takes the share of the training samples for validation, unless it is 0.
 void take_validation(RunData& data, const SplitOptions& options) {
   if (options.validation <= 0) return;
-  Split parts = split(data.train, options);
+  Split parts = placed("run: /data/validation", [&] { return split(data.train, options); });
   data.train = std::move(parts.train);
   data.validation = std::move(parts.validation);
 }
@@ -78,6 +81,12 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
   data.train = standardized(*whole, data.preprocessing);
   take_validation(data, options);
   return data;
+}
+
+void check_there(const char* place, const std::string& path) {
+  std::error_code ignored;
+  RILL_CHECK(std::filesystem::exists(path, ignored), "run: ", place, ": there is no ", path,
+             ", expected a file as seen from the folder that the program runs in");
 }
 
 struct DataLoader {
@@ -110,6 +119,7 @@ struct DataLoader {
                        .classes = config.classes,
                        .delimiter = config.delimiter[0]};
     if (config.header) options.header = *config.header ? CsvHeader::present : CsvHeader::absent;
+    check_there("/data/path", config.path);
     const CsvData csv = load_csv(config.path, options);
     RunData data =
         tensors(csv.dataset, {.validation = config.validation, .seed = seed, .stratified = config.stratified},
@@ -121,6 +131,8 @@ struct DataLoader {
   }
 
   RunData operator()(const NpyConfig& config) const {
+    check_there("/data/x", config.x);
+    check_there("/data/y", config.y);
     return tensors(load_npy(config.x, config.y, {.regression = config.regression}),
                    {.validation = config.validation, .seed = seed, .stratified = config.stratified},
                    config.standardize);

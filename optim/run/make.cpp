@@ -54,6 +54,16 @@ void check_inputs(nn::Model& model, const RunData& data) {
                ", expected f32, as data are");
 }
 
+// Other numbers have no logit: the loss would fall below 0 and on.
+void check_shares(const nn::data::Dataset& data) {
+  for (std::int64_t begin = 0; begin < data.size(); begin += 500) {
+    const Tensor y = data.range(begin, std::min(begin + 500, data.size())).y;
+    for (const float target : y.data<float>())
+      RILL_CHECK(target >= 0 && target <= 1, "run: /loss: a target of the data is ", target,
+                 ", expected 0 to 1 for bce_with_logits; write two classes as 0 and 1");
+  }
+}
+
 }  // namespace
 
 nn::Model make_model(const RunConfig& config) {
@@ -93,6 +103,10 @@ void check_fit(const RunConfig& config, nn::Model& model, const RunData& data) {
       !of_classes || of_classes->weight.empty() || std::ssize(of_classes->weight) == data.train->classes(),
       "run: /loss/weight: there are ", of_classes->weight.size(), " factors, expected ",
       data.train->classes(), ", one a class");
+  if (std::holds_alternative<BceWithLogitsConfig>(config.loss.value)) {
+    check_shares(*data.train);
+    if (data.validation) check_shares(*data.validation);
+  }
   check_monitors(config, data.validation != nullptr);
 }
 

@@ -56,7 +56,9 @@ class Training {
     model_.features = data_.features;
     model_.target = data_.target;
     model_.loss = loss_type(config_.loss);
-    train_.emplace(data_.train, loader_options(config_, data_));
+    as_config_error([&] {
+      placed("run: /training", [&] { train_.emplace(data_.train, loader_options(config_, data_)); });
+    });
     validation_ = validation_loader(data_);
     as_config_error([&] {
       check_steps();
@@ -122,7 +124,7 @@ class Training {
     if (!config_.monitor) return;
     try {
       nn::MonitorOptions options{.probe_samples = config_.monitor->probe_samples};
-      if (config_.monitor->gradients) options.loss = loss_;
+      if (config_.monitor->gradients) options.loss = loss_.function();
       const nn::Monitor refuses_now(model_, data_.train, options);
     } catch (const Error& error) {
       rill::detail::fail(std::string("run: /monitor: ") + error.what() + "; leave \"monitor\" out");
@@ -166,7 +168,7 @@ class Training {
     const ScheduleConfig::Length length{.epochs = config_.training.epochs, .batches = steps_an_epoch()};
     schedule_ = config_.schedule->make(*optimizer_, length, "run: /schedule");
     check_schedule_length(*schedule_, length);
-    fit_.schedules = {schedule_.get()};
+    fit_.schedule = schedule_.get();
     const std::string watched = config_.schedule->monitor("run: /schedule");
     if (!watched.empty()) fit_.schedule_metric = watched;
   }
