@@ -186,8 +186,6 @@ void run(const Settings& settings) {
 }
 
 void check(const Start& start) {
-  if (!std::isfinite(start.bias))
-    throw CLI::ValidationError("--bias", fmt::format("is {}, expected a finite number", start.bias));
   if (start.init == "rai" && start.bias != 0)
     throw CLI::ValidationError("--bias",
                                fmt::format("is {}, expected none: RAI draws the biases", start.bias));
@@ -207,7 +205,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"he_normal", "uniform", "rai"}))
       ->capture_default_str();
   app.add_option("--bias", settings.start.bias, "bias of every unit of the table's networks; not for rai")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(example::finite());
   CLI::Option* networks =
       app.add_option("--networks", settings.networks, "networks of each width, for the table")
           ->check(CLI::Range(1, 100'000'000))

@@ -79,7 +79,7 @@ void run(const Settings& settings, std::uint64_t seed) {
   CsvOptions options;
   if (!settings.target.empty()) options.target = settings.target;
   options.features.assign(settings.features.begin(), settings.features.end());
-  const auto [dataset, features, target, classes] = load_csv(settings.file, options);
+  const auto [dataset, features, target, classes, header] = load_csv(settings.file, options);
   std::cout << settings.file << ": " << dataset->size() << " rows; " << target << " from";
   for (const std::string& name : features) std::cout << ' ' << name;
   std::cout << '\n';
@@ -110,7 +110,9 @@ int main(int argc, char** argv) {
       .add_option("--features", settings.features, "columns to learn from, a,b,c (default: all others)")
       ->delimiter(',');
   program.app.add_option("--out", settings.out, "folder for what it writes")->capture_default_str();
-  program.app.add_option("--lr", settings.lr, "learning rate")->capture_default_str();
+  program.app.add_option("--lr", settings.lr, "learning rate")
+      ->capture_default_str()
+      ->check(example::above_zero());
   return program.run(argc, argv, [&] {
     std::filesystem::create_directories(settings.out);
     if (settings.file.empty()) {

@@ -243,7 +243,7 @@ void add_setup_options(CLI::App& app, Settings& settings) {
   const std::string own = " (default: the experiment's own)";
   app.add_option("--depth", settings.depth, "hidden layers" + own)->check(CLI::Range(1, 100));
   app.add_option("--width", settings.width, "units of a hidden layer" + own)->check(CLI::Range(1, 10000));
-  app.add_option("--bias", settings.bias, "what hidden biases start at" + own)->check(CLI::Number);
+  app.add_option("--bias", settings.bias, "what hidden biases start at" + own)->check(example::finite());
   app.add_option("--optimizer", settings.optimizer, "how to train" + own)
       ->transform(CLI::IsMember(optimizer_names(), CLI::ignore_case));
   app.add_option("--lr", settings.lr, "learning rate" + own)->check(example::above_zero());

@@ -2,11 +2,14 @@
 // 0 done, 1 the work failed, 2 wrong usage, 3 training diverged.
 #pragma once
 
+#include <charconv>
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <new>
 #include <string>
 
@@ -26,10 +29,37 @@ inline CLI::Validator above_zero(bool or_equal = false) {
       [or_equal](const std::string& text) -> std::string {
         double value = 0;
         const bool fits = CLI::detail::lexical_cast(text, value) && std::isfinite(value) &&
+                          std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()) &&
                           (value > 0 || (or_equal && value == 0));
         return fits ? "" : "is " + text + ", expected a number " + (or_equal ? "not below 0" : "above 0");
       },
       or_equal ? ">= 0" : "> 0");
+}
+
+/// For numeric options: refuses NaN, infinity, and what f32 does not hold.
+inline CLI::Validator finite() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        double value = 0;
+        const bool fits = CLI::detail::lexical_cast(text, value) &&
+                          std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+        return fits ? "" : "is " + text + ", expected a finite number that f32 holds";
+      },
+      "finite");
+}
+
+/// For --seed: CLI11 takes -1 for the largest number.
+inline CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        return error == std::errc{} && stop == end
+                   ? ""
+                   : "is " + text + ", expected a whole number from 0 to 2^64 - 1";
+      },
+      "");
 }
 
 class Program {
@@ -41,7 +71,7 @@ class Program {
 
   explicit Program(const std::string& description) : app(description) {
     app.option_defaults()->take_last();
-    app.add_option("--seed", seed, "seed of everything random")->capture_default_str();
+    app.add_option("--seed", seed, "seed of everything random")->capture_default_str()->check(whole_number());
     app.add_option("--threads", threads,
                    "threads to compute with (default: RILL_NUM_THREADS, OMP_NUM_THREADS, or all cores)")
         ->check(CLI::Range(1, 1024));
@@ -55,7 +85,9 @@ class Program {
       app.parse(argc, argv);
       if (threads > 0) rill::set_num_threads(threads);
       body();
-      std::cout.flush();
+      // What was printed is what the program is for.
+      if (!std::cout.flush() || std::fflush(stdout) != 0)
+        return report("standard output: cannot be written", 1);
       return 0;
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? 0 : 2;

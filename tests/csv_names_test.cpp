@@ -106,6 +106,48 @@ TEST_CASE("load_csv_inputs: leaves no column out where no target is given") {
   CHECK(load_csv_inputs(folder.write("a.csv", "a,b\n1,2\n")).features == Names{"a", "b"});
 }
 
+TEST_CASE("load_csv: names are UTF-8, or refused with their line") {
+  const TempDir folder;
+  const std::string bad = folder.write("a.csv", "x,y\n1,a\n2,Gen\xe8ve\n");
+  CHECK_ERROR(load_csv(bad),
+              bad +
+                  ":3: \"Gen\\xe8ve\" is not UTF-8, expected text in it; convert the file, as with iconv "
+                  "-f latin1 -t utf-8");
+  const std::string header = folder.write("b.csv", "\xe9t\xe9,y\n1,a\n");
+  CHECK_ERROR(load_csv(header),
+              header +
+                  ":1: \"\\xe9t\\xe9\" is not UTF-8, expected text in it; convert the file, as "
+                  "with iconv -f latin1 -t utf-8");
+  // The shortest and longest of each length, and what lies beyond them.
+  for (const char* name : {"Gen\xc3\xa8ve", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
+    CHECK(load(std::string("1,a\n2,") + name + "\n").classes.size() == 2);
+  for (const char* name :
+       {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xc3", "\xe2\x82", "\xe2\x28\xa1", "\xff"})
+    CHECK_THROWS_AS(load(std::string("1,a\n2,") + name + "\n"), Error);
+}
+
+TEST_CASE("load_csv: a first row that may be a header or a mistake is refused, not guessed") {
+  const TempDir folder;
+  const std::string mistake = folder.write("a.csv", "1.2.3,4,a\n1,2,b\n");
+  CHECK_ERROR(load_csv(mistake),
+              mistake +
+                  ":1: column 0 is \"1.2.3\" beside numbers: a name, or a mistake? expected a "
+                  "number, or names in all columns");
+  CHECK(load_csv(mistake, {.header = CsvHeader::present}).features == Names{"1.2.3", "4"});
+  CHECK(load("id,2019,y\n1,2,b\n").features == Names{"id", "2019"});
+  CHECK(load("1st,2nd,y\n1,2,b\n").features == Names{"1st", "2nd"});
+  const std::string years = folder.write("b.csv", "2019,2020,city\n1,2,Rome\n3,4,Oslo\n5,6,Rome\n7,8,Oslo\n");
+  CHECK_ERROR(load_csv(years),
+              years +
+                  ":1: class \"city\" is that of this row alone, beside numbers: a header, or a row? "
+                  "expected it said by `header`");
+  CHECK(load_csv(years, {.header = CsvHeader::present}).classes == Names{"Oslo", "Rome"});
+  CHECK(load_csv(years, {.header = CsvHeader::absent}).classes == Names{"Oslo", "Rome", "city"});
+  CHECK(load("1,2,a\n3,4,b\n").classes == Names{"a", "b"});
+}
+
 TEST_CASE("load_csv: columns are given by variables of either type") {
   const std::string text = "a,b,c\n1,2,x\n", name = "c", feature = "b";
   const int number = 0;

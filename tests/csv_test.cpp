@@ -152,6 +152,25 @@ TEST_CASE("csv: trimmed() leaves out the blanks around a field, not those in quo
   CHECK(reader.trimmed(2).empty());
 }
 
+TEST_CASE("csv: without a delimiter it is the one that parts the first record, a comma if none does") {
+  const auto found = [](std::string_view text) {
+    CsvReader reader = CsvReader::from_text(text, "a.csv", std::nullopt);
+    CHECK(reader.next());
+    return std::pair(reader.delimiter(), reader.size());
+  };
+  CHECK(found("a,b;c\n") == std::pair(',', std::size_t{2}));
+  CHECK(found("a;b\n1,5;2\n") == std::pair(';', std::size_t{2}));
+  CHECK(found("\"a\";\"b\"\n") == std::pair(';', std::size_t{2}));
+  CHECK(found("\xEF\xBB\xBFx\ty\tz\n") == std::pair('\t', std::size_t{3}));
+  CHECK(found("a|b") == std::pair('|', std::size_t{2}));
+  CHECK(found("a b\nc,d\n") == std::pair(',', std::size_t{1}));
+}
+
+TEST_CASE("csv: what gzip has compressed is refused by its name") {
+  CHECK_ERROR(records_of(std::string("\x1f\x8b\x08\0", 4)),
+              "a.csv: this is compressed by gzip, expected text; unpack it first");
+}
+
 TEST_CASE("csv: delimiters that numbers, names or lines may hold are refused") {
   for (const char bad : {'"', '\n', '\r', '.', '-', '+', '0', 'e', 'Z'})
     CHECK_THROWS_AS(CsvReader::from_text("", "a.csv", bad), Error);

@@ -59,10 +59,30 @@ TEST_CASE("rill new: for a table, the sizes are those of its columns and classes
 }
 
 TEST_CASE("rill new: options that do not go together are wrong usage") {
+  CHECK(rill::test::rill({"new", ""}).status == 2);
   CHECK(rill::test::rill({"new", "-", "--kind", "mnist", "--target", "x"}).output ==
-        "rill: --data, --target and --regression are for --kind csv, not mnist\n");
+        "rill: --data, --target, --header and --regression are for --kind csv, not mnist\n");
   CHECK(rill::test::rill({"new", "-", "--target", "x"}).status == 2);
   CHECK(rill::test::rill({"new", "-", "--kind", "other"}).status == 2);
+}
+
+TEST_CASE("rill new: a table's delimiter, its header and the number of a column are taken over") {
+  const TempDir folder;
+  const auto data_of = [&](const std::string& text, std::vector<std::string> more) {
+    more.insert(more.begin(), {"new", "-", "--data", folder.write("t.csv", text)});
+    const Outcome run = rill::test::rill(more);
+    REQUIRE_MESSAGE(run.status == 0, run.output);
+    return nlohmann::json::parse(run.output).at("data");
+  };
+  const nlohmann::json semicolons = data_of("a;b;c\n1;2;x\n3;4;y\n", {});
+  CHECK(semicolons.at("delimiter") == ";");
+  CHECK(semicolons.at("target") == "c");
+  const nlohmann::json numbered = data_of("x,1,2\ny,3,4\n", {"--target", "0"});
+  CHECK(numbered.at("target") == 0);
+  CHECK_FALSE(numbered.contains("delimiter"));
+  CHECK(data_of("1,x,2\n3,y,4\n", {"--target=-2"}).at("target") == 1);
+  CHECK(data_of("0,1\n2,a\n3,b\n", {"--header", "yes", "--target", "1"}).at("target") == "1");
+  CHECK(data_of("0,1\n2,a\n3,b\n", {"--header", "yes"}).at("header") == true);
 }
 
 TEST_CASE("rill check: a model is ok, with its sizes") {

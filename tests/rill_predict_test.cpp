@@ -243,6 +243,19 @@ TEST_CASE("rill predict: --labels is refused for a model that predicts a number"
   CHECK(run.output == "rill: --labels: the model predicts a number, expected one that tells classes apart\n");
 }
 
+TEST_CASE("rill predict: a pipe is read from its first byte, by whatever name") {
+  Flowers flowers;
+  const std::string semicolons = flowers.folder.write(
+      "semicolons.csv", "petal width;id;sepal length;petal length;sepal width\n0.2;7;5.1;1.4;3.5\n");
+  CHECK(flowers.predict(semicolons).status == 0);
+  const std::string expected = flowers.folder.read("out.csv");
+  for (const std::string input : {"-", "/dev/stdin"}) {
+    const Outcome run = rill_sh("cat '" + semicolons + "' | rill predict '" + flowers.path + "' -o - -i " +
+                                input + " 2>/dev/null");
+    CHECK(run.output == expected);
+  }
+}
+
 TEST_CASE("rill predict: standard input and standard output take the place of files") {
   Flowers flowers;
   const std::string table = flowers.folder.write("in.csv", without_header(flower_table));
@@ -280,8 +293,10 @@ TEST_CASE("rill predict: input that does not fit is refused with its place, and 
   CHECK(message("1,2,3\n") ==
         "in.csv: the rows have 3 columns, the model expects 4: \"sepal length\", \"sepal width\", \"petal "
         "length\", \"petal width\"\n");
-  CHECK(message("1,2,3,4\n1,2,x,4\n") == "in.csv:2: column 3 holds \"x\", expected a finite number\n");
-  CHECK(message("1,2,3,4\n1,2,,4\n") == "in.csv:2: column 3 holds \"\", expected a finite number\n");
+  CHECK(message("1,2,3,4\n1,2,x,4\n") == "in.csv:2: column 2 is \"x\", expected a finite number\n");
+  CHECK(message("1,2,3,4\n1,2,,4\n") == "in.csv:2: column 2 is \"\", expected a finite number\n");
+  CHECK(message("petal width,sepal length,petal length,sepal width\n1,2,x,4\n") ==
+        "in.csv:2: column \"petal length\" is \"x\", expected a finite number\n");
   CHECK(message("1,2,3,4\n1,2,3\n") == "in.csv:2: the row has 3 fields, expected 4 as in the first row\n");
   CHECK(message("") == "in.csv: the file is empty, expected a row for each sample\n");
   CHECK(message(R"({"a": 1})") == "in.csv: this looks like a model, expected samples as CSV, IDX or npy\n");

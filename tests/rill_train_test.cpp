@@ -301,7 +301,7 @@ TEST_CASE("rill sweep: the seed may be varied as a value, but not beside --seeds
   CHECK(lines_of(run.folder.read("out/sweep.csv"))[2].starts_with("6,6,done,"));
 }
 
-TEST_CASE("rill sweep: a run whose result was lost behind its last epoch is done anew") {
+TEST_CASE("rill sweep: a run whose result was lost behind its last epoch gives it again") {
   const Folder run;
   const std::vector<std::string> call{"sweep", run.config, "--out",
                                       run.out, "--set",    "optimizer.lr=0.001,0.01"};
@@ -312,14 +312,121 @@ TEST_CASE("rill sweep: a run whose result was lost behind its last epoch is done
   other.insert(other.end(), {"--set", "seed=9"});
   const Outcome refused = rill::test::rill(other);
   CHECK(refused.status == 1);
-  CHECK(refused.output.ends_with(
-      "0.001: the folder holds the run of another config, expected the same one; give another --out, or "
-      "remove it\n"));
+  CHECK(refused.says("0.001/last.safetensors: /seed is 9, expected 3 as in the run that goes on"));
   const Outcome again = rill::test::rill(call);
   CHECK_MESSAGE(again.status == 0, again.output);
   CHECK(again.says("0.01: done before\n"));
   CHECK(run.folder.read("out/0.001/log.csv") == before);
   CHECK(std::filesystem::exists(run.out + "/0.001/sweep_result.json"));
+}
+
+TEST_CASE("rill sweep: the run of another model, or the beginning of one, is not overwritten") {
+  const Folder run;
+  const std::string other = run.folder.write(
+      "other.json",
+      std::string(small_run).replace(std::string(small_run).find("\"units\": 8"), 10, "\"units\": 9"));
+  CHECK(rill::test::rill(
+            {"train", other, "--out", run.out + "/0.001", "--set", "optimizer.lr=0.001", "--quiet"})
+            .status == 0);
+  const std::string best = run.folder.read("out/0.001/best.safetensors");
+  const std::vector<std::string> call{"sweep", run.config, "--out",
+                                      run.out, "--set",    "optimizer.lr=0.001,0.01"};
+  const Outcome refused = rill::test::rill(call);
+  CHECK(refused.status == 1);
+  CHECK(refused.says("/model/layers/1/units is 8, expected 9 as in the run that goes on"));
+  std::filesystem::remove(run.out + "/0.001/last.safetensors");
+  CHECK(rill::test::rill(call).says("0.001: the folder holds "));
+  CHECK(run.folder.read("out/0.001/best.safetensors") == best);
+}
+
+TEST_CASE("rill sweep: a run that ended before its first checkpoint begins anew") {
+  const Folder run;
+  const std::vector<std::string> call{"sweep", run.config, "--out",
+                                      run.out, "--set",    "optimizer.lr=0.001,0.01"};
+  CHECK(rill::test::rill(call).status == 0);
+  const std::string best = run.folder.read("out/0.001/best.safetensors");
+  for (const char* name : {"last.safetensors", "best.safetensors", "sweep_result.json"})
+    std::filesystem::remove(run.out + "/0.001/" + name);
+  CHECK(rill::test::rill(call).status == 0);
+  CHECK(run.folder.read("out/0.001/best.safetensors") == best);
+}
+
+TEST_CASE("rill sweep: where the data have changed, no run that was done before is shown") {
+  const TempDir folder;
+  const std::string table = folder.write("t.csv", "0,1,a\n1,0,b\n0.1,1,a\n1,0.1,b\n0,0.9,a\n0.9,0,b\n");
+  CHECK(rill::test::rill({"new", folder.file("run.json"), "--data", table}).status == 0);
+  const std::vector<std::string> call{"sweep", folder.file("run.json"),   "--out", folder.file("out"),
+                                      "--set", "optimizer.lr=0.001,0.01", "--set", "training.epochs=2"};
+  CHECK(rill::test::rill(call).status == 0);
+  CHECK(rill::test::rill(call).says("done before"));
+  folder.write("t.csv", "0,1,a\n1,0,b\n0.1,1,a\n1,0.1,b\n0,0.9,a\n0.5,0,b\n");
+  const Outcome refused = rill::test::rill(call);
+  CHECK(refused.status == 1);
+  CHECK(refused.says("0.001: the data have changed since this run was done"));
+}
+
+TEST_CASE("rill train: a rate that one_cycle does not read is refused, in a sweep too") {
+  const Folder run;
+  const std::vector<std::string> schedule{"--set", R"(schedule={"type":"one_cycle","max_lr":0.01})"};
+  for (const std::string command : {"train", "check", "sweep"}) {
+    CAPTURE(command);
+    std::vector<std::string> call{command, run.config, "--set",
+                                  command == "sweep" ? "optimizer.lr=0.1,0.2" : "optimizer.lr=0.1"};
+    if (command != "sweep") call.insert(call.end(), schedule.begin(), schedule.end());
+    if (command == "sweep")
+      call[1] = run.folder.write(
+          "s.json",
+          std::string(small_run).replace(0, 1, R"({"schedule": {"type": "one_cycle", "max_lr": 0.01},)"));
+    const Outcome refused = rill::test::rill(call);
+    CHECK(refused.status == 2);
+    CHECK(refused.says(
+        "optimizer.lr does nothing here: the schedule one_cycle takes all rates from its max_lr"));
+  }
+}
+
+TEST_CASE("rill train: --resume of a run that is done writes what is missing") {
+  const Folder run;
+  CHECK(run.train().status == 0);
+  const std::string log = run.folder.read("out/log.csv"), best = run.folder.read("out/best.safetensors");
+  CHECK(!std::filesystem::exists(run.out + "/report.html"));
+  const Outcome again = rill::test::rill({"train", run.config, "--out", run.out, "--resume"});
+  CHECK_MESSAGE(again.status == 0, again.output);
+  CHECK(std::filesystem::exists(run.out + "/report.html"));
+  CHECK(run.folder.read("out/log.csv") == log);
+  CHECK(run.folder.read("out/best.safetensors") == best);
+}
+
+TEST_CASE("rill train: targets that bce_with_logits has no logit for are refused") {
+  const TempDir folder;
+  std::string table;
+  for (int i = 0; i < 40; ++i) table += std::to_string(i % 7) + "," + std::to_string(1 + i % 2) + "\n";
+  const std::string config = folder.file("run.json");
+  CHECK(rill::test::rill({"new", config, "--data", folder.write("t.csv", table), "--regression"}).status ==
+        0);
+  const Outcome refused =
+      rill::test::rill({"train", config, "--out", folder.file("out"), "--set", "loss=bce_with_logits"});
+  CHECK(refused.status == 2);
+  CHECK(refused.says(
+      "/loss: a target of the data is 2, expected 0 to 1 for bce_with_logits; write two classes as 0 and 1"));
+  CHECK(!std::filesystem::exists(folder.file("out")));
+}
+
+TEST_CASE("rill train: a NaN in npy files is refused, and what was trained before stays") {
+  const TempDir folder;
+  io::save_npy(folder.file("x.npy"), tensor({{1, 2}, {3, NAN}, {1, 2}, {3, 4}}));
+  io::save_npy(folder.file("y.npy"), tensor({0, 1, 0, 1}, DType::i64));
+  const std::string config =
+      folder.write("run.json", R"({"rill": 1, "model": {"rill": 1, "input_shape": [2],
+    "layers": [{"type": "dense", "units": 2}]}, "data": {"format": "npy", "x": ")" +
+                                   folder.file("x.npy") + R"(", "y": ")" + folder.file("y.npy") +
+                                   R"("}, "loss": "cross_entropy", "optimizer": {"type": "sgd", "lr": 0.1},
+    "training": {"epochs": 1}})");
+  std::filesystem::create_directory(folder.file("out"));
+  folder.write("out/best.safetensors", "precious");
+  const Outcome refused = rill::test::rill({"train", config, "--out", folder.file("out"), "--overwrite"});
+  CHECK(refused.status == 1);
+  CHECK(refused.says("x.npy: element 3 is nan, expected finite numbers"));
+  CHECK(folder.read("out/best.safetensors") == "precious");
 }
 
 TEST_CASE("rill sweep: a value that only its run can refuse is named, and what is done stays") {

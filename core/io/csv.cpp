@@ -62,18 +62,21 @@ bool is_tiny(std::string_view number) {
 
 }  // namespace
 
-CsvReader::CsvReader(Source source, std::string where, char delimiter)
-    : source_(std::move(source)), where_(std::move(where)), delimiter_(delimiter), buffer_(buffer_bytes) {
-  check_delimiter(delimiter);
-  for (const char c : {delimiter, '\n', '\r', '"', '\0'}) ends_plain_[static_cast<unsigned char>(c)] = true;
+CsvReader::CsvReader(Source source, std::string where, std::optional<char> delimiter)
+    : source_(std::move(source)),
+      where_(std::move(where)),
+      guesses_(!delimiter),
+      delimiter_(delimiter.value_or(',')),
+      buffer_(buffer_bytes) {
+  check_delimiter(delimiter_);
 }
 
-CsvReader::CsvReader(const std::string& path, char delimiter)
+CsvReader::CsvReader(const std::string& path, std::optional<char> delimiter)
     : CsvReader(
           [file = std::make_shared<FileReader>(path)](std::span<std::byte> room) { return file->read(room); },
           path, delimiter) {}
 
-CsvReader CsvReader::from_text(std::string_view text, std::string where, char delimiter) {
+CsvReader CsvReader::from_text(std::string_view text, std::string where, std::optional<char> delimiter) {
   return CsvReader(
       [text](std::span<std::byte> room) mutable {
         const std::size_t count = std::min(room.size(), text.size());
@@ -108,9 +111,28 @@ int CsvReader::peek() {
 }
 
 // At the start of the text, whose first bytes the buffer holds.
-void CsvReader::skip_mark() {
-  constexpr std::string_view mark = "\xEF\xBB\xBF";
-  if (peek() >= 0 && std::string_view(buffer_.data(), filled_).starts_with(mark)) used_ = mark.size();
+void CsvReader::begin() {
+  constexpr std::string_view mark = "\xEF\xBB\xBF", gzip = "\x1f\x8b";
+  peek();
+  const std::string_view start(buffer_.data(), filled_);
+  RILL_CHECK(!start.starts_with(gzip), where_,
+             ": this is compressed by gzip, expected text; unpack it first");
+  if (start.starts_with(mark)) used_ = mark.size();
+  if (guesses_) delimiter_ = guess_delimiter();
+  for (const char c : {delimiter_, '\n', '\r', '"', '\0'}) ends_plain_[static_cast<unsigned char>(c)] = true;
+}
+
+char CsvReader::guess_delimiter() const {
+  const std::string_view start(buffer_.data() + used_, filled_ - used_);
+  for (const char delimiter : {',', ';', '\t', '|'}) {
+    CsvReader reader = from_text(start, where_, delimiter);
+    try {
+      if (reader.next() && reader.size() > 1) return delimiter;
+    } catch (const Error&) {
+      // With another one it may be right; if not, who reads on says what is wrong.
+    }
+  }
+  return ',';
 }
 
 bool CsvReader::skip_line_end() {
@@ -179,7 +201,7 @@ void CsvReader::read_quoted() {
 }
 
 bool CsvReader::next() {
-  if (line_ == 0) skip_mark();
+  if (line_ == 0) begin();
   text_.clear();
   fields_.clear();
   line_ = next_line_;
@@ -225,14 +247,12 @@ CsvValue parse_csv_value(std::string_view field) {
 std::string quote_csv_field(std::string_view field) {
   constexpr std::size_t most = 40;
   constexpr std::string_view digits = "0123456789abcdef";
-  std::size_t length = std::min(field.size(), most);
-  // Not in the middle of a character of UTF-8.
-  while (length > 0 && length < field.size() && (static_cast<unsigned char>(field[length]) & 0xc0) == 0x80)
-    --length;
+  const std::string_view shown = rill::detail::beginning(field, most);
+  const bool utf8 = rill::detail::is_utf8(shown);
   std::string out = "\"";
-  for (const char c : field.substr(0, length)) {
+  for (const char c : shown) {
     const auto code = static_cast<unsigned char>(c);
-    if (!rill::detail::is_control(c)) {
+    if (!rill::detail::is_control(c) && (utf8 || code < 0x80)) {
       out += c;
     } else {
       out += "\\x";
@@ -240,7 +260,7 @@ std::string quote_csv_field(std::string_view field) {
       out += digits[code & 15];
     }
   }
-  return out + (length < field.size() ? "...\"" : "\"");
+  return out + (shown.size() < field.size() ? "...\"" : "\"");
 }
 
 }  // namespace rill::io

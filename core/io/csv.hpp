@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,20 +26,20 @@ inline constexpr std::size_t max_csv_fields = std::size_t{1} << 18;
 
 class CsvReader {
  public:
-  /// Reads the file at `path`. Throws Error if it cannot be opened, and for a delimiter that a number, a name, a quote
-  /// or a line end may hold.
-  explicit CsvReader(const std::string& path, char delimiter = ',');
+  /// Reads the file at `path`. Without a delimiter it is that of , ; tab | which parts the first record, a comma if none does.
+  /// Throws Error if the file cannot be opened, and for a delimiter that a number, a name, a quote or a line end may hold.
+  explicit CsvReader(const std::string& path, std::optional<char> delimiter = ',');
 
   /// Reads a text at hand, which is not copied; errors start with `where`.
-  static CsvReader from_text(std::string_view text, std::string where, char delimiter = ',');
+  static CsvReader from_text(std::string_view text, std::string where, std::optional<char> delimiter = ',');
 
   CsvReader(const CsvReader&) = delete;
   CsvReader& operator=(const CsvReader&) = delete;
 
   /// Moves on to the next record; false at the end. Throws Error, naming file and line, for a quote inside of a field
   /// without quotes, anything but a delimiter behind a closing quote, a quote that is never closed, a carriage return
-  /// without a line feed, a zero byte, an empty line before the last record, and a record above max_csv_record
-  /// or max_csv_fields.
+  /// without a line feed, a zero byte, an empty line before the last record, a record above max_csv_record
+  /// or max_csv_fields, and gzip.
   bool next();
 
   std::size_t size() const { return fields_.size(); }  ///< fields of the record
@@ -46,6 +47,7 @@ class CsvReader {
   std::string_view operator[](std::size_t index) const;
   /// The field without the spaces and tabs around it, which stay if it stands in quotes; valid as long.
   std::string_view trimmed(std::size_t index) const;
+  char delimiter() const { return delimiter_; }    ///< known once next() was called
   std::int64_t line() const { return line_; }      ///< on which the record starts, counted from 1
   std::string where() const { return at(line_); }  ///< `iris.csv:3`, for messages
 
@@ -55,12 +57,13 @@ class CsvReader {
     bool quoted;
   };
   using Source = std::function<std::size_t(std::span<std::byte> room)>;
-  CsvReader(Source source, std::string where, char delimiter);
+  CsvReader(Source source, std::string where, std::optional<char> delimiter);
 
   bool refill();  // false at the end
   int peek();     // the next byte, or -1 at the end
   std::string at(std::int64_t line) const;
-  void skip_mark();
+  void begin();
+  char guess_delimiter() const;
   bool skip_line_end();
   bool skip_empty_lines();
   void read_plain();
@@ -69,6 +72,7 @@ class CsvReader {
 
   Source source_;
   std::string where_;
+  bool guesses_;
   char delimiter_;
   std::array<bool, 256> ends_plain_{};  // the bytes that a field without quotes ends before
   std::vector<char> buffer_;

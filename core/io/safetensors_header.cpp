@@ -160,10 +160,9 @@ std::string format_name(DType dtype) {
 std::string in_quotes(std::string_view text, bool utf8) {
   constexpr std::size_t longest = 80;
   constexpr std::string_view digits = "0123456789abcdef";
-  std::size_t shown = std::min(text.size(), longest);
-  while (utf8 && shown < text.size() && shown > 0 && (text[shown] & 0xc0) == 0x80) --shown;
+  const std::string_view shown = utf8 ? rill::detail::beginning(text, longest) : text.substr(0, longest);
   std::string out = "\"";
-  for (const char c : text.substr(0, shown)) {
+  for (const char c : shown) {
     const unsigned byte = static_cast<unsigned char>(c);
     if (rill::detail::is_control(c) || (byte > 0x7f && !utf8)) {
       out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
@@ -172,7 +171,7 @@ std::string in_quotes(std::string_view text, bool utf8) {
       out += c;
     }
   }
-  return out + (shown < text.size() ? "...\"" : "\"");
+  return out + (shown.size() < text.size() ? "...\"" : "\"");
 }
 
 std::string about(const std::string& where, const std::string& name) {

@@ -132,7 +132,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
 std::string pointer_token(std::string_view key) {
   std::string token;
-  for (const char c : beginning(key, 100)) {
+  for (const char c : rill::detail::beginning(key, 100)) {
     if (c == '~') {
       token += "~0";
     } else if (c == '/') {
@@ -166,16 +166,12 @@ Json read_json(const std::string& path) {
 }
 
 const std::string& utf8_text(const std::string& text) {
-  try {
-    Json(text).dump();
-  } catch (const Json::exception&) {
-    std::string shown = text;
-    std::ranges::replace_if(
-        shown, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
-    rill::detail::fail("config: the text " + in_quotes(shown) +
-                       " is not utf-8, expected utf-8; convert what it comes from, as with iconv -t utf-8");
-  }
-  return text;
+  if (rill::detail::is_utf8(text)) return text;
+  std::string shown = text;
+  std::ranges::replace_if(
+      shown, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  rill::detail::fail("config: the text " + in_quotes(shown) +
+                     " is not utf-8, expected utf-8; convert what it comes from, as with iconv -t utf-8");
 }
 
 std::string number_text(double value) {

@@ -70,14 +70,8 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 40;
   std::string result = "\"";
-  for (const char c : beginning(text, longest)) result += rill::detail::is_control(c) ? '?' : c;
+  for (const char c : rill::detail::beginning(text, longest)) result += rill::detail::is_control(c) ? '?' : c;
   return result + (text.size() > longest ? "…\"" : "\"");
-}
-
-std::string_view beginning(std::string_view text, std::size_t limit) {
-  std::size_t size = std::min(text.size(), limit);
-  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return text.substr(0, size);
 }
 
 }  // namespace rill::nn::config

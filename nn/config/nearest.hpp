@@ -18,7 +18,4 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
 /// `text` in quotes for a message: on one line, without control bytes, cut after 40 bytes.
 std::string in_quotes(std::string_view text);
 
-/// As much of the start of `text` as fits into `limit` bytes without cutting a character of UTF-8.
-std::string_view beginning(std::string_view text, std::size_t limit);
-
 }  // namespace rill::nn::config

@@ -8,6 +8,7 @@
 
 #include <rill/core/error.hpp>
 #include <rill/core/io/csv.hpp>
+#include <rill/core/text.hpp>
 #include <rill/nn/data/csv.hpp>
 
 namespace rill::nn::data {
@@ -22,6 +23,12 @@ Fields fields_of(const CsvReader& reader) {
   Fields fields;
   for (std::size_t i = 0; i < reader.size(); ++i) fields.emplace_back(reader.trimmed(i));
   return fields;
+}
+
+// Of names, which are saved with the model.
+void check_utf8(std::string_view name, const std::string& where) {
+  RILL_CHECK(rill::detail::is_utf8(name), where, ": ", quote_csv_field(name),
+             " is not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
 }
 
 std::string listed(const Fields& names) {
@@ -48,15 +55,14 @@ class Columns {
     if (options.target) target_ = find(*options.target);
     choose_features(options.features);
     if (options.header == CsvHeader::automatic && !header_) {
-      header_ = std::any_of(features_.begin(), features_.end(), [&](std::size_t column) {
-        return io::parse_csv_value(first_[column]).kind == CsvKind::text;
-      });
+      header_ = is_csv_header(reader, features_);
       if (header_) check_names();
     }
     if (header_ && options.features.empty()) check_features_named();
   }
 
   bool header() const { return header_; }
+  std::int64_t first_line() const { return first_line_; }
   std::size_t target() const { return *target_; }
   const std::vector<std::size_t>& features() const { return features_; }
 
@@ -97,6 +103,7 @@ class Columns {
   void check_names() const {
     std::set<std::string_view> seen;
     for (const std::string& name : first_) {
+      check_utf8(name, where());
       RILL_CHECK(name.empty() || seen.insert(name).second, where(), ": column name ", quote_csv_field(name),
                  " stands twice, expected different names");
     }
@@ -171,10 +178,24 @@ class ClassNames {
     if (fixed_) columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed(names_));
     const CsvKind kind = io::parse_csv_value(name).kind;
     if (kind == CsvKind::missing) columns.refuse(reader, columns.target(), kind, "a class name");
+    check_utf8(name, reader.where());
     if (!no_integer_ && !integer_of(name)) no_integer_ = name;
     numbers_ = numbers_ && kind != CsvKind::text;
     names_.emplace_back(name);
     return labels_.emplace(name, std::ssize(names_) - 1).first->second;
+  }
+
+  /// Throws where the first row, which was taken for one of numbers, may be a header: its class never comes again, unlike all others.
+  void check_first(const std::vector<std::int64_t>& labels, const std::string& where) const {
+    std::vector<std::int64_t> counts(names_.size());
+    for (const std::int64_t label : labels) ++counts[static_cast<std::size_t>(label)];
+    const std::string& name = names_[static_cast<std::size_t>(labels[0])];
+    const bool alone = counts.size() > 1 && std::ranges::count(counts, 1) == 1 &&
+                       counts[static_cast<std::size_t>(labels[0])] == 1;
+    RILL_CHECK(
+        !alone || fixed_ || io::parse_csv_value(name).kind != CsvKind::text, where, ": class ",
+        quote_csv_field(name),
+        " is that of this row alone, beside numbers: a header, or a row? expected it said by `header`");
   }
 
   /// Sorts the names and changes the labels with them.
@@ -247,6 +268,23 @@ Tensor matrix(const Rows& rows) {
 
 }  // namespace
 
+bool is_csv_header(const CsvReader& first, std::span<const std::size_t> columns) {
+  std::optional<std::size_t> name, like_number;
+  bool number = false;
+  for (const std::size_t column : columns) {
+    const CsvKind kind = io::parse_csv_value(first[column]).kind;
+    number |= kind == CsvKind::number;
+    if (kind != CsvKind::text) continue;
+    const bool begins_like_number =
+        std::string_view("0123456789+-.").find(first.trimmed(column).front()) != std::string_view::npos;
+    (begins_like_number ? like_number : name) = column;
+  }
+  RILL_CHECK(!number || !like_number || name, first.where(), ": column ", *like_number, " is ",
+             quote_csv_field(first.trimmed(*like_number)),
+             " beside numbers: a name, or a mistake? expected a number, or names in all columns");
+  return name || like_number;
+}
+
 CsvData load_csv(const std::string& path, const CsvOptions& given) {
   CsvOptions options = given;
   if (!options.target) options.target = -1;
@@ -265,11 +303,13 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
       labels.push_back(classes.label(reader, columns));
     }
   });
-  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}};
+  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header()};
   if (options.regression) {
     const Tensor y = tensor(std::span<const float>(numbers), Shape{rows.count, 1});
     data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y);
   } else {
+    if (options.header == CsvHeader::automatic && !columns.header())
+      classes.check_first(labels, rill::detail::concat(path, ":", columns.first_line()));
     data.classes = classes.finish(labels, path);
     const Tensor y = tensor(std::span<const std::int64_t>(labels), Shape{rows.count});
     data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y, std::ssize(data.classes));

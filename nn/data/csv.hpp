@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/core/tensor.hpp>
 #include <rill/nn/data/dataset.hpp>
 
@@ -22,7 +24,7 @@ namespace rill::nn::data {
 using CsvColumn = std::variant<std::int64_t, std::string>;
 
 enum class CsvHeader {
-  automatic,  ///< the first row is a header if a feature in it is neither a number nor missing, or a column is named
+  automatic,  ///< as is_csv_header() says, and where a column is named
   present,
   absent
 };
@@ -34,7 +36,7 @@ struct CsvOptions {
   bool regression = false;            ///< the target is a number, not a class
   std::vector<std::string>
       classes{};  ///< the class names in the order of their labels; none: those in the file
-  char delimiter = ',';
+  std::optional<char> delimiter = ',';  ///< not given: as CsvReader finds it
 };
 
 struct CsvData {
@@ -42,12 +44,19 @@ struct CsvData {
   std::vector<std::string> features;             ///< names of the columns; without a header "0", "1", ...
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
+  bool header = false;               ///< whether the file has one
 };
+
+/// Whether a table's first record names its columns, by those of it that hold numbers: one that is neither a number nor missing is a
+/// name. Throws Error where names and numbers stand side by side and the names begin like numbers, "1.2.3": that is a header, or a
+/// mistake.
+bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> columns);
 
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
-/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes,
-/// and classes that look like measured values: all of them numbers, and one not an integer.
+/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, names of columns
+/// and classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
+/// otherwise), and classes that look like measured values: all of them numbers, and one not an integer.
 CsvData load_csv(const std::string& path, const CsvOptions& options = {});
 
 struct CsvInputs {

@@ -1,8 +1,23 @@
+#include <algorithm>
+#include <cmath>
+
 #include <rill/core/error.hpp>
 #include <rill/core/io/npy.hpp>
 #include <rill/nn/data/npy.hpp>
 
 namespace rill::nn::data {
+namespace {
+
+// As the cells of a table have to be.
+void check_finite(const Tensor& values, const std::string& path) {
+  if (values.dtype() != DType::f32) return;
+  const auto data = values.data<float>();
+  const auto bad = std::ranges::find_if(data, [](float value) { return !std::isfinite(value); });
+  RILL_CHECK(bad == data.end(), path, ": element ", bad - data.begin(), " is ", *bad,
+             ", expected finite numbers");
+}
+
+}  // namespace
 
 std::shared_ptr<const TensorDataset> load_npy(const std::string& x_path, const std::string& y_path,
                                               const NpyOptions& options) {
@@ -15,6 +30,8 @@ std::shared_ptr<const TensorDataset> load_npy(const std::string& x_path, const s
              ", expected [n, ...] with at least 1 element");
   RILL_CHECK(y.dim() > 0 && y.size(0) == x.size(0), y_path, ": targets are ", y.shape(), ", expected ",
              x.size(0), " as there are samples in ", x_path);
+  check_finite(x, x_path);
+  check_finite(y, y_path);
   // One number a sample is a target of one number, as models give it and as that of a CSV file is.
   const bool single = options.regression && y.dim() == 1;
   try {

@@ -18,8 +18,7 @@ struct NpyOptions {
 };
 
 /// Reads x, [n, ...], as f32, and y as i64 labels or f32 numbers, whatever the number types in the files; numbers of shape [n] become
-/// [n, 1]. Throws Error,
-/// naming the file, as io::load_npy and TensorDataset do.
+/// [n, 1]. Throws Error, naming the file, for NaN and infinities, and as io::load_npy and TensorDataset do.
 std::shared_ptr<const TensorDataset> load_npy(const std::string& x_path, const std::string& y_path,
                                               const NpyOptions& options = {});
 

@@ -39,8 +39,10 @@ bool has_text(const io::CsvReader& record) {
 // Whether the model, whose table had no header, knows columns by their numbers. A header of the file may hold them as names.
 bool by_number(const DataSource& source, const nn::Model& model, const std::vector<std::string>& names) {
   std::error_code ignored;
-  if (names.empty() || !std::filesystem::is_regular_file(source.csv, ignored)) return false;
-  io::CsvReader first(source.csv, csv_delimiter(source.csv));
+  if (names.empty()) return false;
+  // A pipe cannot be looked into.
+  if (!std::filesystem::is_regular_file(source.csv, ignored)) return are_column_numbers(names);
+  io::CsvReader first(source.csv, std::nullopt);
   if (!first.next()) return false;
   const std::size_t columns = std::max(first.size(), names.size());
   for (const std::string& name : names) {
@@ -53,9 +55,8 @@ bool by_number(const DataSource& source, const nn::Model& model, const std::vect
 
 std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
                                                   Targets targets) {
-  nn::data::CsvOptions options{.regression = targets == Targets::numbers,
-                               .classes = model.classes,
-                               .delimiter = csv_delimiter(source.csv)};
+  nn::data::CsvOptions options{
+      .regression = targets == Targets::numbers, .classes = model.classes, .delimiter = std::nullopt};
   const std::string& target = source.target.empty() ? model.target : source.target;
   std::vector<std::string> names = model.features;
   if (!target.empty()) names.push_back(target);
@@ -91,7 +92,9 @@ void DataSource::add_to(CLI::App& app) {
                  "column of the CSV file that is predicted;\ndefault: the model's, else the last one")
       ->type_name("NAME");
   choice(app.add_option("--split", split, "which half of --idx or --digits"), {"test", "train"})
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(group[1])
+      ->excludes(group[2]);
   whole_number(app.add_option("--samples", samples, "only the first N samples"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
   app.add_option(

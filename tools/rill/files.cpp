@@ -14,6 +14,8 @@
 namespace rill::command {
 namespace {
 
+namespace fs = std::filesystem;
+
 bool is_safetensors(std::string_view head) {
   std::uint64_t length = 0;
   if (head.size() < 9 || head[8] != '{') return false;
@@ -36,6 +38,10 @@ bool has_one_of(const std::string& path, std::initializer_list<const char*> keys
 }  // namespace
 
 FileKind kind_of(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  // What is read from a pipe is gone.
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) return FileKind::other;
   std::vector<std::byte> bytes(64);
   bytes.resize(io::FileReader(path).read(bytes));
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -48,25 +54,11 @@ FileKind kind_of(const std::string& path) {
   return FileKind::other;
 }
 
-char csv_delimiter(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return ',';
-  for (const char delimiter : {',', ';', '\t', '|'}) {
-    try {
-      io::CsvReader reader(path, delimiter);
-      if (reader.next() && reader.size() > 1) return delimiter;
-    } catch (const Error&) {
-      return ',';  // who reads the file says what is wrong with it
-    }
-  }
-  return ',';
-}
-
-std::optional<std::int64_t> column_number(const std::string& name) {
+std::optional<std::int64_t> column_number(std::string_view name) {
   const bool digits =
       !name.empty() && name.size() < 8 && name.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || (name.size() > 1 && name[0] == '0')) return std::nullopt;
-  return std::stoll(name);
+  return std::stoll(std::string(name));
 }
 
 bool are_column_numbers(const std::vector<std::string>& names) {
@@ -95,11 +87,11 @@ bool counts_columns(const io::CsvReader& record) {
 void refuse_overwriting(const std::string& what, const std::string& output,
                         const std::vector<std::string>& inputs) {
   std::error_code ignored;
-  if (output == "-" || !std::filesystem::is_regular_file(output, ignored)) return;
+  if (output == "-" || !fs::is_regular_file(output, ignored)) return;
   for (const std::string& input : inputs) {
     const std::string path = input == "-" ? "/dev/stdin" : input;
-    if (path.empty() || !std::filesystem::is_regular_file(path, ignored)) continue;
-    if (std::filesystem::equivalent(output, path, ignored))
+    if (path.empty() || !fs::is_regular_file(path, ignored)) continue;
+    if (fs::equivalent(output, path, ignored))
       throw UsageError(what + " is " + output + ", which is read, expected another file");
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <rill/core/io/csv.hpp>
@@ -12,15 +13,12 @@ namespace rill::command {
 
 enum class FileKind { safetensors, npy, gzip, idx, json, other };
 
-/// Looks at the first bytes. Throws Error if the file is missing, a directory, or unreadable. An empty file is `other`.
+/// Looks at the first bytes. Throws Error if the file is missing, a directory, or unreadable. An empty file is `other`, and so is a
+/// pipe, which cannot be looked into.
 FileKind kind_of(const std::string& path);
 
-/// The delimiter of a CSV file: a comma, but where the first row has none and a semicolon, a tab or a | parts it, that one. A pipe
-/// cannot be looked into: a comma.
-char csv_delimiter(const std::string& path);
-
 /// The number by which a column of a table without a header is called, "0", "1", ...; none for other names.
-std::optional<std::int64_t> column_number(const std::string& name);
+std::optional<std::int64_t> column_number(std::string_view name);
 /// Whether all names can be the numbers of columns, of so many or one more: as names they tell nothing then.
 bool are_column_numbers(const std::vector<std::string>& names);
 /// Whether the record holds every one of the names.

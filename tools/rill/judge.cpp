@@ -89,7 +89,11 @@ Tensor Judge::labels_of(const Tensor& target) const {
   if (targets() == Targets::labels) return target;
   std::vector<std::int64_t> labels;
   const Tensor values = target.to(DType::f64);
-  for (const double value : values.data<double>()) labels.push_back(value > 0.5);
+  for (const double value : values.data<double>()) {
+    RILL_CHECK(value >= 0 && value <= 1, "the data: a target is ", value,
+               ", expected 0 to 1 for bce_with_logits");
+    labels.push_back(value > 0.5);
+  }
   return tensor(std::move(labels), {target.size(0)});
 }
 

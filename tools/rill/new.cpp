@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/json.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/tools/rill/commands.hpp>
+#include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/starters.hpp>
 
@@ -17,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct NewOptions {
-  std::string path, kind, data, target;
+  std::string path, kind, data, target, header;
   bool regression = false, force = false;
 };
 
@@ -38,14 +41,28 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     text.replace(at, what.size(), by);
 }
 
+// A column's name, or its number where the first row has no such name.
+nn::data::CsvColumn column_of(const std::string& target, const io::CsvReader& first) {
+  const std::optional<std::int64_t> number =
+      column_number(std::string_view(target).substr(target.starts_with('-') ? 1 : 0));
+  if (!number || holds_names(first, {target})) return target;
+  return target.starts_with('-') ? -*number : *number;
+}
+
 Table table_of(const NewOptions& options) {
   Table table;
   if (options.data.empty()) return table;
-  nn::data::CsvOptions csv{.regression = options.regression};
-  if (!options.target.empty()) csv.target = options.target;
+  io::CsvReader first(options.data, std::nullopt);
+  RILL_CHECK(first.next(), options.data, ": there are no records, expected at least 1");
+  nn::data::CsvOptions csv{.regression = options.regression, .delimiter = first.delimiter()};
+  if (!options.header.empty())
+    csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
+  if (!options.target.empty()) csv.target = column_of(options.target, first);
   const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
   table.path = options.data;
-  table.target = data.target;
+  table.delimiter = first.delimiter();
+  table.target =
+      data.header ? quoted(data.target) : data.target;  // a file without a header has columns by number
   table.features = static_cast<std::int64_t>(data.features.size());
   table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
   return table;
@@ -54,11 +71,13 @@ Table table_of(const NewOptions& options) {
 std::string csv_starter(const NewOptions& options) {
   const Table table = table_of(options);
   std::string text(csv_run);
-  // A file without a header has columns by number.
-  const bool number =
-      !table.target.empty() && table.target.find_first_not_of("0123456789") == std::string::npos;
   replace_all(text, "@PATH@", quoted(table.path));
-  replace_all(text, "@TARGET@", number ? table.target : quoted(table.target));
+  std::string form;
+  if (!options.header.empty())
+    form += std::string("\n    \"header\": ") + (options.header == "yes" ? "true," : "false,");
+  if (table.delimiter != ',') form += "\n    \"delimiter\": " + quoted(std::string(1, table.delimiter)) + ",";
+  replace_all(text, "@FORM@", form);
+  replace_all(text, "@TARGET@", table.target);
   replace_all(text, "@FEATURES@", std::to_string(table.features));
   replace_all(text, "@OUTPUTS@", std::to_string(table.outputs));
   replace_all(text, "@REGRESSION@", options.regression ? "true" : "false");
@@ -75,12 +94,14 @@ std::string starter(const NewOptions& options) {
 }
 
 int create(NewOptions options) {
-  const bool table = !options.data.empty() || !options.target.empty() || options.regression;
+  const bool table =
+      !options.data.empty() || !options.target.empty() || !options.header.empty() || options.regression;
   if (options.kind.empty()) options.kind = table ? "csv" : "mnist";
   if (table && options.kind != "csv")
-    throw UsageError("--data, --target and --regression are for --kind csv, not " + options.kind);
-  if (options.data.empty() && !options.target.empty())
-    throw UsageError("--target is a column of --data, expected that beside it");
+    throw UsageError("--data, --target, --header and --regression are for --kind csv, not " + options.kind);
+  if (options.data.empty() && !(options.target.empty() && options.header.empty()))
+    throw UsageError(std::string(options.target.empty() ? "--header" : "--target") +
+                     " is of --data, expected that beside it");
   if (options.path.empty()) options.path = options.kind == "model" ? "model.json" : "run.json";
   const std::string text = starter(options);
   if (options.path == "-") {
@@ -112,15 +133,23 @@ void add_new(Program& program) {
        .writes = "FILE, which must not be there yet"});
   app->add_option("FILE", options->path,
                   "the config to write, - for standard output;\ndefault: run.json or model.json")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(CLI::Validator([](const std::string& path)
+                                 -> std::string { return path.empty() ? "is empty, expected a file" : ""; },
+                             ""));
   choice(app->add_option(
              "--kind", options->kind,
              "mnist: a run on MNIST (the default); digits: on drawn digits;\ncsv: on a table; model: a "
              "model alone"),
          {"mnist", "digits", "csv", "model"});
   app->add_option("--data", options->data, "CSV file to make a run for")->type_name("FILE");
-  app->add_option("--target", options->target, "its column to predict; default: the last one")
+  app->add_option("--target", options->target,
+                  "its column to predict, by name or number (from 0, or from -1\nbackwards); default: the "
+                  "last one")
       ->type_name("NAME");
+  choice(app->add_option("--header", options->header,
+                         "whether its first row names the columns; default: as it looks"),
+         {"yes", "no"});
   app->add_flag("--regression", options->regression, "the target is a number, not a class");
   app->add_flag("--force", options->force, "replace a file that is there");
   program.does([options] { return create(*options); });

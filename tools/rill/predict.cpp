@@ -148,7 +148,8 @@ void add_predict(Program& program) {
   choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})
       ->capture_default_str();
   app->add_flag("--labels", options->labels, "add a last column with the class");
-  whole_number(app->add_option("--batch", options->batch, "samples in memory at a time"))
+  whole_number(
+      app->add_option("--batch", options->batch, "samples computed at a time; others may change last digits"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}).description(""))
       ->capture_default_str();
   program.does([options] { return predict(*options); });

@@ -1,6 +1,7 @@
 #include <rill/tools/rill/program.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -77,7 +78,10 @@ CLI::Option* whole_number(CLI::Option* option) {
     const std::string digits = given.starts_with('-') ? given.substr(1) : given;
     const bool plain = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos &&
                        (digits.size() == 1 || digits[0] != '0');
-    if (plain) return "";
+    std::int64_t value = 0;
+    const bool fits = std::from_chars(given.data(), given.data() + given.size(), value).ec == std::errc{};
+    if (plain && fits) return "";
+    if (plain) return "got " + nn::config::in_quotes(given) + ", expected a number that 64 bits hold";
     return "got " + nn::config::in_quotes(given) +
            ", expected a whole number in decimal digits, without zeros before it";
   };

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <optional>
 
 #include <rill/core/io/csv.hpp>
 #include <rill/core/io/idx.hpp>
 #include <rill/core/io/npy.hpp>
 #include <rill/nn/config/nearest.hpp>
+#include <rill/nn/data/csv.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 
@@ -25,7 +27,7 @@ std::string listed(const std::vector<std::string>& names) {
 class CsvRows final : public Rows {
  public:
   CsvRows(const std::string& path, const nn::Model& model)
-      : reader_(path, csv_delimiter(path)),
+      : reader_(path, std::nullopt),
         where_(path),
         inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
     pending_ = reader_.next();
@@ -36,15 +38,18 @@ class CsvRows final : public Rows {
     if (!named && has_numbered_columns(model)) {
       numbered_columns(model);
     } else {
-      for (std::size_t i = 0; i < width_; ++i) header_ |= is_text(i);
-      header_ |= named;
+      std::vector<std::size_t> all(width_);
+      std::iota(all.begin(), all.end(), 0);
+      header_ = named || nn::data::is_csv_header(reader_, all);
       if (header_) {
         choose_columns(model);
       } else {
         all_columns(model);
       }
     }
-    if (header_) pending_ = reader_.next();
+    if (!header_) return;
+    for (std::size_t i = 0; i < width_; ++i) names_.emplace_back(reader_.trimmed(i));
+    pending_ = reader_.next();
   }
 
   bool has_header() const override { return header_; }
@@ -63,10 +68,6 @@ class CsvRows final : public Rows {
   }
 
  private:
-  bool is_text(std::size_t column) const {
-    return io::parse_csv_value(reader_[column]).kind == io::CsvKind::text;
-  }
-
   // Whether the rows may be whole ones, with the target, of a table whose columns the model knows by number.
   bool has_numbered_columns(const nn::Model& model) const {
     const auto is_column = [&](const std::string& name) {
@@ -78,11 +79,9 @@ class CsvRows final : public Rows {
   }
 
   void numbered_columns(const nn::Model& model) {
-    header_ = counts_columns(reader_);
-    for (const std::string& feature : model.features) {
+    for (const std::string& feature : model.features)
       columns_.push_back(static_cast<std::size_t>(column_number(feature).value()));
-      header_ |= is_text(columns_.back());
-    }
+    header_ = counts_columns(reader_) || nn::data::is_csv_header(reader_, columns_);
     std::vector<std::string> extra;
     for (std::size_t i = 0; i < width_; ++i) {
       if (std::find(columns_.begin(), columns_.end(), i) == columns_.end())
@@ -125,7 +124,8 @@ class CsvRows final : public Rows {
 
   float value(std::size_t column) const {
     const io::CsvValue read = io::parse_csv_value(reader_[column]);
-    RILL_CHECK(read.kind == io::CsvKind::number, reader_.where(), ": column ", column + 1, " holds ",
+    RILL_CHECK(read.kind == io::CsvKind::number, reader_.where(), ": column ",
+               header_ ? io::quote_csv_field(names_[column]) : std::to_string(column), " is ",
                io::quote_csv_field(reader_[column]), ", expected a finite number");
     return read.number;
   }
@@ -134,6 +134,7 @@ class CsvRows final : public Rows {
   std::string where_;
   std::size_t inputs_, width_ = 0;
   std::vector<std::size_t> columns_;
+  std::vector<std::string> names_;  // of a header
   bool header_ = false, pending_ = false;
 };
 

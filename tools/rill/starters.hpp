@@ -9,8 +9,9 @@ namespace rill::command {
 
 /// What a starter for a CSV file is made for; the defaults are those of no file.
 struct Table {
-  std::string path = "data.csv", target = "species";
+  std::string path = "data.csv", target = "\"species\"";  // as JSON
   std::int64_t features = 4, outputs = 3;
+  char delimiter = ',';
 };
 
 inline constexpr std::string_view mnist_run = R"({@SCHEMA@
@@ -83,7 +84,7 @@ inline constexpr std::string_view csv_run = R"({@SCHEMA@
   },
   "data": {
     "format": "csv",
-    "path": @PATH@,
+    "path": @PATH@,@FORM@
     "// target": "the column to predict; \"features\": [\"a\", \"b\"] chooses the others",
     "target": @TARGET@,
     "regression": @REGRESSION@,

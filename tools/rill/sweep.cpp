@@ -5,8 +5,10 @@
 #include <iostream>
 
 #include <rill/core/io/file.hpp>
+#include <rill/core/io/safetensors.hpp>
 #include <rill/nn/config/json.hpp>
-#include <rill/optim/checkpoint.hpp>
+#include <rill/optim/run/folder.hpp>
+#include <rill/optim/run/make.hpp>
 #include <rill/optim/run/run.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
@@ -73,10 +75,17 @@ OrderedJson to_json(const SweepResult& result, const optim::RunConfig& config) {
           {"numbers", numbers}};
 }
 
-[[noreturn]] void refuse_other_config(const PlannedRun& planned) {
-  rill::detail::fail(planned.config.out +
-                     ": the folder holds the run of another config, expected the same one; give another "
-                     "--out, or remove it");
+// Throws Error where the run that was done before was of other data.
+void check_data(const PlannedRun& planned) {
+  const std::string path = (fs::path(planned.config.out) / "last.safetensors").string();
+  if (!fs::exists(path)) return;
+  const io::Safetensors checkpoint = io::load_safetensors(path);
+  const auto before = checkpoint.metadata.find("rill.data");
+  const auto now = optim::config::fingerprint(
+      optim::load_data(planned.config.data, static_cast<std::uint64_t>(planned.config.seed)));
+  RILL_CHECK(before == checkpoint.metadata.end() || before->second == now, planned.config.out,
+             ": the data have changed since this run was done, expected the same; give another --out, or "
+             "remove it");
 }
 
 // The result of a run that was done before. Throws Error for one of another config.
@@ -85,7 +94,10 @@ std::optional<SweepResult> finished(const PlannedRun& planned) {
   if (!fs::exists(path)) return {};
   const Json document = nn::config::read_json(path);
   const nn::config::Node node(document, path);
-  if (node.at("config").text() != optim::to_json(planned.config)) refuse_other_config(planned);
+  RILL_CHECK(node.at("config").text() == optim::to_json(planned.config), planned.config.out,
+             ": the folder holds the run of another config, expected the same one; give another --out, or "
+             "remove it");
+  check_data(planned);
   SweepResult result{planned.run,
                      planned.config.out,
                      node.at("diverged").boolean(),
@@ -112,37 +124,24 @@ SweepResult result_of(const PlannedRun& planned, const optim::RunResult& run) {
   return result;
 }
 
-// What of a config says which run it is. The model of a checkpoint's config has its sizes written out.
-Json known_part(const std::string& config, const std::string& where) {
-  Json document = nn::config::parse_json(config, where);
-  RILL_CHECK(document.is_object(), where, ": the config is no object, expected one");
-  for (const std::string key : {"model", "out"}) document.erase(key);
-  return document;
-}
-
-// Whether all epochs of the run are done, and its result was lost: the command ended before it was written. Throws Error for the
-// run of another config, which must not be overwritten.
-bool has_lost_result(const PlannedRun& planned, const std::string& path) {
-  const optim::detail::Checkpoint checkpoint = optim::detail::load_checkpoint(path);
-  const auto config = checkpoint.metadata.find("rill.run");
-  if (config == checkpoint.metadata.end() || checkpoint.position.epoch < planned.config.training.epochs)
-    return false;
-  if (known_part(config->second, path + ": metadata rill.run") !=
-      known_part(optim::to_json(planned.config), "run"))
-    refuse_other_config(planned);
-  return true;
+// Whether the folder holds the beginning of the same run, which ended before its first checkpoint.
+bool holds_beginning(const PlannedRun& planned) {
+  const std::string path = (fs::path(planned.config.out) / "config.json").string();
+  if (!fs::exists(path)) return false;
+  nn::Model model = optim::config::make_model(planned.config);
+  return nn::config::read_json(path) ==
+         nn::config::parse_json(optim::to_json(optim::config::as_run(planned.config, model)), "run");
 }
 
 // Trains, or goes on with what was interrupted; nothing if it is interrupted again.
 std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepCommand& command) {
   const std::string checkpoint = (fs::path(planned.config.out) / "last.safetensors").string();
-  optim::TrainOptions options{.out = command.quiet ? nullptr : &std::cout,
-                              .interrupted = interrupted,
-                              .overwrite = true,
-                              .report = command.report};
-  if (fs::exists(checkpoint) && !has_lost_result(planned, checkpoint)) {
+  optim::TrainOptions options{
+      .out = command.quiet ? nullptr : &std::cout, .interrupted = interrupted, .report = command.report};
+  if (fs::exists(checkpoint)) {
     options.resume = checkpoint;
-    options.overwrite = false;
+  } else {
+    options.overwrite = holds_beginning(planned);
   }
   // Some mistakes show beside the data alone; the folder says which of the values it was.
   const optim::RunResult run = reading_run<optim::RunConfigError>(

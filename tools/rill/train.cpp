@@ -137,8 +137,9 @@ void add_train(Program& program) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", command->out, "folder of the run")->type_name("DIR");
-  whole_number(app->add_option("--seed", command->seed, "of everything random, as --set seed=N"));
-  whole_number(app->add_option("--epochs", command->epochs, "as --set training.epochs=N"));
+  whole_number(app->add_option("--seed", command->seed, "of everything random; goes before --set seed=N"));
+  whole_number(
+      app->add_option("--epochs", command->epochs, "as --set training.epochs=N, and goes before it"));
   auto* resume = app->add_flag("--resume", command->resume, "go on from the folder's last.safetensors");
   app->add_flag("--overwrite", command->overwrite, "remove the run that is in the folder already")
       ->excludes(resume);
