@@ -20,9 +20,8 @@ class Loss {
   Loss() = default;
   /// Without a weight a batch counts by its samples, as a mean over samples does.
   template <class F>
-  requires(!std::same_as<std::remove_cvref_t<F>, Loss> && std::constructible_from<Function, F>)
-      Loss(F&& function, Weight weight = {})  // NOLINT(google-explicit-constructor): a Trainer takes a lambda
-      : function_(std::forward<F>(function)), weight_(std::move(weight)) {}
+  requires(!std::same_as<F, Loss> && std::constructible_from<Function, F>) Loss(F compute, Weight weigh = {})
+      : function_(std::move(compute)), weight_(std::move(weigh)) {}
 
   Tensor operator()(const Tensor& prediction, const Tensor& target) const {
     return function_(prediction, target);

@@ -39,12 +39,6 @@ RunConfig load_run(const std::string& path, const std::vector<std::string>& over
   if (!config.model.object)
     config.model.path = (file.parent_path() / config.model.path).lexically_normal().string();
   if (config.out.empty()) config.out = "runs/" + file.stem().string();
-  const bool of_schedule =
-      config.schedule && std::holds_alternative<config::OneCycleConfig>(config.schedule->value);
-  for (const std::string& each : overrides)
-    RILL_CHECK(!of_schedule || !each.starts_with("optimizer.lr="), path,
-               ": optimizer.lr does nothing here: the schedule one_cycle takes all rates from its max_lr, "
-               "expected schedule.max_lr");
   return config;
 }
 

@@ -9,6 +9,7 @@
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/model_file.hpp>
 #include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/overrides.hpp>
 
 namespace rill::command {
 namespace {
@@ -21,6 +22,7 @@ std::string_view name_of(const Tagged& tagged) {
 std::string summary_of_run(const std::string& path, const std::vector<std::string>& overrides) {
   const optim::RunConfig config = optim::load_run(path, overrides);
   optim::check_run(config);
+  note_without_effect(overrides, config);
   return fmt::format("a run: {} data, {}, {}, {} epochs of batches of {}, out {}", name_of(config.data),
                      name_of(config.loss), name_of(config.optimizer), config.training.epochs,
                      config.training.batch_size, config.out);

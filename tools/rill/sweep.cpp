@@ -14,6 +14,7 @@
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/interrupt.hpp>
 #include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/overrides.hpp>
 #include <rill/tools/rill/sweep_table.hpp>
 
 namespace rill::command {
@@ -46,6 +47,7 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
     const optim::RunConfig base = optim::load_run(command.path);
     folder = command.out.empty() ? base.out + "_sweep" : command.out;
     std::uint64_t first_seed = static_cast<std::uint64_t>(base.seed);
+    note_without_effect(command.settings, base);
     plan = plan_sweep(command.settings, first_seed, command.seeds);
     std::vector<PlannedRun> runs;
     for (const SweepRun& run : plan.runs) {

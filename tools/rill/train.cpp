@@ -12,6 +12,7 @@
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/interrupt.hpp>
 #include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/overrides.hpp>
 
 namespace rill::command {
 namespace {
@@ -36,6 +37,7 @@ optim::RunConfig read_config(const TrainCommand& command) {
       overrides.push_back("out=" + ordered_json(nn::config::utf8_text(command.out)).dump());
     optim::RunConfig config = optim::load_run(command.path, overrides);
     optim::check_run(config);
+    note_without_effect(overrides, config);
     return config;
   });
 }
