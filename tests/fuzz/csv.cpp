@@ -1,5 +1,6 @@
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include <rill/core/io/csv.hpp>
 #include <rill/nn/data/csv.hpp>
@@ -11,7 +12,7 @@ namespace {
 
 using Records = std::vector<std::vector<std::string>>;
 
-Records records_of(std::string_view text, char delimiter) {
+Records records_of(std::string_view text, std::optional<char> delimiter) {
   io::CsvReader reader = io::CsvReader::from_text(text, "x.csv", delimiter);
   Records records;
   while (reader.next()) {
@@ -57,6 +58,14 @@ void fuzz_csv(Bytes input) {
   const char delimiter = delimiters[choice % delimiters.size()];
   const std::string_view text = text_of(input.subspan(1));
   Records records;
+  // What is guessed reads as if it had been given.
+  accepted("x.csv:", [&] {
+    io::CsvReader guessing = io::CsvReader::from_text(text, "x.csv", std::nullopt);
+    guessing.next();
+    require(delimiters.find(guessing.delimiter()) < 4, "csv: another delimiter is guessed");
+    require(records_of(text, std::nullopt) == records_of(text, guessing.delimiter()),
+            "csv: a delimiter that is guessed reads other records");
+  });
   const bool table = accepted("x.csv:", [&] { records = records_of(text, delimiter); });
   if (table) {
     require(records_of(quoted(records, delimiter), delimiter) == records, "csv: records are others");
