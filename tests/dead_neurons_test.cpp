@@ -200,11 +200,19 @@ TEST_CASE("dead_neurons: wrong numbers and names exit 2") {
   const TempDir folder;
   for (const std::string arguments :
        {"--experiment D", "--seeds 0", "--depth 0", "--width 0", "--bias x", "--optimizer newton", "--lr 0",
-        "--batch 1", "--epochs 0", "--threads 0"}) {
+        "--batch 1", "--epochs 0", "--threads 0", "--bias nan", "--bias 1e39", "--lr inf", "--lr 1e39",
+        "--seed -1", "--seed 18446744073709551616"}) {
     const Outcome run = run_drawn(folder, arguments);
     CHECK_MESSAGE(run.status == 2, arguments);
     CHECK_MESSAGE(run.says(arguments.substr(0, arguments.find(' '))), run.output);
   }
+}
+
+TEST_CASE("dead_neurons: output that is lost is a failure") {
+  const TempDir folder;
+  const Outcome run = run_drawn(folder, "--experiment A --variants relu --seeds 1 > /dev/full");
+  CHECK(run.status == 1);
+  CHECK(run.says("error: standard output: cannot be written"));
 }
 
 TEST_CASE("dead_neurons: a folder that cannot be written is told before any training") {

@@ -274,4 +274,5 @@ TEST_CASE("rill eval: data that does not fit the model is refused") {
   const std::string table = flowers.folder.write("t.csv", "1,2,3,4,rose\n");
   const Outcome unknown = rill::test::rill({"eval", flowers.path, "--csv", table});
   CHECK(unknown.status == 1);
+  CHECK(rill::test::rill({"eval", flowers.path, "--csv", table, "--split", "train"}).status == 2);
 }
