@@ -79,24 +79,24 @@ void run(const Settings& settings, std::uint64_t seed) {
   CsvOptions options;
   if (!settings.target.empty()) options.target = settings.target;
   options.features.assign(settings.features.begin(), settings.features.end());
-  const auto [dataset, features, target, classes, header] = load_csv(settings.file, options);
-  std::cout << settings.file << ": " << dataset->size() << " rows; " << target << " from";
-  for (const std::string& name : features) std::cout << ' ' << name;
+  const CsvData table = load_csv(settings.file, options);
+  std::cout << settings.file << ": " << table.dataset->size() << " rows; " << table.target << " from";
+  for (const std::string& name : table.features) std::cout << ' ' << name;
   std::cout << '\n';
 
   // One part tells when to stop, one what the model is worth; mean and std are those of the part that it learns from.
   const SplitOptions a_fifth{.validation = 0.2, .seed = seed, .stratified = true};
-  const auto [rest, test] = split(dataset, a_fifth);
+  const auto [rest, test] = split(table.dataset, a_fifth);
   const auto [seen, validation] = split(rest, a_fifth);
   const Transforms standardize{Standardize::fit(*seen)};
 
   Generator generator(seed);
-  nn::Sequential model{nn::Dense(std::ssize(features), 64, generator), nn::LeakyReLU(0.1),
+  nn::Sequential model{nn::Dense(std::ssize(table.features), 64, generator), nn::LeakyReLU(0.1),
                        nn::Dense(64, 64, generator), nn::LeakyReLU(0.1),
-                       nn::Dense(64, std::ssize(classes), generator)};
+                       nn::Dense(64, std::ssize(table.classes), generator)};
   train(model, {seen, {.batch_size = 32, .shuffle = true, .seed = seed, .transforms = standardize}},
         {validation, {.batch_size = 256, .transforms = standardize}}, settings);
-  print_confusion(model, {test, {.batch_size = 256, .transforms = standardize}}, classes);
+  print_confusion(model, {test, {.batch_size = 256, .transforms = standardize}}, table.classes);
 }
 
 }  // namespace

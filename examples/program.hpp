@@ -11,6 +11,7 @@
 #include <iostream>
 #include <limits>
 #include <new>
+#include <optional>
 #include <string>
 
 #include <rill/rill.hpp>
@@ -23,27 +24,30 @@ class Diverged : public rill::Error {
   using rill::Error::Error;
 };
 
-/// For numeric options: refuses what is not above (or, with `or_equal`, not at least) 0, NaN and infinity too.
+/// The number in a text; none for what f32 does not hold, NaN and infinity too.
+inline std::optional<double> number_of(const std::string& text) {
+  double value = 0;
+  const bool fits = CLI::detail::lexical_cast(text, value) &&
+                    std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+  return fits ? std::optional(value) : std::nullopt;
+}
+
+/// For numeric options: refuses what is not above (or, with `or_equal`, not at least) 0, and what number_of() does.
 inline CLI::Validator above_zero(bool or_equal = false) {
   return CLI::Validator(
       [or_equal](const std::string& text) -> std::string {
-        double value = 0;
-        const bool fits = CLI::detail::lexical_cast(text, value) && std::isfinite(value) &&
-                          std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()) &&
-                          (value > 0 || (or_equal && value == 0));
+        const std::optional<double> value = number_of(text);
+        const bool fits = value && (*value > 0 || (or_equal && *value == 0));
         return fits ? "" : "is " + text + ", expected a number " + (or_equal ? "not below 0" : "above 0");
       },
       or_equal ? ">= 0" : "> 0");
 }
 
-/// For numeric options: refuses NaN, infinity, and what f32 does not hold.
+/// For numeric options: refuses what number_of() does.
 inline CLI::Validator finite() {
   return CLI::Validator(
       [](const std::string& text) -> std::string {
-        double value = 0;
-        const bool fits = CLI::detail::lexical_cast(text, value) &&
-                          std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
-        return fits ? "" : "is " + text + ", expected a finite number that f32 holds";
+        return number_of(text) ? "" : "is " + text + ", expected a finite number that f32 holds";
       },
       "finite");
 }

@@ -131,8 +131,8 @@ void Trainer::Loop::step(const nn::data::Batch& batch) {
   const Tensor prediction = trainer_.model_(batch.x);
   const Tensor loss = trainer_.loss_(prediction, batch.y);
   const double weight = trainer_.loss_.weight(batch.y);
-  for (const auto& callback : options_.callbacks) {
-    if (weight != 0) callback->on_loss(run_, loss);
+  if (weight != 0) {
+    for (const auto& callback : options_.callbacks) callback->on_loss(run_, loss);
   }
   if (run_.diverged()) return;
   loss.backward();

@@ -38,8 +38,8 @@ bool has_text(const io::CsvReader& record) {
 
 // Whether the model, whose table had no header, knows columns by their numbers. A header of the file may hold them as names.
 bool by_number(const DataSource& source, const nn::Model& model, const std::vector<std::string>& names) {
-  std::error_code ignored;
   if (names.empty()) return false;
+  std::error_code ignored;
   // A pipe cannot be looked into.
   if (!std::filesystem::is_regular_file(source.csv, ignored)) return are_column_numbers(names);
   io::CsvReader first(source.csv, std::nullopt);

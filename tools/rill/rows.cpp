@@ -41,15 +41,14 @@ class CsvRows final : public Rows {
       std::vector<std::size_t> all(width_);
       std::iota(all.begin(), all.end(), 0);
       header_ = named || nn::data::is_csv_header(reader_, all);
+      read_names();
       if (header_) {
         choose_columns(model);
       } else {
         all_columns(model);
       }
     }
-    if (!header_) return;
-    for (std::size_t i = 0; i < width_; ++i) names_.emplace_back(reader_.trimmed(i));
-    pending_ = reader_.next();
+    if (header_) pending_ = reader_.next();
   }
 
   bool has_header() const override { return header_; }
@@ -68,6 +67,11 @@ class CsvRows final : public Rows {
   }
 
  private:
+  // While the reader stands on the header, if there is one.
+  void read_names() {
+    for (std::size_t i = 0; header_ && i < width_; ++i) names_.emplace_back(reader_.trimmed(i));
+  }
+
   // Whether the rows may be whole ones, with the target, of a table whose columns the model knows by number.
   bool has_numbered_columns(const nn::Model& model) const {
     const auto is_column = [&](const std::string& name) {
@@ -82,6 +86,7 @@ class CsvRows final : public Rows {
     for (const std::string& feature : model.features)
       columns_.push_back(static_cast<std::size_t>(column_number(feature).value()));
     header_ = counts_columns(reader_) || nn::data::is_csv_header(reader_, columns_);
+    read_names();
     std::vector<std::string> extra;
     for (std::size_t i = 0; i < width_; ++i) {
       if (std::find(columns_.begin(), columns_.end(), i) == columns_.end())
@@ -98,17 +103,16 @@ class CsvRows final : public Rows {
 
   void choose_columns(const nn::Model& model) {
     if (model.features.empty()) return all_columns(model);
-    std::vector<std::string> names, missing, extra;
-    for (std::size_t i = 0; i < width_; ++i) names.emplace_back(reader_.trimmed(i));
+    std::vector<std::string> missing, extra;
     for (const std::string& feature : model.features) {
-      const auto found = std::find(names.begin(), names.end(), feature);
-      if (found == names.end()) missing.push_back(feature);
-      columns_.push_back(static_cast<std::size_t>(found - names.begin()));
+      const auto found = std::find(names_.begin(), names_.end(), feature);
+      if (found == names_.end()) missing.push_back(feature);
+      columns_.push_back(static_cast<std::size_t>(found - names_.begin()));
     }
     RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
-               "; the file has ", listed(names));
-    for (const std::string& name : names) {
-      RILL_CHECK(std::count(names.begin(), names.end(), name) == 1 ||
+               "; the file has ", listed(names_));
+    for (const std::string& name : names_) {
+      RILL_CHECK(std::count(names_.begin(), names_.end(), name) == 1 ||
                      std::find(model.features.begin(), model.features.end(), name) == model.features.end(),
                  where_, ": column ", nn::config::in_quotes(name), " stands there twice, expected once");
       if (std::find(model.features.begin(), model.features.end(), name) == model.features.end())
