@@ -160,6 +160,13 @@ TEST_CASE("sgemm: products of several strips match a naive product") {
   }
 }
 
+TEST_CASE("sgemm: matrices that several threads read or write once match a naive product") {
+  const ThreadCount threads(3);
+  for (const Sizes size : {Sizes{1, 500, 803}, {3, 500, 803}, {500, 1, 803}, {501, 803, 1}}) {
+    check_all_forms(size);
+  }
+}
+
 TEST_CASE("sgemm: a sum of -0 stays -0, in whole tiles and in parts of them") {
   for (const std::int64_t n : {16, 20, 48}) {
     Case test({7, n, 2}, form_of(0));
@@ -186,8 +193,15 @@ TEST_CASE("sgemm: the check against the naive product can fail") {
 }
 
 TEST_CASE("sgemm: 1, 2, 3 and 4 threads give the same bits") {
-  for (const Sizes size :
-       {Sizes{32, 512, 784}, {128, 512, 300}, {512, 200, 128}, {600, 48, 300}, {1, 3000, 1500}}) {
+  for (const Sizes size : {Sizes{32, 512, 784},
+                           {128, 512, 300},
+                           {512, 200, 128},
+                           {600, 48, 300},
+                           {128, 128, 784},
+                           {1, 3000, 1500},
+                           {4, 900, 503},
+                           {900, 1, 503},
+                           {900, 503, 1}}) {
     for (int bits = 0; bits < 4; ++bits) {
       Case test(size, form_of(bits));
       for (const Isa isa : instruction_sets()) {

@@ -77,8 +77,9 @@ void plan(Blocked& b) {
   if (b.swapped) {
     b.row_strip = std::min(b.rows, round_up((b.rows + strips - 1) / strips, most_sgemm_rows));
   } else {
-    const long most = std::max(strips > 2 ? least_columns : b.width, (b.columns + strips - 1) / strips);
-    b.column_strip = std::min(b.columns, round_up(most, b.width));
+    const long least = strips > 2 ? std::min(least_columns, (b.columns + 1) / 2) : b.width;
+    b.column_strip =
+        std::min(b.columns, round_up(std::max(least, (b.columns + strips - 1) / strips), b.width));
   }
 }
 
@@ -199,19 +200,61 @@ void multiply_blocked(Blocked b) {
   });
 }
 
+// Products that read or write a matrix once: each thread takes whole lines of it. What fits the second-level cache of one
+// core stays with one thread, as the optimizer's loops do: else the threads fetch from each other what they have written.
+template <class Lines>
+void for_lines(long lines, long length, long unit, const Lines& compute) {
+  constexpr long worth_a_thread = 1 << 17;  // numbers of the matrix
+  parallel_ranges(lines, round_up((worth_a_thread + length - 1) / length, unit), unit, compute);
+}
+
+void multiply_dots(const SgemmDots& all, Isa isa) {
+  constexpr long unit = 8;  // lines that a kernel takes at a time
+  for_lines(all.rows, all.k, unit, [&](std::int64_t begin, std::int64_t end) {
+    SgemmDots part = all;
+    part.rows = end - begin;
+    part.x += begin * all.k;
+    part.c += begin * all.row_step;
+    if (part.bias) part.bias += begin * all.bias_row;
+    sgemm_dots(part, isa);
+  });
+}
+
+void multiply_row(const SgemmRow& all, Isa isa) {
+  constexpr long unit = 64;  // columns that a kernel takes at a time
+  for_lines(all.columns, all.k, unit, [&](std::int64_t begin, std::int64_t end) {
+    SgemmRow part = all;
+    part.columns = end - begin;
+    part.b += begin;
+    part.c += begin;
+    if (part.bias) part.bias += begin;
+    sgemm_row(part, isa);
+  });
+}
+
+void multiply_outer(const SgemmOuter& all, Isa isa) {
+  for_lines(all.rows, all.columns, 1, [&](std::int64_t begin, std::int64_t end) {
+    SgemmOuter part = all;
+    part.rows = end - begin;
+    part.a += begin;
+    part.c += begin * all.columns;
+    sgemm_outer(part, isa);
+  });
+}
+
 }  // namespace
 
 void sgemm(const Sgemm& p, Isa isa) {
   constexpr long few = 4;
-  if (p.k == 1) return sgemm_outer({p.m, p.n, p.a, p.b, p.c, p.bias, p.accumulate}, isa);
+  if (p.k == 1) return multiply_outer({p.m, p.n, p.a, p.b, p.c, p.bias, p.accumulate}, isa);
   const bool along_k = (!p.transpose_a || p.m == 1) && (p.transpose_b || p.n == 1);
   if (along_k && p.n == 1) {
-    return sgemm_dots({p.m, 1, p.k, p.a, p.b, p.c, 1, 1, p.bias, 0, 0, p.accumulate}, isa);
+    return multiply_dots({p.m, 1, p.k, p.a, p.b, p.c, 1, 1, p.bias, 0, 0, p.accumulate}, isa);
   }
   if (along_k && p.m <= few) {
-    return sgemm_dots({p.n, p.m, p.k, p.b, p.a, p.c, 1, p.n, p.bias, 1, 0, p.accumulate}, isa);
+    return multiply_dots({p.n, p.m, p.k, p.b, p.a, p.c, 1, p.n, p.bias, 1, 0, p.accumulate}, isa);
   }
-  if (p.m == 1) return sgemm_row({p.n, p.k, p.a, p.b, p.n, p.c, p.bias, p.accumulate}, isa);
+  if (p.m == 1) return multiply_row({p.n, p.k, p.a, p.b, p.n, p.c, p.bias, p.accumulate}, isa);
   multiply_blocked(operands_of(p, isa));
 }
 

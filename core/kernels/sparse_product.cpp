@@ -114,7 +114,7 @@ class Product {
 
   /// Fills the lists; how many non-zeros there are.
   long compress() {
-    for_each(plan_.tiles * plan_.chunks, rows_ * job_.depth,
+    for_each(plan_.tiles * plan_.chunks, 20 * rows_ * job_.depth,
              [&](long unit) { compress(unit / plan_.chunks, unit % plan_.chunks); });
     found_ = 0;
     for (long tile = 0; tile < plan_.tiles; ++tile) {
@@ -138,10 +138,11 @@ class Product {
   }
 
  private:
-  // In parallel where the work is worth the start of a thread.
+  // In parallel where the work is worth a second thread, which has to fetch what the first one wrote. Work counts in
+  // multiplications; compressing a number takes as long as 10 or 20 of them (density.cpp).
   template <class Task>
   static void for_each(long tasks, long work, const Task& task) {
-    if (work >= 500'000) return parallel_tasks(tasks, task);
+    if (work >= 1'000'000) return parallel_tasks(tasks, task);
     for (long i = 0; i < tasks; ++i) task(i);
   }
 
