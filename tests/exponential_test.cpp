@@ -2,6 +2,7 @@
 // that they replace, at special values; and that where an element stands does not change its bits.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -37,6 +38,10 @@ std::vector<float> slopes(const ExpLinear& f, const std::vector<float>& x, Isa i
   std::vector<float> dx(x.size(), 1);
   kernels::exp_linear_slope(f, dx.data(), x.data(), dx.data(), std::ssize(x), isa);
   return dx;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 // Every `stride`th f32 number below 0, down to -infinity.
@@ -114,9 +119,6 @@ TEST_CASE("exponential: AVX-512 has the bits of AVX2") {
   std::vector<float> x = negative_numbers(999983);
   for (const float each : {inf, 1e30f, 90.0f, 0.5f, denormal, 0.0f, -0.0f, -denormal, -inf})
     x.push_back(each);
-  const auto same_bits = [](const std::vector<float>& a, const std::vector<float>& b) {
-    return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-  };
   for (const ExpLinear& f : {ExpLinear{1, 1}, ExpLinear{1, 0.7F}, ExpLinear{1.05F, 1.75F}}) {
     CHECK(same_bits(values(f, x, Isa::avx512), values(f, x, Isa::avx2)));
     CHECK(same_bits(slopes(f, x, Isa::avx512), slopes(f, x, Isa::avx2)));
@@ -162,19 +164,26 @@ TEST_CASE("exponential: at kinks and tails") {
 
 TEST_CASE(
     "exponential: an element has the same bits in every place, and nothing behind the last is written") {
-  const ExpLinear f{1.05f, 1.75f};
+  // Whole groups of vectors, whole vectors and a rest, with all kinds of numbers in each.
+  const auto number = [](std::size_t i) {
+    constexpr std::array<float, 5> special{nan, -inf, -0.0f, inf, -denormal};
+    return i % 7 == 6 ? special[i / 7 % special.size()] : static_cast<float>(i % 31) * 0.67f - 19;
+  };
   for (const Isa use : instruction_sets()) {
-    for (std::size_t count = 0; count < 35; ++count) {
-      std::vector<float> x(count + 1), y(count + 1, 7), dx(count + 1, 7), g(count + 1, 2);
-      for (std::size_t i = 0; i <= count; ++i) x[i] = static_cast<float>(i) * 0.37f - 9;
-      kernels::exp_linear(f, x.data(), y.data(), static_cast<long>(count), use);
-      kernels::exp_linear_slope(f, g.data(), x.data(), dx.data(), static_cast<long>(count), use);
-      bool same = y[count] == 7 && dx[count] == 7;
-      for (std::size_t i = 0; i < count; ++i)
-        same = same && y[i] == values(f, {x[i]}, use)[0] && dx[i] == 2 * slopes(f, {x[i]}, use)[0];
-      CAPTURE(isa_name(use));
-      CAPTURE(count);
-      CHECK(same);
+    for (const ExpLinear& f : {ExpLinear{1, 1}, ExpLinear{1.05f, 1.75f}}) {
+      for (std::size_t count = 0; count < 140; ++count) {
+        std::vector<float> x(count + 1), y(count + 1, 7), dx(count + 1, 7), g(count + 1, 2);
+        for (std::size_t i = 0; i <= count; ++i) x[i] = number(i);
+        kernels::exp_linear(f, x.data(), y.data(), static_cast<long>(count), use);
+        kernels::exp_linear_slope(f, g.data(), x.data(), dx.data(), static_cast<long>(count), use);
+        bool same = y[count] == 7 && dx[count] == 7;
+        for (std::size_t i = 0; i < count; ++i)
+          same = same && same_bits({y[i], dx[i]}, {values(f, {x[i]}, use)[0], 2 * slopes(f, {x[i]}, use)[0]});
+        CAPTURE(isa_name(use));
+        CAPTURE(f.above);
+        CAPTURE(count);
+        CHECK(same);
+      }
     }
   }
 }
