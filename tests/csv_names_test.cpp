@@ -90,6 +90,28 @@ TEST_CASE("load_csv: of classes that are numbers, the first that is not an integ
   }
 }
 
+TEST_CASE("load_csv: many numbers that hardly come again are no classes") {
+  const TempDir folder;
+  // Rows of `classes` different integers, and one of them `again` times more.
+  const auto table = [&](int classes, int again) {
+    std::string rows;
+    for (int i = 0; i < classes; ++i) rows += "1," + std::to_string(1000 + i) + "\n";
+    for (int i = 0; i < again; ++i) rows += "1,1000\n";
+    return folder.write("a.csv", rows);
+  };
+  CHECK(load_csv(table(20, 0)).classes.size() == 20);
+  CHECK(load_csv(table(21, 21)).classes.size() == 21);
+  const std::string path = table(21, 20);
+  CHECK_ERROR(load_csv(path),
+              path +
+                  ": all 21 classes are numbers, in 41 rows, expected classes that come again; for a "
+                  "regression set regression (rill new: --regression)");
+  CHECK(load_csv(path, {.regression = true}).dataset->size() == 41);
+  Names names;
+  for (int i = 0; i < 21; ++i) names.push_back(std::to_string(1000 + i));
+  CHECK(load_csv(path, {.classes = names}).dataset->size() == 41);
+}
+
 TEST_CASE("load_csv: one class that is not a number makes names of all of them") {
   CHECK(load("1,10\n2,9\n3,0.5\n4,none of these\n").classes == Names{"0.5", "10", "9", "none of these"});
 }

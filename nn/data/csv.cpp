@@ -205,6 +205,11 @@ class ClassNames {
         !no_integer_ || !numbers_, path, ": all ", names_.size(), " classes are numbers, and ",
         quote_csv_field(*no_integer_),
         " is not an integer, expected class names; for a regression set regression (rill new: --regression)");
+    constexpr std::size_t few = 20;
+    RILL_CHECK(
+        !numbers_ || names_.size() <= few || 2 * names_.size() <= labels.size(), path, ": all ",
+        names_.size(), " classes are numbers, in ", labels.size(),
+        " rows, expected classes that come again; for a regression set regression (rill new: --regression)");
     Fields sorted = names_;
     std::sort(sorted.begin(), sorted.end(), [&](const std::string& a, const std::string& b) {
       if (no_integer_) return a < b;

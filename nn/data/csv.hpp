@@ -56,7 +56,8 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
 /// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, names of columns
 /// and classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
-/// otherwise), and classes that look like measured values: all of them numbers, and one not an integer.
+/// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that
+/// differ in more than half of the rows.
 CsvData load_csv(const std::string& path, const CsvOptions& options = {});
 
 struct CsvInputs {
