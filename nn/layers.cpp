@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <rill/core/ops/linear.hpp>
 #include <rill/nn/layers.hpp>
 
@@ -57,6 +59,13 @@ Tensor Flatten::forward(const Tensor& x) {
   for (int i = 1; i < x.dim(); ++i) features *= x.shape()[i];
   return x.reshape(Shape{x.shape()[0], features});
 }
+
+Rescaling::Rescaling(double scale, double offset) : scale_(scale), offset_(offset) {
+  RILL_CHECK(std::isfinite(scale) && std::isfinite(offset), "Rescaling: scale is ", scale, " and offset is ",
+             offset, ", expected finite numbers");
+}
+
+Tensor Rescaling::forward(const Tensor& x) { return x * scale_ + offset_; }
 
 Sequential::Sequential(const Sequential& other) : Module(other) {
   for (const detail::Owned& part : other.parts_) {

@@ -1,4 +1,4 @@
-// Dense, Flatten, Sequential; and LayerList, the one list of all layers, which the tests iterate over. This header gives
+// Dense, Flatten, Rescaling, Sequential; and LayerList, the one list of all layers, which the tests iterate over. This header gives
 // all of them.
 #pragma once
 
@@ -52,6 +52,23 @@ class Flatten final : public Module {
   /// Throws Error for a scalar.
   Tensor forward(const Tensor& x) override;
   std::string_view type() const override { return type_name; }
+};
+
+/// y = x · scale + offset, element by element, with numbers that are not trained (Keras' Rescaling). As the first layer it
+/// takes inputs as they are, pixels of 0 to 255, as the last one it gives outputs in the targets' unit.
+class Rescaling final : public Module {
+ public:
+  static constexpr std::string_view type_name = "rescaling";
+  /// Throws Error unless both are finite.
+  explicit Rescaling(double scale, double offset = 0);
+  Tensor forward(const Tensor& x) override;
+  std::string_view type() const override { return type_name; }
+
+  double scale() const { return scale_; }
+  double offset() const { return offset_; }
+
+ private:
+  double scale_, offset_;
 };
 
 /// Modules one after the other, named "0", "1", … as in PyTorch. Owns them; a Sequential may hold another one.
@@ -118,6 +135,6 @@ class Sequential final : public Module {
 
 using LayerList =
     std::tuple<Dense, ReLU, LeakyReLU, ELU, PReLU, GELU, SELU, CELU, SiLU, Softplus, Tanh, Sigmoid, Softmax,
-               LogSoftmax, Dropout, BatchNorm1d, LayerNorm, Flatten, Sequential>;
+               LogSoftmax, Dropout, BatchNorm1d, LayerNorm, Flatten, Rescaling, Sequential>;
 
 }  // namespace rill::nn

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <rill/optim/losses.hpp>
 
 namespace rill::optim::losses {
@@ -42,6 +44,15 @@ Loss bce_with_logits(const BinaryCrossEntropyOptions& options) {
   return [=](const Tensor& x, const Tensor& target) {
     return binary_cross_entropy_with_logits(x, target, options);
   };
+}
+
+Loss standardized(const Loss& loss, double mean, double std) {
+  RILL_CHECK(loss, "standardized: the loss is empty, expected one");
+  RILL_CHECK(std::isfinite(mean) && std::isfinite(std) && std > 0, "standardized: mean is ", mean,
+             " and std is ", std, ", expected finite numbers, and a std above 0");
+  return {
+      [=](const Tensor& x, const Tensor& target) { return loss((x - mean) / std, (target - mean) / std); },
+      [=](const Tensor& target) { return loss.weight(target); }};
 }
 
 }  // namespace rill::optim::losses

@@ -50,5 +50,10 @@ Loss l1();
 Loss huber(const HuberLossOptions& options = {});
 Loss bce_with_logits(const BinaryCrossEntropyOptions& options = {});
 
+/// The loss of predictions and targets in standard units: (prediction - mean) / std and (target - mean) / std. Its size, and
+/// that of its gradients at a model's weights, do not depend on the unit that targets are given in, where the model ends
+/// with nn::Rescaling(std, mean). Throws Error for an empty loss, and unless both are finite and std is above 0.
+Loss standardized(const Loss& loss, double mean, double std);
+
 }  // namespace losses
 }  // namespace rill::optim

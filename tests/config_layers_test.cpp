@@ -75,6 +75,10 @@ std::vector<nn::LayerNorm> samples_of(Generator&) {
   return {nn::LayerNorm(3), nn::LayerNorm(3, {.eps = 1e-3, .elementwise_affine = false})};
 }
 template <>
+std::vector<nn::Rescaling> samples_of(Generator&) {
+  return {nn::Rescaling(1.0 / 255), nn::Rescaling(-0.1, 1e6)};
+}
+template <>
 std::vector<nn::Sequential> samples_of(Generator& generator) {
   return {nn::Sequential{nn::Dense(3, 2, generator), nn::ReLU()}};
 }

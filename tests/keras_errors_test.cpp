@@ -97,7 +97,8 @@ TEST_CASE("keras: unknown layers are refused with the nearest name") {
   CHECK(error_of(keras_layer("Conv2D")) ==
         "/class_name: unknown layer \"Conv2D\", expected one of Dense, Flatten, Dropout, Activation, "
         "LeakyReLU, ReLU, ELU, "
-        "PReLU, ThresholdedReLU, Softmax, BatchNormalization, LayerNormalization, Reshape, Sequential, "
+        "PReLU, ThresholdedReLU, Softmax, BatchNormalization, LayerNormalization, Reshape, Rescaling, "
+        "Sequential, "
         "Functional, "
         "InputLayer");
 }
@@ -235,6 +236,10 @@ TEST_CASE("keras: units and rates are checked, not converted") {
         "/config: rate of Dropout \"l\" is missing, expected a number from 0 to 1");
   CHECK(error_of("Dropout", {{"rate", 1.5}}) ==
         "/config/rate: rate of Dropout \"l\" is 1.5, expected a number from 0 to 1");
+  CHECK(error_of("Rescaling", Json::object()) ==
+        "/config: scale of Rescaling \"l\" is missing, expected a finite number");
+  CHECK(error_of("Rescaling", {{"scale", {1, 2}}}) ==
+        "/config/scale: scale of Rescaling \"l\" is an array of 2, expected a finite number");
   CHECK(error_of("Dropout", {{"rate", 0.5}, {"noise_shape", {1}}}) ==
         "/config/noise_shape: noise_shape of Dropout \"l\" is an array of 1, expected none, which is what "
         "rill has");

@@ -195,6 +195,12 @@ TEST_CASE("keras: layer normalisation takes the last axes") {
   CHECK(rill_of(keras_layer("LayerNormalization", {{"axis", {-1, -2}}}), {3, 4}).at("axes") == 2);
 }
 
+TEST_CASE("keras: a rescaling keeps its numbers") {
+  CHECK(rill_of(keras_layer("Rescaling", {{"scale", 0.25}, {"offset", -1}})) ==
+        Json{{"type", "rescaling"}, {"scale", 0.25}, {"offset", -1.0}});
+  CHECK(rill_of(keras_layer("Rescaling", {{"scale", 1.0 / 255}})).at("offset") == 0.0);
+}
+
 TEST_CASE("keras: a prelu has one slope a feature from 0, or one for all") {
   CHECK(rill_of(keras_layer("PReLU")) ==
         Json{{"type", "prelu"}, {"num_parameters", 4}, {"initial_slope", 0.0}});

@@ -9,6 +9,7 @@
 #include <rill/rill.hpp>
 
 #include "temp_dir.hpp"
+#include "values.hpp"
 
 using namespace rill;
 
@@ -105,6 +106,8 @@ TEST_CASE_TEMPLATE_DEFINE("nn: every layer keeps dtype and batch, and its type n
       return nn::PReLU(3, 0.25, DType::f64);
     } else if constexpr (std::is_same_v<Layer, nn::Dropout>) {
       return nn::Dropout(0.5, generator);
+    } else if constexpr (std::is_same_v<Layer, nn::Rescaling>) {
+      return nn::Rescaling(2, 1);
     } else if constexpr (std::is_same_v<Layer, nn::BatchNorm1d> || std::is_same_v<Layer, nn::LayerNorm>) {
       return Layer(3, {.dtype = DType::f64});
     } else {
@@ -125,6 +128,20 @@ TEST_CASE("nn: Dense maps the last dimension and keeps the others") {
   CHECK(dense(randn({4}, generator)).shape() == Shape{3});
   nn::Dense plain(4, 3, generator, {.bias = false});
   CHECK(names_of(plain) == std::vector<std::string>{"weight"});
+}
+
+TEST_CASE("nn: Rescaling multiplies and adds, and passes gradients on") {
+  nn::Rescaling layer(0.25, -1);
+  CHECK(layer.parameter_count() == 0);
+  Tensor x = tensor({{0, 2, 8}}).requires_grad_();
+  const Tensor y = layer(x);
+  CHECK(test::values_of(y) == std::vector<double>{-1, -0.5, 1});
+  y.sum().backward();
+  CHECK(test::values_of(x.grad()) == std::vector<double>{0.25, 0.25, 0.25});
+  CHECK(test::message_of([] { nn::Rescaling(1, INFINITY); }) ==
+        "Rescaling: scale is 1 and offset is inf, expected finite numbers");
+  CHECK(test::message_of([] { nn::Rescaling(NAN, 0); }) ==
+        "Rescaling: scale is nan and offset is 0, expected finite numbers");
 }
 
 TEST_CASE("nn: Flatten keeps the batch and shares the block") {

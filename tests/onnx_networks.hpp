@@ -107,6 +107,9 @@ inline void add_networks(OnnxNetworks& to, nn::Flatten*) {
   to.add("flatten", nn::Flatten(), {2, 3});
   to.add("flatten_1d", nn::Flatten(), {});
 }
+inline void add_networks(OnnxNetworks& to, nn::Rescaling*) {
+  to.add("rescaling", nn::Rescaling(-2.5, 0.3), {2, 3});
+}
 inline void add_networks(OnnxNetworks& to, nn::Sequential*) {
   Generator& g = to.generator;
   to.add("nothing", nn::Sequential(), {4});

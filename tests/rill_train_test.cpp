@@ -402,7 +402,8 @@ TEST_CASE("rill train: targets that bce_with_logits has no logit for are refused
   CHECK(rill::test::rill({"new", config, "--data", folder.write("t.csv", table), "--regression"}).status ==
         0);
   const Outcome refused =
-      rill::test::rill({"train", config, "--out", folder.file("out"), "--set", "loss=bce_with_logits"});
+      rill::test::rill({"train", config, "--out", folder.file("out"), "--set", "loss=bce_with_logits",
+                        "--set", "data.standardize_target=false"});
   CHECK(refused.status == 2);
   CHECK(refused.says(
       "/loss: a target of the data is 2, expected 0 to 1 for bce_with_logits; write two classes as 0 and 1"));

@@ -299,6 +299,19 @@ struct ConfigOf<Flatten> : detail::ConfigOfPlain<Flatten> {
   Flatten build(BuildContext& context) const;
 };
 
+template <>
+struct ConfigOf<Rescaling> {
+  static constexpr std::string_view type_name = Rescaling::type_name;
+  double scale = 1, offset = 0;
+  template <class Self, class Archive>
+  static void fields(Self& self, Archive& archive) {
+    archive.required("scale", self.scale, "factor of every element", finite());
+    archive.optional("offset", self.offset, "added to the product", finite());
+  }
+  Rescaling build(BuildContext&) const { return Rescaling(scale, offset); }
+  static ConfigOf of(Rescaling& layer) { return {layer.scale(), layer.offset()}; }
+};
+
 struct LayerConfig;
 
 template <>

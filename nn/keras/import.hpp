@@ -82,6 +82,7 @@ void read_reshape(Layer& layer);
 void read_dropout(Layer& layer);
 void read_batch_normalization(Layer& layer);
 void read_layer_normalization(Layer& layer);
+void read_rescaling(Layer& layer);
 void read_prelu(Layer& layer);
 void read_activation(Layer& layer);        ///< Activation
 void read_activation_layer(Layer& layer);  ///< LeakyReLU, ELU, …

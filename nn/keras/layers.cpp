@@ -167,6 +167,13 @@ void read_batch_normalization(Layer& layer) {
   layer.add({norm});
 }
 
+void read_rescaling(Layer& layer) {
+  ConfigOf<Rescaling> rescaling;
+  rescaling.scale = layer.fields.number("scale", {});
+  rescaling.offset = layer.fields.number("offset", 0, {});
+  layer.add({rescaling});
+}
+
 void read_layer_normalization(Layer& layer) {
   Fields& fields = layer.fields;
   const Sizes& shape = layer.import.shape;

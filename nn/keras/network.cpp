@@ -24,7 +24,8 @@ constexpr std::array kinds = {
     Kind{"ThresholdedReLU", read_activation_layer}, Kind{"Softmax", read_activation_layer},
     Kind{"BatchNormalization", read_batch_normalization},
     Kind{"LayerNormalization", read_layer_normalization}, Kind{"Reshape", read_reshape},
-    Kind{"Sequential", read_model}, Kind{"Functional", read_model}, Kind{"InputLayer", read_input},
+    Kind{"Rescaling", read_rescaling}, Kind{"Sequential", read_model}, Kind{"Functional", read_model},
+    Kind{"InputLayer", read_input},
     // other spellings of TensorFlow's and TF.NET's
     Kind{"LeakyReLu", read_activation_layer}, Kind{"BatchNormalizationV1", read_batch_normalization},
     Kind{"BatchNormalizationV2", read_batch_normalization}, Kind{"Model", read_model}};
@@ -42,7 +43,7 @@ const Kind& kind_of(const Node& class_name) {
   std::array<std::string_view, kinds.size()> names;
   std::ranges::transform(kinds, names.begin(), &Kind::name);
   class_name.fail("unknown layer " + config::in_quotes(name) +
-                  config::suggestion(name, std::span(names).first(16)));
+                  config::suggestion(name, std::span(names).first(17)));
 }
 
 // "float32", or a policy that names it; empty where nothing is said.

@@ -249,6 +249,11 @@ void write(Graph& graph, Flatten&) {
   graph.set_sample({graph.sample().numel()});
 }
 
+void write(Graph& graph, Rescaling& layer) {
+  graph.add("Mul", {graph.value(), graph.scalar(layer.scale())});
+  graph.add("Add", {graph.value(), graph.scalar(layer.offset())});
+}
+
 void write(Graph& graph, Sequential& layer) {
   for (std::size_t i = 0; i < layer.size(); ++i) {
     const Place place(graph, std::to_string(i));

@@ -83,6 +83,12 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
   return data;
 }
 
+TargetScale scale_of_targets(const Dataset& train) {
+  const Tensor y = train.all().y;
+  const auto measured = Standardize::fit(TensorDataset(y, y));
+  return {.mean = measured->mean()[0], .std = measured->std()[0]};
+}
+
 void check_there(const char* place, const std::string& path) {
   std::error_code ignored;
   RILL_CHECK(std::filesystem::exists(path, ignored), "run: ", place, ": there is no ", path,
@@ -119,6 +125,7 @@ struct DataLoader {
                        .classes = config.classes,
                        .delimiter = config.delimiter[0]};
     if (config.header) options.header = *config.header ? CsvHeader::present : CsvHeader::absent;
+    check_target(config);
     check_there("/data/path", config.path);
     const CsvData csv = load_csv(config.path, options);
     RunData data =
@@ -127,6 +134,7 @@ struct DataLoader {
     data.classes = csv.classes;
     data.features = csv.features;
     data.target = csv.target;
+    if (config.standardize_target) data.target_scale = scale_of_targets(*data.train);
     return data;
   }
 

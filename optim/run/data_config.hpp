@@ -80,7 +80,7 @@ struct CsvConfig {
   std::optional<ColumnConfig> target = {};
   std::vector<ColumnConfig> features = {};
   std::vector<std::string> classes = {};
-  bool regression = false;
+  bool regression = false, standardize_target = false;
   std::string delimiter = ",";
   double validation = 0.2;
   bool stratified = false, standardize = true;
@@ -94,6 +94,10 @@ struct CsvConfig {
     archive.optional("classes", self.classes,
                      "names in the order of their labels; none for those in the file");
     archive.optional("regression", self.regression, "the target is a number, not a class");
+    archive.optional(
+        "standardize_target", self.standardize_target,
+        "the loss is that of targets with mean 0 and deviation 1, as measured on the training rows; the "
+        "model's last layer, a rescaling, gives answers in the target's unit");
     archive.optional("delimiter", self.delimiter, "between two cells", one_of({",", ";", "\t", "|", " "}));
     archive.optional("validation", self.validation, "share of the rows that are kept for it; 0 for none",
                      between(0, 0.999));

@@ -163,6 +163,11 @@ DataKind kind_of(const DataConfig& config) {
 
 }  // namespace
 
+void check_target(const CsvConfig& data) {
+  RILL_CHECK(data.regression || !data.standardize_target,
+             "run: /data/standardize_target: got true for classes, expected \"regression\": true beside it");
+}
+
 void check_loss(const RunConfig& config, bool regression) {
   const std::string_view loss = loss_type(config.loss);
   const bool classes = std::holds_alternative<CrossEntropyConfig>(config.loss.value);
@@ -170,6 +175,13 @@ void check_loss(const RunConfig& config, bool regression) {
              ", the data's targets are ",
              regression ? "numbers, expected mse, l1, huber or bce_with_logits"
                         : "classes, expected cross_entropy, or data with \"regression\": true");
+  const auto* table = std::get_if<CsvConfig>(&config.data.value);
+  if (!table) return;
+  check_target(*table);
+  RILL_CHECK(
+      !table->standardize_target || !std::holds_alternative<BceWithLogitsConfig>(config.loss.value),
+      "run: /data/standardize_target: got true with bce_with_logits, whose targets are 0 to 1, expected "
+      "mse, l1 or huber; or set it to false");
 }
 
 RunConfig as_run(const RunConfig& config, nn::Model& model) {

@@ -31,6 +31,8 @@ std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config);
 /// Throws Error for a model whose inputs or outputs are not those of the data, and for a loss of other targets.
 void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
 
+/// Throws Error for classes that are to be standardized.
+void check_target(const CsvConfig& data);
 /// Throws Error for a loss that is for other targets than the data's.
 void check_loss(const RunConfig& config, bool regression);
 /// Throws Error for a schedule that has fewer steps than the run.

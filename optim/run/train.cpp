@@ -51,6 +51,7 @@ class Training {
         data_(load_data(config.data, static_cast<std::uint64_t>(config.seed))),
         loss_(make_loss(config.loss)) {
     as_config_error([&] { check_fit(config_, model_, data_); });
+    if (data_.target_scale) standardize_target(*data_.target_scale);
     model_.preprocessing = data_.preprocessing;
     model_.classes = data_.classes;
     model_.features = data_.features;
@@ -101,6 +102,15 @@ class Training {
   }
 
  private:
+  // A model that comes with weights gives answers in the targets' unit already.
+  void standardize_target(const TargetScale& scale) {
+    loss_ = losses::standardized(loss_, scale.mean, scale.std);
+    nn::Sequential& network = model_.network;
+    const bool rescales =
+        network.size() > 0 && network[network.size() - 1].type() == nn::Rescaling::type_name;
+    if (!model_.trained && !rescales) network.add(nn::Rescaling(scale.std, scale.mean));
+  }
+
   void check_steps() const {
     const std::int64_t steps = config_.training.steps_per_epoch;
     RILL_CHECK(steps <= train_->batches(), "run: /training/steps_per_epoch: got ", steps,

@@ -81,6 +81,11 @@ std::string csv_starter(const NewOptions& options) {
   replace_all(text, "@FEATURES@", std::to_string(table.features));
   replace_all(text, "@OUTPUTS@", std::to_string(table.outputs));
   replace_all(text, "@REGRESSION@", options.regression ? "true" : "false");
+  replace_all(text, "@STANDARDIZE_TARGET@",
+              options.regression ? "\n    \"// standardize_target\": \"losses are those of targets with mean "
+                                   "0 and deviation 1; the model "
+                                   "answers in the target's unit\",\n    \"standardize_target\": true,"
+                                 : "");
   replace_all(text, "@LOSS@", options.regression ? "mse" : "cross_entropy");
   return text;
 }

@@ -87,7 +87,7 @@ inline constexpr std::string_view csv_run = R"({@SCHEMA@
     "path": @PATH@,@FORM@
     "// target": "the column to predict; \"features\": [\"a\", \"b\"] chooses the others",
     "target": @TARGET@,
-    "regression": @REGRESSION@,
+    "regression": @REGRESSION@,@STANDARDIZE_TARGET@
     "// validation": "this share of the rows is kept to judge the model by",
     "validation": 0.2,
     "standardize": true
