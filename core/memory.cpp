@@ -233,6 +233,7 @@ void release(Block* block) noexcept {
   if (block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::size_t bytes = memory::alignment + block->bytes;
   if (block->drop_owned) block->drop_owned(*block);
+  block->drop_outer_product();
   block->~Block();
   memory::release(block, bytes);
 }

@@ -88,6 +88,8 @@ class Ref {
   T* ptr_ = nullptr;
 };
 
+struct OuterProduct;
+
 /// The bytes behind one or more tensors. `version` counts overwrites: a gradient that saved the value at an
 /// older version refuses to run. `graph_handles` counts the tensors on the block that take part in a graph. The bytes
 /// follow the block itself, or belong to a vector that does.
@@ -95,8 +97,9 @@ struct Block {
   std::atomic<std::uint32_t> refs{1};
   std::atomic<std::uint32_t> version{0};
   std::atomic<std::uint32_t> graph_handles{0};
-  std::size_t bytes = 0;                          // behind the block
-  void (*drop_owned)(Block&) noexcept = nullptr;  // destroys what lies there, if it is no plain bytes
+  std::size_t bytes = 0;                              // behind the block
+  void (*drop_owned)(Block&) noexcept = nullptr;      // destroys what lies there, if it is no plain bytes
+  std::atomic<OuterProduct*> outer_product{nullptr};  // what the bytes are, or will be when they are read
 
   static Ref<Block> create(std::size_t bytes);
   /// A block that owns `values`, which lie where they lay.
@@ -108,6 +111,20 @@ struct Block {
     block->drop_owned = [](Block& own) noexcept { std::destroy_at(reinterpret_cast<Owned*>(own.data())); };
     return block;
   }
+
+  /// Before the bytes are read.
+  void settle() {
+    if (OuterProduct* product = outer_product.load(std::memory_order_acquire)) [[unlikely]]
+      compute_outer_product(*product);
+  }
+  void compute_outer_product(OuterProduct& product);
+  /// Before they are written to, once they are settled.
+  void drop_outer_product() noexcept {
+    if (outer_product.load(std::memory_order_relaxed)) [[unlikely]]
+      release_outer_product();
+  }
+  void release_outer_product() noexcept;
+
   std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + memory::alignment; }
 };
 

@@ -27,9 +27,18 @@ std::size_t offset_of(const char* where, const Shape& shape, std::initializer_li
 
 void Tensor::undefined_use() { throw Error("tensor: the tensor is undefined, expected one with elements"); }
 
-void Tensor::check_element(DType asked) const {
-  RILL_CHECK(dtype() == asked, "tensor: elements read as ", asked, ", the tensor ", shape(), " holds ",
-             dtype());
+void Tensor::begin_read(DType asked) const {
+  const detail::Record& own = record();
+  RILL_CHECK(own.dtype == asked, "tensor: elements read as ", asked, ", the tensor ", own.shape, " holds ",
+             own.dtype);
+  own.block->settle();
+}
+
+void Tensor::begin_write(DType asked) {
+  begin_read(asked);
+  detail::Block& block = *record().block.get();
+  block.drop_outer_product();
+  block.version.fetch_add(1, std::memory_order_relaxed);
 }
 
 double Tensor::item() const {

@@ -97,15 +97,14 @@ class Tensor {
   /// not the dtype.
   template <Element T>
   std::span<const T> data() const {
-    check_element(dtype_of<T>());
+    begin_read(dtype_of<T>());
     return {reinterpret_cast<const T*>(record_->data), static_cast<std::size_t>(numel())};
   }
 
   /// The elements, to be overwritten; values that a graph saved from this block count as overwritten.
   template <Element T>
   std::span<T> mutable_data() {
-    check_element(dtype_of<T>());
-    record_->block->version.fetch_add(1, std::memory_order_relaxed);
+    begin_write(dtype_of<T>());
     return {reinterpret_cast<T*>(record_->data), static_cast<std::size_t>(numel())};
   }
 
@@ -240,7 +239,9 @@ class Tensor {
     return *record_;
   }
   [[noreturn]] static void undefined_use();
-  void check_element(DType asked) const;
+  // What data() and mutable_data() do first.
+  void begin_read(DType asked) const;
+  void begin_write(DType asked);
 
   detail::Ref<detail::Record> record_;
 };

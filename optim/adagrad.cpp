@@ -1,8 +1,7 @@
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
 #include <rill/optim/adagrad.hpp>
-#include <rill/optim/decay_loops.hpp>
+#include <rill/optim/gradient_loops.hpp>
 
 namespace rill::optim {
 
@@ -18,13 +17,13 @@ void Adagrad::update(Slot& slot, const Tensor& grad, double lr, double weight_de
   const double step_size = lr / (1 + static_cast<double>(slot.steps - 1) * options_.lr_decay);
   dispatch_floating(slot.param.dtype(), "Adagrad", [&]<class T>(T) {
     T *p = slot.param.mutable_data<T>().data(), *s = slot.state[0].mutable_data<T>().data();
-    const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(step_size), decay = static_cast<T>(weight_decay);
     const T eps = static_cast<T>(options_.eps);
     detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
-      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      const bool zeros_rest = !Decays::value && eps > 0;  // 0 / 0
+      detail::for_gradient<T>(grad, zeros_rest, [=](std::int64_t begin, std::int64_t end, auto g) {
         rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T d = detail::decayed<Decays::value>(g[i], decay, p[i]);
+          const T d = detail::decayed<Decays::value>(g(i), decay, p[i]);
           const T sum = s[i] = s[i] + d * d;
           p[i] -= rate * d / (std::sqrt(sum) + eps);
         });

@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
 #include <rill/optim/adam.hpp>
-#include <rill/optim/decay_loops.hpp>
+#include <rill/optim/gradient_loops.hpp>
 
 namespace rill::optim {
 
@@ -32,7 +31,6 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     T* p = slot.param.mutable_data<T>().data();
     T *m = slot.state[0].mutable_data<T>().data(), *v = slot.state[1].mutable_data<T>().data();
     T* top = options_.amsgrad ? slot.state[2].mutable_data<T>().data() : nullptr;
-    const T* g = grad.data<T>().data();
     const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1 - options_.beta1);
     const T beta2 = static_cast<T>(options_.beta2), rest2 = static_cast<T>(1 - options_.beta2);
     const T eps = static_cast<T>(options_.eps), rate = static_cast<T>(step_size);
@@ -40,11 +38,11 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
     const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
     detail::with_or_without(decay, [&]<class Decays>(Decays) {
-      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      detail::for_gradient<T>(grad, false, [=](std::int64_t begin, std::int64_t end, auto g) {
         // One parameter: new moments, and the step that they make.
         const auto move = [=](std::int64_t i) {
           const T before = keep * p[i];
-          const T d = detail::decayed<Decays::value>(g[i], decay, before);
+          const T d = detail::decayed<Decays::value>(g(i), decay, before);
           m[i] = beta1 * m[i] + rest1 * d;
           v[i] = beta2 * v[i] + rest2 * d * d;
           return before;

@@ -1,7 +1,6 @@
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
-#include <rill/optim/decay_loops.hpp>
+#include <rill/optim/gradient_loops.hpp>
 #include <rill/optim/sgd.hpp>
 
 namespace rill::optim {
@@ -31,15 +30,15 @@ void SGD::set_momentum(double momentum) {
 void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay) {
   dispatch_floating(slot.param.dtype(), "SGD", [&]<class T>(T) {
     T* p = slot.param.mutable_data<T>().data();
-    const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
     detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
       if (!has_momentum_) {
-        parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+        const auto move = [=](std::int64_t begin, std::int64_t end, auto g) {
           rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-            p[i] -= rate * detail::decayed<Decays::value>(g[i], decay, p[i]);
+            p[i] -= rate * detail::decayed<Decays::value>(g(i), decay, p[i]);
           });
-        });
+        };
+        detail::for_gradient<T>(grad, !Decays::value, move);
         return;
       }
       T* b = slot.state[0].mutable_data<T>().data();
@@ -47,9 +46,9 @@ void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay)
       const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
       const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
       const T ahead = static_cast<T>(options_.momentum);
-      parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
+      detail::for_gradient<T>(grad, false, [=](std::int64_t begin, std::int64_t end, auto g) {
         rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T d = detail::decayed<Decays::value>(g[i], decay, p[i]);
+          const T d = detail::decayed<Decays::value>(g(i), decay, p[i]);
           const T moved = momentum * b[i] + fresh * d;
           b[i] = moved;
           p[i] -= rate * (nesterov ? d + ahead * moved : moved);

@@ -46,7 +46,7 @@ parallel
 kernels/
 blas broadcast observe
 tensor
-axis bits create
+axis bits create outer_product
 graph
 elementwise walk gradcheck
 ops/

@@ -6,6 +6,7 @@
 #include <rill/core/ops/expand.hpp>
 #include <rill/core/ops/matmul.hpp>
 #include <rill/core/ops/reshape.hpp>
+#include <rill/core/outer_product.hpp>
 
 namespace rill {
 namespace ops {
@@ -65,6 +66,12 @@ void multiply_stacks(const blas::Problem& p, const Tensor& a, const Tensor& b, T
   blas::gemm_stack<T>(p, products);
 }
 
+// The gradient of a weight from one sample: optimizers have no need of the product.
+bool is_noted(const blas::Problem& p, const Tensor& y) {
+  const bool gradient = detail::thread_mode.walking && !grad_enabled();
+  return gradient && p.k == 1 && y.dim() == 2 && y.numel() >= detail::least_noted;
+}
+
 }  // namespace
 
 Meta Matmul::infer(const Tensor& a, const Tensor& b) const {
@@ -78,7 +85,12 @@ void Matmul::forward(const Tensor& a, const Tensor& b, Tensor& y) const {
   if (y.numel() == 0) return;
   const blas::Problem problem{transpose_a, transpose_b, y.size(-2), y.size(-1),
                               a.size(transpose_a ? -2 : -1)};
-  dispatch_floating(y.dtype(), name, [&]<class T>(T) { multiply_stacks<T>(problem, a, b, y); });
+  dispatch_floating(y.dtype(), name, [&]<class T>(T) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (is_noted(problem, y)) return detail::note_outer_product(y, a.data<T>().data(), b.data<T>().data());
+    }
+    multiply_stacks<T>(problem, a, b, y);
+  });
 }
 
 std::array<Tensor, 2> Matmul::gradient(const Incoming& g, Input<0> a, Input<1> b) const {

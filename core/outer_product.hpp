@@ -1,0 +1,38 @@
+// Products of a column and a row that are noted, not computed: the gradient of a weight from a single sample.
+//
+// m + n numbers stand for m · n. Inside of a backward walk without create_graph, matmul notes such a product in the block of
+// its result. Whoever reads the elements finds them computed, once, as if they had been there; an optimizer takes the factors
+// instead, so that a step on one sample reads and writes the weights and never a gradient. The numbers are the same.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <rill/core/memory.hpp>
+
+namespace rill {
+
+class Tensor;
+
+namespace detail {
+
+/// Copies of the factors, which lie behind it. It belongs to a block until the block is written to, or released.
+struct OuterProduct {
+  std::int64_t rows, columns;
+  std::atomic<bool> computed{false};
+
+  const float* column() const { return reinterpret_cast<const float*>(this + 1); }
+  const float* row() const { return column() + rows; }
+};
+
+/// Results with fewer elements are not worth a note.
+inline constexpr std::int64_t least_noted = 4096;
+
+/// Notes column · row in the block of `y`, which is f32 [rows, columns], fresh, and has not been written to.
+void note_outer_product(Tensor& y, const float* column, const float* row);
+
+/// The factors of the elements of `x`; null where they are not known.
+const OuterProduct* outer_product(const Tensor& x);
+
+}  // namespace detail
+}  // namespace rill
