@@ -155,7 +155,7 @@ TEST_CASE("outer product: with a graph of the gradient, in f64, and for small on
   CHECK(outer_product(small.grad()) == nullptr);
 }
 
-TEST_CASE("outer product: threads that read at the same time read the same") {
+TEST_CASE("threads: readers of an outer product that nobody has read yet find the same") {
   for (int i = 0; i < 20; ++i) {
     const OneSample s = sample();
     backward(s);

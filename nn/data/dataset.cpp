@@ -31,26 +31,40 @@ Shape batch_of(std::int64_t batch, const Shape& sample) {
 // programs run: threads come in only for batches some ten times as large.
 constexpr std::int64_t gather_grain = 2 * rill::detail::parallel_grain;
 
-// Calls copy(row, index, next) for every sample of a batch; `next` is the index that follows, for a prefetch.
-template <class Copy>
-void for_each_sample(std::span<const std::int64_t> indices, std::int64_t sample_size, const Copy& copy) {
+// Asks for a sample that will be copied soon. Into the second cache: requests for the first one fill its few buffers, and
+// 128 samples of 784 numbers then take 60 us instead of 30, as without any. Inlined, as GCC 12 sees no effect in a call of it.
+[[gnu::always_inline]] inline void fetch(const void* sample, std::int64_t bytes) {
+  constexpr std::int64_t line = 64, most = 64 * line;
+  const auto* const from = static_cast<const std::byte*>(sample);
+  for (std::int64_t k = 0; k < std::min(bytes, most); k += line) __builtin_prefetch(from + k, 0, 2);
+}
+
+// Calls copy(row, index) for every sample of a batch. Samples of a shuffled batch stand anywhere in far memory: each is asked
+// for while those before it are copied.
+template <class T, class Copy>
+void for_each_sample(std::span<const std::int64_t> indices, const T* samples, std::int64_t sample_size,
+                     const Copy& copy) {
+  constexpr std::int64_t ahead = 2;
   const std::int64_t grain = std::max<std::int64_t>(1, gather_grain / sample_size);
   const std::int64_t* const index = indices.data();
+  const auto fetch_sample = [=](std::int64_t i) {
+    fetch(samples + index[i] * sample_size, sample_size * static_cast<std::int64_t>(sizeof(T)));
+  };
   parallel_for(
       std::ssize(indices),
       [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) copy(i, index[i], index[i + 1 < end ? i + 1 : i]);
+        for (std::int64_t i = begin; i < std::min(begin + ahead, end); ++i) fetch_sample(i);
+        for (std::int64_t i = begin; i < end; ++i) {
+          if (i + ahead < end) fetch_sample(i + ahead);
+          copy(i, index[i]);
+        }
       },
       grain);
 }
 
 // Dividing rounds pixel / 255 correctly, which a product with 1 / 255 would not, and takes no longer: the sample comes
-// from far memory. Samples of a shuffled batch stand anywhere, so each asks for the next one while it is converted:
-// 0.33 instead of 0.61 us a sample of 784 pixels, against 1.1 us with a table of 256 values.
-void convert(const std::uint8_t* from, const std::uint8_t* next, std::int64_t size, float offset,
-             float divisor, float* to) {
-  constexpr std::int64_t line = 64, most = 64 * line;
-  for (std::int64_t k = 0; k < std::min(size, most); k += line) __builtin_prefetch(next + k);
+// from far memory. A table of 256 values takes three times as long.
+void convert(const std::uint8_t* from, std::int64_t size, float offset, float divisor, float* to) {
   on_isa([=] {
     for (std::int64_t k = 0; k < size; ++k) to[k] = (static_cast<float>(from[k]) - offset) / divisor;
   });
@@ -122,9 +136,8 @@ void ImageDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Tens
   const std::int64_t size = rows_ * cols_;
   float* const out = x.mutable_data<float>().data();
   std::int64_t* const labels = y.mutable_data<std::int64_t>().data();
-  for_each_sample(indices, size, [&](std::int64_t row, std::int64_t index, std::int64_t next) {
-    convert(pixels_.data() + index * size, pixels_.data() + next * size, size, scale_.offset, scale_.divisor,
-            out + row * size);
+  for_each_sample(indices, pixels_.data(), size, [&](std::int64_t row, std::int64_t index) {
+    convert(pixels_.data() + index * size, size, scale_.offset, scale_.divisor, out + row * size);
     labels[row] = labels_[static_cast<std::size_t>(index)];
   });
 }
@@ -172,7 +185,7 @@ void TensorDataset::gather(std::span<const std::int64_t> indices, Tensor& x, Ten
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* const from = y_.data<T>().data();
     T* const to = y.mutable_data<T>().data();
-    for_each_sample(indices, size, [=](std::int64_t row, std::int64_t index, std::int64_t) {
+    for_each_sample(indices, rows, size, [=](std::int64_t row, std::int64_t index) {
       std::copy_n(rows + index * size, size, out + row * size);
       std::copy_n(from + index * width, width, to + row * width);
     });
