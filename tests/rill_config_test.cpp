@@ -61,8 +61,12 @@ TEST_CASE("rill new: for a table, the sizes are those of its columns and classes
 TEST_CASE("rill new: options that do not go together are wrong usage") {
   CHECK(rill::test::rill({"new", ""}).status == 2);
   CHECK(rill::test::rill({"new", "-", "--kind", "mnist", "--target", "x"}).output ==
-        "rill: --data, --target, --header and --regression are for --kind csv, not mnist\n");
-  CHECK(rill::test::rill({"new", "-", "--target", "x"}).status == 2);
+        "rill: --data, --target, --features, --header and --regression are for --kind csv, not mnist\n");
+  for (const char* option : {"--target", "--features"}) {
+    const Outcome run = rill::test::rill({"new", "-", option, "x"});
+    CHECK(run.status == 2);
+    CHECK(run.output == "rill: " + std::string(option) + " is of --data, expected that beside it\n");
+  }
   CHECK(rill::test::rill({"new", "-", "--kind", "other"}).status == 2);
 }
 
@@ -83,6 +87,27 @@ TEST_CASE("rill new: a table's delimiter, its header and the number of a column 
   CHECK(data_of("1,x,2\n3,y,4\n", {"--target=-2"}).at("target") == 1);
   CHECK(data_of("0,1\n2,a\n3,b\n", {"--header", "yes", "--target", "1"}).at("target") == "1");
   CHECK(data_of("0,1\n2,a\n3,b\n", {"--header", "yes"}).at("header") == true);
+}
+
+TEST_CASE("rill new: the columns that are named are the features, and others may hold anything") {
+  const TempDir folder;
+  const std::string table =
+                        folder.write("houses.csv", "area,city,rooms,price\n60,Bonn,2,100\n80,Ulm,3,150\n"),
+                    path = folder.file("run.json");
+  const auto made = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"new", path, "--force", "--regression", "--data"});
+    return rill::test::rill(more);
+  };
+  CHECK(made({table}).says("houses.csv:2: column \"city\" is \"Bonn\", expected a number"));
+  CHECK(made({table, "--features", "rooms,area"}).status == 0);
+  const nlohmann::json config = nlohmann::json::parse(folder.read("run.json"));
+  CHECK(config.at("data").at("features") == nlohmann::json{"rooms", "area"});
+  CHECK(config.at("model").at("input_shape") == nlohmann::json{2});
+  CHECK(rill::test::rill({"check", path}).status == 0);
+  const std::string bare = folder.write("bare.csv", "60.5,Bonn,2.5,100\n80,Ulm,3,150\n");
+  CHECK(made({bare, "--features", "0,2"}).status == 0);
+  CHECK(nlohmann::json::parse(folder.read("run.json")).at("data").at("features") == nlohmann::json{0, 2});
+  CHECK(made({table, "--features", "rooms,garden"}).says("garden"));
 }
 
 TEST_CASE("rill check: a model is ok, with its sizes") {

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 struct NewOptions {
   std::string path, kind, data, target, header;
+  std::vector<std::string> features;
   bool regression = false, force = false;
 };
 
@@ -58,12 +59,16 @@ Table table_of(const NewOptions& options) {
   if (!options.header.empty())
     csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
   if (!options.target.empty()) csv.target = column_of(options.target, first);
+  for (const std::string& feature : options.features) csv.features.push_back(column_of(feature, first));
   const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
   table.path = options.data;
   table.delimiter = first.delimiter();
-  table.target =
-      data.header ? quoted(data.target) : data.target;  // a file without a header has columns by number
-  table.features = static_cast<std::int64_t>(data.features.size());
+  // A file without a header has columns by number.
+  const auto column = [&](const std::string& name) { return data.header ? quoted(name) : name; };
+  table.target = column(data.target);
+  for (const std::string& feature : data.features)
+    table.features += (table.features.empty() ? "" : ", ") + column(feature);
+  table.inputs = static_cast<std::int64_t>(data.features.size());
   table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
   return table;
 }
@@ -76,9 +81,10 @@ std::string csv_starter(const NewOptions& options) {
   if (!options.header.empty())
     form += std::string("\n    \"header\": ") + (options.header == "yes" ? "true," : "false,");
   if (table.delimiter != ',') form += "\n    \"delimiter\": " + quoted(std::string(1, table.delimiter)) + ",";
+  if (!options.features.empty()) form += "\n    \"features\": [" + table.features + "],";
   replace_all(text, "@FORM@", form);
   replace_all(text, "@TARGET@", table.target);
-  replace_all(text, "@FEATURES@", std::to_string(table.features));
+  replace_all(text, "@INPUTS@", std::to_string(table.inputs));
   replace_all(text, "@OUTPUTS@", std::to_string(table.outputs));
   replace_all(text, "@REGRESSION@", options.regression ? "true" : "false");
   replace_all(text, "@STANDARDIZE_TARGET@",
@@ -99,14 +105,17 @@ std::string starter(const NewOptions& options) {
 }
 
 int create(NewOptions options) {
-  const bool table =
-      !options.data.empty() || !options.target.empty() || !options.header.empty() || options.regression;
+  const char* of_data = !options.target.empty()     ? "--target"
+                        : !options.features.empty() ? "--features"
+                        : !options.header.empty()   ? "--header"
+                                                    : nullptr;
+  const bool table = !options.data.empty() || of_data || options.regression;
   if (options.kind.empty()) options.kind = table ? "csv" : "mnist";
   if (table && options.kind != "csv")
-    throw UsageError("--data, --target, --header and --regression are for --kind csv, not " + options.kind);
-  if (options.data.empty() && !(options.target.empty() && options.header.empty()))
-    throw UsageError(std::string(options.target.empty() ? "--header" : "--target") +
-                     " is of --data, expected that beside it");
+    throw UsageError("--data, --target, --features, --header and --regression are for --kind csv, not " +
+                     options.kind);
+  if (options.data.empty() && of_data)
+    throw UsageError(std::string(of_data) + " is of --data, expected that beside it");
   if (options.path.empty()) options.path = options.kind == "model" ? "model.json" : "run.json";
   const std::string text = starter(options);
   if (options.path == "-") {
@@ -152,6 +161,11 @@ void add_new(Program& program) {
                   "its column to predict, by name or number (from 0, or from -1\nbackwards); default: the "
                   "last one")
       ->type_name("NAME");
+  app->add_option(
+         "--features", options->features,
+         "columns to predict from, by name or number, with commas between\nthem; default: all others")
+      ->type_name("NAME")
+      ->delimiter(',');
   choice(app->add_option("--header", options->header,
                          "whether its first row names the columns; default: as it looks"),
          {"yes", "no"});

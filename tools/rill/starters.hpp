@@ -9,8 +9,8 @@ namespace rill::command {
 
 /// What a starter for a CSV file is made for; the defaults are those of no file.
 struct Table {
-  std::string path = "data.csv", target = "\"species\"";  // as JSON
-  std::int64_t features = 4, outputs = 3;
+  std::string path = "data.csv", target = "\"species\"", features = "";  // the columns as JSON
+  std::int64_t inputs = 4, outputs = 3;
   char delimiter = ',';
 };
 
@@ -75,7 +75,7 @@ inline constexpr std::string_view csv_run = R"({@SCHEMA@
   "model": {
     "rill": 1,
     "// input_shape": "how many columns the model reads",
-    "input_shape": [@FEATURES@],
+    "input_shape": [@INPUTS@],
     "layers": [
       { "type": "dense", "units": 32, "activation": { "type": "leaky_relu", "negative_slope": 0.1 } },
       { "type": "dense", "units": 16, "activation": { "type": "leaky_relu", "negative_slope": 0.1 } },
