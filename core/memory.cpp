@@ -233,7 +233,7 @@ void release(Block* block) noexcept {
   if (block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::size_t bytes = memory::alignment + block->bytes;
   if (block->drop_owned) block->drop_owned(*block);
-  block->drop_outer_product();
+  if (block->outer_product.load(std::memory_order_relaxed)) block->release_outer_product();
   block->~Block();
   memory::release(block, bytes);
 }

@@ -118,11 +118,12 @@ struct Block {
       compute_outer_product(*product);
   }
   void compute_outer_product(OuterProduct& product);
-  /// Before they are written to, once they are settled.
-  void drop_outer_product() noexcept {
-    if (outer_product.load(std::memory_order_relaxed)) [[unlikely]]
-      release_outer_product();
+  /// Before they are written to.
+  void settle_to_write() {
+    if (OuterProduct* product = outer_product.load(std::memory_order_acquire)) [[unlikely]]
+      overwrite_outer_product(*product);
   }
+  void overwrite_outer_product(OuterProduct& product);
   void release_outer_product() noexcept;
 
   std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + memory::alignment; }

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <mutex>
 #include <new>
 
 #include <rill/core/blas.hpp>
@@ -28,19 +27,24 @@ void note_outer_product(Tensor& y, const float* column, const float* row) {
 const OuterProduct* outer_product(const Tensor& x) {
   const Record& record = Access::record(x);
   const OuterProduct* product = record.block->outer_product.load(std::memory_order_acquire);
-  const bool whole = product && record.data == record.block->data() &&
+  const bool whole = product && !product->overwritten.load(std::memory_order_acquire) &&
+                     record.data == record.block->data() &&
                      record.shape.numel() == product->rows * product->columns;
   return whole ? product : nullptr;
 }
 
 void Block::compute_outer_product(OuterProduct& product) {
   if (product.computed.load(std::memory_order_acquire)) return;
-  static std::mutex mutex;  // readers may be on several threads
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(product.mutex);  // readers may be on several threads
   if (product.computed.load(std::memory_order_relaxed)) return;
   blas::gemm<float>(false, false, product.rows, product.columns, 1, product.column(), product.row(),
                     reinterpret_cast<float*>(data()));
   product.computed.store(true, std::memory_order_release);
+}
+
+void Block::overwrite_outer_product(OuterProduct& product) {
+  compute_outer_product(product);
+  product.overwritten.store(true, std::memory_order_release);
 }
 
 void Block::release_outer_product() noexcept {

@@ -27,18 +27,19 @@ std::size_t offset_of(const char* where, const Shape& shape, std::initializer_li
 
 void Tensor::undefined_use() { throw Error("tensor: the tensor is undefined, expected one with elements"); }
 
-void Tensor::begin_read(DType asked) const {
-  const detail::Record& own = record();
-  RILL_CHECK(own.dtype == asked, "tensor: elements read as ", asked, ", the tensor ", own.shape, " holds ",
-             own.dtype);
-  own.block->settle();
-}
+void Tensor::begin_read(DType asked) const { checked_record(asked).block->settle(); }
 
 void Tensor::begin_write(DType asked) {
-  begin_read(asked);
-  detail::Block& block = *record().block.get();
-  block.drop_outer_product();
+  detail::Block& block = *checked_record(asked).block.get();
+  block.settle_to_write();
   block.version.fetch_add(1, std::memory_order_relaxed);
+}
+
+detail::Record& Tensor::checked_record(DType asked) const {
+  detail::Record& own = record();
+  RILL_CHECK(own.dtype == asked, "tensor: elements read as ", asked, ", the tensor ", own.shape, " holds ",
+             own.dtype);
+  return own;
 }
 
 double Tensor::item() const {

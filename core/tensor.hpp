@@ -242,6 +242,7 @@ class Tensor {
   // What data() and mutable_data() do first.
   void begin_read(DType asked) const;
   void begin_write(DType asked);
+  detail::Record& checked_record(DType asked) const;
 
   detail::Ref<detail::Record> record_;
 };

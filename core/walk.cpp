@@ -224,7 +224,11 @@ void Walk::commit_to_leaves() {
   for (auto& [leaf, grad, in_place] : buffers_.arrivals) {
     in_place = leaf->grad && !create_graph_ && !leaf->grad->in_graph() && leaf->grad.unique() &&
                leaf->grad->block.unique();
-    if (in_place) continue;
+    if (in_place) {
+      Access::record(grad).block->settle();
+      leaf->grad->block->settle();
+      continue;
+    }
     if (leaf->grad) {
       grad = Access::wrap(leaf->grad) + grad;
     } else if (create_graph_ || !sole_owner(grad)) {

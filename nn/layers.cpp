@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include <rill/core/ops/linear.hpp>
 #include <rill/nn/layers.hpp>
@@ -61,8 +62,9 @@ Tensor Flatten::forward(const Tensor& x) {
 }
 
 Rescaling::Rescaling(double scale, double offset) : scale_(scale), offset_(offset) {
-  RILL_CHECK(std::isfinite(scale) && std::isfinite(offset), "Rescaling: scale is ", scale, " and offset is ",
-             offset, ", expected finite numbers");
+  constexpr double most = std::numeric_limits<float>::max();  // as in configs
+  RILL_CHECK(std::abs(scale) <= most && std::abs(offset) <= most, "Rescaling: scale is ", scale,
+             " and offset is ", offset, ", expected numbers in the range of f32");
 }
 
 Tensor Rescaling::forward(const Tensor& x) { return x * scale_ + offset_; }

@@ -59,7 +59,7 @@ class Flatten final : public Module {
 class Rescaling final : public Module {
  public:
   static constexpr std::string_view type_name = "rescaling";
-  /// Throws Error unless both are finite.
+  /// Throws Error unless both are in the range of f32.
   explicit Rescaling(double scale, double offset = 0);
   Tensor forward(const Tensor& x) override;
   std::string_view type() const override { return type_name; }

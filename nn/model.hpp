@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@
 #include <rill/nn/layers.hpp>
 
 namespace rill::nn {
+
+/// In what a loss of numbers is measured: deviations from the mean of the training targets.
+struct TargetScale {
+  double mean = 0, std = 1;
+};
 
 /// As a module it is its network: the same names, the same outputs.
 class Model final : public Module {
@@ -43,6 +49,8 @@ class Model final : public Module {
   /// What it was trained by, as a run names it ("cross_entropy"), or empty. A run sets it; who trains otherwise sets or clears
   /// it, as `rill eval` measures this one.
   std::string loss;
+  /// Where that loss was one of standardized targets: their scale. The model's outputs are in the targets' unit.
+  std::optional<TargetScale> target_scale;
   bool trained = false;  ///< its values come from a file, not from initialisers
 };
 
@@ -70,7 +78,7 @@ void save_config(Model& model, const std::string& path);
 void save_config(Sequential& network, const Shape& input_shape, const std::string& path);
 
 /// What save_model() writes into the metadata, for files of one's own such as checkpoints: "rill.model", "rill.preprocessing",
-/// "rill.classes", "rill.features", "rill.target", "rill.loss". Throws Error as save_model() does.
+/// "rill.classes", "rill.features", "rill.target", "rill.loss", and "rill.target_scale" where there is one. Throws Error as save_model() does.
 std::map<std::string, std::string> model_metadata(Model& model);
 
 /// The JSON schema (draft 7) of rill's model configs, for editors.

@@ -48,8 +48,9 @@ Loss bce_with_logits(const BinaryCrossEntropyOptions& options) {
 
 Loss standardized(const Loss& loss, double mean, double std) {
   RILL_CHECK(loss, "standardized: the loss is empty, expected one");
-  RILL_CHECK(std::isfinite(mean) && std::isfinite(std) && std > 0, "standardized: mean is ", mean,
-             " and std is ", std, ", expected finite numbers, and a std above 0");
+  RILL_CHECK(std::isfinite(static_cast<float>(mean)) && std::isnormal(static_cast<float>(std)) && std > 0,
+             "standardized: mean is ", mean, " and std is ", std,
+             ", expected numbers in the range of f32, and a std above 0");
   return {
       [=](const Tensor& x, const Tensor& target) { return loss((x - mean) / std, (target - mean) / std); },
       [=](const Tensor& target) { return loss.weight(target); }};

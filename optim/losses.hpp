@@ -52,7 +52,7 @@ Loss bce_with_logits(const BinaryCrossEntropyOptions& options = {});
 
 /// The loss of predictions and targets in standard units: (prediction - mean) / std and (target - mean) / std. Its size, and
 /// that of its gradients at a model's weights, do not depend on the unit that targets are given in, where the model ends
-/// with nn::Rescaling(std, mean). Throws Error for an empty loss, and unless both are finite and std is above 0.
+/// with nn::Rescaling(std, mean). Throws Error for an empty loss, and unless both are in the range of f32 and std is above 0.
 Loss standardized(const Loss& loss, double mean, double std);
 
 }  // namespace losses

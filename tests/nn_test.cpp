@@ -139,9 +139,9 @@ TEST_CASE("nn: Rescaling multiplies and adds, and passes gradients on") {
   y.sum().backward();
   CHECK(test::values_of(x.grad()) == std::vector<double>{0.25, 0.25, 0.25});
   CHECK(test::message_of([] { nn::Rescaling(1, INFINITY); }) ==
-        "Rescaling: scale is 1 and offset is inf, expected finite numbers");
+        "Rescaling: scale is 1 and offset is inf, expected numbers in the range of f32");
   CHECK(test::message_of([] { nn::Rescaling(NAN, 0); }) ==
-        "Rescaling: scale is nan and offset is 0, expected finite numbers");
+        "Rescaling: scale is nan and offset is 0, expected numbers in the range of f32");
 }
 
 TEST_CASE("nn: Flatten keeps the batch and shares the block") {

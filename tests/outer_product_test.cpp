@@ -155,6 +155,32 @@ TEST_CASE("outer product: with a graph of the gradient, in f64, and for small on
   CHECK(outer_product(small.grad()) == nullptr);
 }
 
+TEST_CASE("outer product: of gradients of inputs, and of weights with short rows, nothing is noted") {
+  Generator generator(3);
+  const Tensor x = leaf(randn({128, 64}, generator)), one_output = leaf(randn({1, 64}, generator));
+  linear(x, one_output, {}).sum().backward();
+  CHECK(outer_product(x.grad()) == nullptr);
+  const Tensor narrow = leaf(randn({2048, 4}, generator));
+  linear(randn({1, 4}, generator), narrow, {}).sum().backward();
+  CHECK(outer_product(narrow.grad()) == nullptr);
+}
+
+TEST_CASE("outer product: a large one of mostly zeros is the same, and is clipped") {
+  Generator generator(3);
+  Tensor seed = zeros({1, 512});
+  seed.set({0, 7}, 2);
+  seed.set({0, 300}, -1);
+  const OneSample s{randn({1, 600}, generator), leaf(randn({512, 600}, generator)), seed};
+  const Tensor y = expected(s);
+  backward(s);
+  REQUIRE(outer_product(s.w.grad()) != nullptr);
+  const double norm = optim::clip_grad_norm_({s.w}, 0.5);
+  CHECK(norm == doctest::Approx(y.square().sum().sqrt().item()).epsilon(1e-5));
+  CHECK(s.w.grad().square().sum().sqrt().item() == doctest::Approx(0.5).epsilon(1e-5));
+  CHECK(outer_product(s.w.grad()) == nullptr);
+  CHECK(s.w.grad().at({300, 5}) == doctest::Approx(y.at({300, 5}) * 0.5 / norm).epsilon(1e-5));
+}
+
 TEST_CASE("threads: readers of an outer product that nobody has read yet find the same") {
   for (int i = 0; i < 20; ++i) {
     const OneSample s = sample();

@@ -100,6 +100,10 @@ TEST_CASE("rill new: the columns that are named are the features, and others may
   };
   CHECK(made({table}).says("houses.csv:2: column \"city\" is \"Bonn\", expected a number"));
   CHECK(made({table, "--features", "rooms,area"}).status == 0);
+  CHECK(rill::test::rill(
+            {"new", "--data", table, "--regression", "--features", "rooms,area", folder.file("last.json")})
+            .status == 0);
+  CHECK(folder.read("last.json") == folder.read("run.json"));
   const nlohmann::json config = nlohmann::json::parse(folder.read("run.json"));
   CHECK(config.at("data").at("features") == nlohmann::json{"rooms", "area"});
   CHECK(config.at("model").at("input_shape") == nlohmann::json{2});

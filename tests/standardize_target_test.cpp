@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include <rill/core/io/safetensors.hpp>
 #include <rill/rill.hpp>
 
 #include "rill_command.hpp"
@@ -72,9 +73,9 @@ TEST_CASE("losses: standardized is the loss in standard units, and its gradient"
   CHECK(test::message_of([&] { optim::losses::standardized({}, 0, 1); }) ==
         "standardized: the loss is empty, expected one");
   CHECK(test::message_of([&] { optim::losses::standardized(optim::losses::l1(), 0, 0); }) ==
-        "standardized: mean is 0 and std is 0, expected finite numbers, and a std above 0");
+        "standardized: mean is 0 and std is 0, expected numbers in the range of f32, and a std above 0");
   CHECK(test::message_of([&] { optim::losses::standardized(optim::losses::l1(), NAN, 1); }) ==
-        "standardized: mean is nan and std is 1, expected finite numbers, and a std above 0");
+        "standardized: mean is nan and std is 1, expected numbers in the range of f32, and a std above 0");
 }
 
 TEST_CASE("run: with standardize_target the model answers in the target's unit, the loss is in deviations") {
@@ -137,16 +138,41 @@ TEST_CASE("run: with standardize_target a run that is resumed leaves the same fi
     CHECK(folder.read("parts/" + std::string(name)) == folder.read("whole/" + std::string(name)));
 }
 
-TEST_CASE("run: with standardize_target a model that rescales, or that is trained, gets no other layer") {
+TEST_CASE("run: a checkpoint that was written before a key was known is resumed with its default") {
+  const TempDir folder;
+  const std::string table = folder.write("houses.csv", houses()), path = folder.file("run/last.safetensors");
+  const auto config = [&](const char* epochs) {
+    return run_on(table, folder.file("run"),
+                  {"data.standardize_target=false", "training.epochs=" + std::string(epochs)});
+  };
+  run_training(config("1"), {.report = false});
+  io::Safetensors file = io::load_safetensors(path);
+  auto before = nlohmann::ordered_json::parse(file.metadata.at("rill.run"));
+  CHECK(before.at("data").erase("standardize_target") == 1);
+  file.metadata["rill.run"] = before.dump();
+  io::save_safetensors(path, file);
+  CHECK(run_training(config("2"), {.resume = path, .report = false}).history.epochs.size() == 2);
+}
+
+TEST_CASE("run: with standardize_target a model that rescales, or that is trained, gets no layer more") {
   const TempDir folder;
   const std::string table = folder.write("houses.csv", houses());
-  auto own = run_training(
-      run_on(
-          table, folder.file("own"),
-          {R"(model.layers=[{"type": "flatten"}, {"type": "dense", "units": 1}, {"type": "rescaling", "scale": 1e5}])"}),
-      {.report = false});
-  CHECK(types_of(own.model) == std::vector<std::string>{"flatten", "dense", "rescaling"});
-  CHECK(dynamic_cast<const nn::Rescaling&>(own.model.network[2]).scale() == 1e5);
+  // A rescaling of other targets gives way, wherever the last layer stands.
+  const auto rescaled = [&](const std::string& layers) {
+    auto own =
+        run_training(run_on(table, folder.file("own"), {"model.layers=" + layers, "training.epochs=2"}),
+                     {.overwrite = true, .report = false});
+    CHECK(own.history.epochs[0].at("loss") < 10);
+    return std::move(own.model);
+  };
+  nn::Model flat = rescaled(R"([{"type": "dense", "units": 1}, {"type": "rescaling", "scale": 1e9}])");
+  CHECK(types_of(flat) == std::vector<std::string>{"dense", "rescaling"});
+  CHECK(dynamic_cast<const nn::Rescaling&>(flat.network[1]).scale() == flat.target_scale->std);
+  nn::Model nested = rescaled(
+      R"([{"type": "sequential", "layers": [{"type": "dense", "units": 1}, {"type": "rescaling", "scale": 1e9}]}])");
+  CHECK(types_of(nested) == std::vector<std::string>{"sequential"});
+  auto& inner = dynamic_cast<nn::Sequential&>(nested.network[0]);
+  CHECK(dynamic_cast<const nn::Rescaling&>(inner[1]).scale() == nested.target_scale->std);
 
   auto first = run_training(run_on(table, folder.file("first")), {.report = false});
   auto more =
@@ -163,6 +189,46 @@ TEST_CASE("run: with standardize_target a model that rescales, or that is traine
       run_on(table, folder.file("other"), {"model=" + plain + "/last.safetensors", "training.epochs=1"}),
       {.report = false});
   CHECK(types_of(other.model) == std::vector<std::string>{"dense", "dense"});
+}
+
+TEST_CASE("run: with standardize_target targets that are all the same are deviations of 0") {
+  const TempDir folder;
+  const std::string table =
+      folder.write("same.csv", "size,age,price\n1,2,7\n2,5,7\n3,1,7\n4,4,7\n5,9,7\n6,3,7\n");
+  const auto result = run_training(run_on(table, folder.file("run")), {.report = false});
+  CHECK(result.model.target_scale->mean == 7);
+  CHECK(result.model.target_scale->std == 1);
+  CHECK_FALSE(result.history.diverged);
+}
+
+TEST_CASE("rill eval, rill doctor: the loss of a model that learnt standardized targets is that of its run") {
+  const TempDir folder;
+  const std::string table = folder.write("houses.csv", houses()), model = folder.file("run/last.safetensors");
+  const auto of = [](const std::string& loss, double off) {
+    if (loss == "mse") return off * off;
+    return loss == "huber" && off <= 1 ? off * off / 2 : off - (loss == "huber" ? 0.5 : 0);
+  };
+  for (const std::string loss : {"mse", "l1", "huber"}) {
+    CAPTURE(loss);
+    const auto result = run_training(run_on(table, folder.file("run"), {"loss=" + loss, "data.validation=0"}),
+                                     {.overwrite = true, .report = false});
+    nn::Model saved = nn::load_model(model);
+    REQUIRE(saved.target_scale);
+    CHECK(saved.target_scale->mean == result.model.target_scale->mean);
+    CHECK(saved.target_scale->std == result.model.target_scale->std);
+    const auto raw = nn::data::load_csv(table, {.target = "price", .regression = true}).dataset;
+    const std::vector<double> y = test::values_of(saved.predict(raw->x())), t = test::values_of(raw->y());
+    double expected = 0;
+    for (std::size_t i = 0; i < y.size(); ++i)
+      expected += of(loss, std::abs(y[i] - t[i]) / saved.target_scale->std) / static_cast<double>(y.size());
+    const auto judged = test::rill_json({"eval", model, "--csv", table, "--target", "price"});
+    CHECK(judged.at("loss").at("name") == loss);
+    CHECK(judged.at("loss").at("standardized") == true);
+    CHECK(judged.at("loss").at("value").get<double>() == doctest::Approx(expected).epsilon(1e-4));
+    CHECK(test::rill({"eval", model, "--csv", table, "--target", "price"})
+              .says("(" + loss + " of standardized targets)"));
+    CHECK_FALSE(test::rill({"doctor", model, "--csv", table, "--target", "price"}).says("exploding"));
+  }
 }
 
 TEST_CASE("run: standardize_target is refused for classes, and beside a loss of shares") {

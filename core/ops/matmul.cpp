@@ -69,7 +69,8 @@ void multiply_stacks(const blas::Problem& p, const Tensor& a, const Tensor& b, T
 // The gradient of a weight from one sample: optimizers have no need of the product.
 bool is_noted(const blas::Problem& p, const Tensor& y) {
   const bool gradient = detail::thread_mode.walking && !grad_enabled();
-  return gradient && p.k == 1 && y.dim() == 2 && y.numel() >= detail::least_noted;
+  const bool of_weight = p.k == 1 && p.transpose_a && !p.transpose_b && y.dim() == 2;
+  return gradient && of_weight && y.numel() >= detail::least_noted && p.n >= detail::least_noted_columns;
 }
 
 }  // namespace

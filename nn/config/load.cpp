@@ -28,6 +28,20 @@ void read_part(const io::Safetensors& file, const std::string& key, T& value, co
   Reader::read(Node(document, where), value, check);
 }
 
+struct TargetScaleConfig : TargetScale {
+  template <class Self, class Archive>
+  static void fields(Self& self, Archive& archive) {
+    archive.required("mean", self.mean, "of the training targets", finite());
+    archive.required("std", self.std, "their deviation", above(0));
+  }
+};
+
+void read_target_scale(const io::Safetensors& file, Model& model, const std::string& path) {
+  std::optional<TargetScaleConfig> scale;
+  read_part(file, "target_scale", scale, path);
+  if (scale) model.target_scale = *scale;
+}
+
 Model built(const ModelConfig& config, const BuildOptions& build_options, std::uint64_t seed) {
   Generator generator(seed);
   Sequential network = build(config, generator, build_options);  // which checks the shape
@@ -52,6 +66,7 @@ void take_values(Model& model, io::Safetensors file, const std::string& path) {
   read_part(file, "features", model.features, path, items(0, max_json_values));
   read_part(file, "target", model.target, path);
   read_part(file, "loss", model.loss, path);
+  read_target_scale(file, model, path);
   load_state(model, std::move(file), path);
   model.trained = true;
 }
@@ -190,6 +205,8 @@ std::map<std::string, std::string> model_metadata(Model& model) {
       {"rill.features", text(model.features)},
       {"rill.target", text(model.target)},
       {"rill.loss", text(model.loss)}};
+  if (model.target_scale)
+    metadata["rill.target_scale"] = text(config::TargetScaleConfig{*model.target_scale});
   // Nothing is written beyond the limits of reading.
   for (const auto& [key, value] : metadata) {
     const std::string where = "save_model: " + key;

@@ -31,8 +31,8 @@ Shape batch_of(std::int64_t batch, const Shape& sample) {
 // programs run: threads come in only for batches some ten times as large.
 constexpr std::int64_t gather_grain = 2 * rill::detail::parallel_grain;
 
-// Asks for a sample that will be copied soon. Into the second cache: requests for the first one fill its few buffers, and
-// 128 samples of 784 numbers then take 60 us instead of 30, as without any. Inlined, as GCC 12 sees no effect in a call of it.
+// Asks for a sample that will be copied soon. Into the second cache: 128 samples of 784 numbers take 60 us without requests, as
+// many with requests for the first one, which fill its few buffers, and 30 so. Inlined, as GCC 12 sees no effect in a call of it.
 [[gnu::always_inline]] inline void fetch(const void* sample, std::int64_t bytes) {
   constexpr std::int64_t line = 64, most = 64 * line;
   const auto* const from = static_cast<const std::byte*>(sample);

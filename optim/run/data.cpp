@@ -83,8 +83,14 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
   return data;
 }
 
-TargetScale scale_of_targets(const Dataset& train) {
-  const Tensor y = train.all().y;
+nn::TargetScale scale_of_targets(const Dataset& train) {
+  constexpr std::int64_t at_once = 500;
+  Tensor y = empty(train.target_batch_shape(train.size()));
+  auto to = y.mutable_data<float>().begin();
+  for (std::int64_t begin = 0; begin < train.size(); begin += at_once) {
+    const Tensor part = train.range(begin, std::min(begin + at_once, train.size())).y;
+    to = std::ranges::copy(part.data<float>(), to).out;
+  }
   const auto measured = Standardize::fit(TensorDataset(y, y));
   return {.mean = measured->mean()[0], .std = measured->std()[0]};
 }

@@ -96,8 +96,8 @@ struct CsvConfig {
     archive.optional("regression", self.regression, "the target is a number, not a class");
     archive.optional(
         "standardize_target", self.standardize_target,
-        "the loss is that of targets with mean 0 and deviation 1, as measured on the training rows; the "
-        "model's last layer, a rescaling, gives answers in the target's unit");
+        "the loss is that of targets with mean 0 and deviation 1, as measured on the training rows; a fresh "
+        "model gets a rescaling as its last layer, and answers in the target's unit");
     archive.optional("delimiter", self.delimiter, "between two cells", one_of({",", ";", "\t", "|", " "}));
     archive.optional("validation", self.validation, "share of the rows that are kept for it; 0 for none",
                      between(0, 0.999));

@@ -109,7 +109,9 @@ void check_resume(const std::string& path, const RunConfig& config,
   const auto found = file.metadata.find("rill.run");
   RILL_CHECK(found != file.metadata.end(), path,
              ": the file is no checkpoint of a run, expected the last.safetensors of one");
-  const Json before = nn::config::parse_json(found->second, path + ": metadata rill.run");
+  // As this version writes it, with the defaults of keys that are new.
+  const std::string where = path + ": metadata rill.run";
+  const Json before = nn::config::parse_json(to_line(parse_run(found->second, where)), where);
   const Json now = nn::config::parse_json(to_line(config), "run");
   for (const Json& change : Json::diff(before, now)) {
     const auto place = change.at("path").get<std::string>();

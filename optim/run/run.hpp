@@ -35,11 +35,6 @@ std::string to_json(const RunConfig& config);
 /// The JSON schema (draft 7) of runs, for editors.
 std::string run_schema();
 
-/// Of the training targets.
-struct TargetScale {
-  double mean = 0, std = 1;
-};
-
 /// Data as a run uses it.
 struct RunData {
   std::shared_ptr<const nn::data::Dataset> train,
@@ -48,7 +43,8 @@ struct RunData {
   nn::data::Transforms preprocessing = {};  ///< what makes a prepared sample of a raw one, for the model
   std::vector<std::string> classes = {}, features = {};
   std::string target = {};
-  std::optional<TargetScale> target_scale = {};  ///< where the loss is that of standardized targets
+  std::optional<nn::TargetScale> target_scale =
+      {};  ///< of the training targets, where the loss is one of standardized ones
   bool regression() const { return train->classes() == 0; }
 };
 

@@ -40,6 +40,12 @@ void as_config_error(Check check) {
   }
 }
 
+// The one that holds the last layer.
+nn::Sequential& last_sequential(nn::Sequential& network) {
+  auto* inner = dynamic_cast<nn::Sequential*>(&network[network.size() - 1]);
+  return inner && inner->size() > 0 ? last_sequential(*inner) : network;
+}
+
 // Everything of a run, made in the order of its file; the folder is untouched until train().
 class Training {
  public:
@@ -51,6 +57,7 @@ class Training {
         data_(load_data(config.data, static_cast<std::uint64_t>(config.seed))),
         loss_(make_loss(config.loss)) {
     as_config_error([&] { check_fit(config_, model_, data_); });
+    model_.target_scale.reset();
     if (data_.target_scale) standardize_target(*data_.target_scale);
     model_.preprocessing = data_.preprocessing;
     model_.classes = data_.classes;
@@ -103,12 +110,17 @@ class Training {
 
  private:
   // A model that comes with weights gives answers in the targets' unit already.
-  void standardize_target(const TargetScale& scale) {
+  void standardize_target(const nn::TargetScale& scale) {
     loss_ = losses::standardized(loss_, scale.mean, scale.std);
-    nn::Sequential& network = model_.network;
-    const bool rescales =
-        network.size() > 0 && network[network.size() - 1].type() == nn::Rescaling::type_name;
-    if (!model_.trained && !rescales) network.add(nn::Rescaling(scale.std, scale.mean));
+    model_.target_scale = scale;
+    if (model_.trained) return;
+    const nn::Rescaling rescaling(scale.std, scale.mean);
+    nn::Sequential& innermost = last_sequential(model_.network);
+    if (innermost[innermost.size() - 1].type() == nn::Rescaling::type_name) {
+      innermost.replace(innermost.size() - 1, rescaling);  // of other targets
+    } else {
+      model_.network.add(rescaling);
+    }
   }
 
   void check_steps() const {

@@ -104,6 +104,7 @@ ordered_json to_json(const EvalOptions& options, nn::Model& model, const Judge& 
                       {"data", options.data.name()},
                       {"samples", measured.samples},
                       {"loss", {{"name", judge.loss_name()}, {"value", measured.loss}}}};
+  if (judge.standardized()) result["loss"]["standardized"] = true;
   if (measured.confusion) {
     result["accuracy"] = measured.confusion->accuracy();
     result["not_a_number"] = measured.confusion->not_a_number();
@@ -119,7 +120,8 @@ ordered_json to_json(const EvalOptions& options, nn::Model& model, const Judge& 
 void print_text(const EvalOptions& options, nn::Model& model, const Judge& judge, const Measured& measured) {
   out(fmt::format("model: {}, {}\n", options.model.path, describe(model)));
   out(fmt::format("data: {}, {} samples\n", options.data.name(), measured.samples));
-  out(fmt::format("loss: {:.6g} ({})\n", measured.loss, judge.loss_name()));
+  out(fmt::format("loss: {:.6g} ({}{})\n", measured.loss, judge.loss_name(),
+                  judge.standardized() ? " of standardized targets" : ""));
   if (judge.same_unit()) {
     out(fmt::format("mean absolute error: {:.6g}\nroot mean squared error: {:.6g}\nR2: {:.4f}\n",
                     measured.absolute, std::sqrt(measured.squared), measured.r2.value()));

@@ -47,7 +47,10 @@ std::int64_t largest(const T* row, std::int64_t count) {
 }  // namespace
 
 Judge::Judge(nn::Model& model, const std::string& loss)
-    : name_(loss), kind_(kind_of_outputs(model)), outputs_(output_shape(model).numel()) {
+    : name_(loss),
+      kind_(kind_of_outputs(model)),
+      outputs_(output_shape(model).numel()),
+      scale_(model.target_scale) {
   const bool two = outputs_ == 1 && model.classes.size() == 2;
   if (loss == "auto") {
     const bool own = std::ranges::find(losses, model.loss) != losses.end() && !misfit(model, model.loss);
@@ -80,9 +83,10 @@ Tensor Judge::loss(const Tensor& y, const Tensor& target) const {
     const Tensor p = clipped(y);
     return binary_cross_entropy_with_logits(log(p) - log(1 - p), t);
   }
-  if (name_ == "l1") return l1_loss(y, t);
-  if (name_ == "huber") return huber_loss(y, t);
-  return mse_loss(y, t);
+  const optim::Loss loss = name_ == "l1"      ? optim::losses::l1()
+                           : name_ == "huber" ? optim::losses::huber()
+                                              : optim::losses::mse();
+  return (standardized() ? optim::losses::standardized(loss, scale_->mean, scale_->std) : loss)(y, t);
 }
 
 Tensor Judge::labels_of(const Tensor& target) const {

@@ -20,6 +20,8 @@ class Judge {
   Judge(nn::Model& model, const std::string& loss);
 
   const std::string& loss_name() const { return name_; }
+  /// Whether the loss is in deviations from the mean of the training targets.
+  bool standardized() const { return same_unit() && scale_; }
   /// What targets are read as. A run that trains by bce_with_logits takes numbers, 0.3 too, and so does its model.
   Targets targets() const { return labels() && !of_numbers_ ? Targets::labels : Targets::numbers; }
   /// Whether the model tells classes apart.
@@ -28,7 +30,7 @@ class Judge {
   bool same_unit() const { return !labels() && name_ != "bce_with_logits"; }
   std::int64_t classes() const { return binary_ ? 2 : outputs_; }
 
-  /// The mean loss. Probabilities, of a last layer softmax or sigmoid, are taken as such, and clipped at 1e-7.
+  /// The mean loss; of standardized targets where the model was trained by that of such ones. Probabilities, of a last layer softmax or sigmoid, are taken as such, and clipped at 1e-7.
   Tensor loss(const Tensor& y, const Tensor& target) const;
   /// The targets as labels, i64 [n]; of numbers, 1 for those above 0.5.
   Tensor labels_of(const Tensor& target) const;
@@ -41,6 +43,7 @@ class Judge {
   std::string name_;
   Outputs kind_ = Outputs::plain;
   std::int64_t outputs_ = 1;
+  std::optional<nn::TargetScale> scale_;
   bool binary_ = false, of_numbers_ = false;
 };
 

@@ -165,7 +165,8 @@ void add_new(Program& program) {
          "--features", options->features,
          "columns to predict from, by name or number, with commas between\nthem; default: all others")
       ->type_name("NAME")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   choice(app->add_option("--header", options->header,
                          "whether its first row names the columns; default: as it looks"),
          {"yes", "no"});
