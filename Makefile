@@ -504,7 +504,7 @@ asan:
 sanitizing_clang := $(if $(findstring clang,$(CXX)),$(CXX),clang++)
 quick_build := $(BUILD)/asan-quick
 # Where memory is handed about: graphs, views, modules, loaders, recycled units, and every parser of files.
-asan_tests := graph inplace memory shape_ops index_ops module recycle csv io safetensors loader checkpoint_damage \
+asan_tests := graph inplace memory outer_product shape_ops index_ops module recycle csv io safetensors loader checkpoint_damage \
   config_hostile bad_files tfjs_errors
 ##   asan-quick   those that hand memory about (clang++, which compiles sanitized code without optimisation four times faster)
 asan-quick:
