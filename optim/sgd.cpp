@@ -33,12 +33,11 @@ void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay)
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
     detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
       if (!has_momentum_) {
-        const auto move = [=](std::int64_t begin, std::int64_t end, auto g) {
+        detail::for_gradient<T>(grad, !Decays::value, [=](std::int64_t begin, std::int64_t end, auto g) {
           rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
             p[i] -= rate * detail::decayed<Decays::value>(g(i), decay, p[i]);
           });
-        };
-        detail::for_gradient<T>(grad, !Decays::value, move);
+        });
         return;
       }
       T* b = slot.state[0].mutable_data<T>().data();

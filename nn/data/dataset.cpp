@@ -63,7 +63,7 @@ void for_each_sample(std::span<const std::int64_t> indices, const T* samples, st
 }
 
 // Dividing rounds pixel / 255 correctly, which a product with 1 / 255 would not, and takes no longer: the sample comes
-// from far memory. A table of 256 values takes three times as long.
+// from far memory.
 void convert(const std::uint8_t* from, std::int64_t size, float offset, float divisor, float* to) {
   on_isa([=] {
     for (std::int64_t k = 0; k < size; ++k) to[k] = (static_cast<float>(from[k]) - offset) / divisor;

@@ -17,18 +17,29 @@ struct Kind {
 void read_input(Layer& layer);
 void read_model(Layer& layer);
 
-constexpr std::array kinds = {
-    Kind{"Dense", read_dense}, Kind{"Flatten", read_flatten}, Kind{"Dropout", read_dropout},
-    Kind{"Activation", read_activation}, Kind{"LeakyReLU", read_activation_layer},
-    Kind{"ReLU", read_activation_layer}, Kind{"ELU", read_activation_layer}, Kind{"PReLU", read_prelu},
-    Kind{"ThresholdedReLU", read_activation_layer}, Kind{"Softmax", read_activation_layer},
-    Kind{"BatchNormalization", read_batch_normalization},
-    Kind{"LayerNormalization", read_layer_normalization}, Kind{"Reshape", read_reshape},
-    Kind{"Rescaling", read_rescaling}, Kind{"Sequential", read_model}, Kind{"Functional", read_model},
-    Kind{"InputLayer", read_input},
-    // other spellings of TensorFlow's and TF.NET's
-    Kind{"LeakyReLu", read_activation_layer}, Kind{"BatchNormalizationV1", read_batch_normalization},
-    Kind{"BatchNormalizationV2", read_batch_normalization}, Kind{"Model", read_model}};
+// Keras' own names; behind them stand other spellings, TensorFlow's and TF.NET's.
+constexpr std::size_t own_names = 17;
+constexpr std::array kinds = {Kind{"Dense", read_dense},
+                              Kind{"Flatten", read_flatten},
+                              Kind{"Dropout", read_dropout},
+                              Kind{"Activation", read_activation},
+                              Kind{"LeakyReLU", read_activation_layer},
+                              Kind{"ReLU", read_activation_layer},
+                              Kind{"ELU", read_activation_layer},
+                              Kind{"PReLU", read_prelu},
+                              Kind{"ThresholdedReLU", read_activation_layer},
+                              Kind{"Softmax", read_activation_layer},
+                              Kind{"BatchNormalization", read_batch_normalization},
+                              Kind{"LayerNormalization", read_layer_normalization},
+                              Kind{"Reshape", read_reshape},
+                              Kind{"Rescaling", read_rescaling},
+                              Kind{"Sequential", read_model},
+                              Kind{"Functional", read_model},
+                              Kind{"InputLayer", read_input},
+                              Kind{"LeakyReLu", read_activation_layer},
+                              Kind{"BatchNormalizationV1", read_batch_normalization},
+                              Kind{"BatchNormalizationV2", read_batch_normalization},
+                              Kind{"Model", read_model}};
 
 const Kind& kind_of(const Node& class_name) {
   const std::string& name = class_name.text();
@@ -43,7 +54,7 @@ const Kind& kind_of(const Node& class_name) {
   std::array<std::string_view, kinds.size()> names;
   std::ranges::transform(kinds, names.begin(), &Kind::name);
   class_name.fail("unknown layer " + config::in_quotes(name) +
-                  config::suggestion(name, std::span(names).first(17)));
+                  config::suggestion(name, std::span(names).first(own_names)));
 }
 
 // "float32", or a policy that names it; empty where nothing is said.

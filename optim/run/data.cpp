@@ -83,15 +83,10 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
   return data;
 }
 
-nn::TargetScale scale_of_targets(const Dataset& train) {
-  constexpr std::int64_t at_once = 500;
-  Tensor y = empty(train.target_batch_shape(train.size()));
-  auto to = y.mutable_data<float>().begin();
-  for (std::int64_t begin = 0; begin < train.size(); begin += at_once) {
-    const Tensor part = train.range(begin, std::min(begin + at_once, train.size())).y;
-    to = std::ranges::copy(part.data<float>(), to).out;
-  }
-  const auto measured = Standardize::fit(TensorDataset(y, y));
+// Of the rows that the same split of the whole set trains on.
+nn::TargetScale scale_of_targets(const TensorDataset& whole, const SplitOptions& options) {
+  const auto targets = std::make_shared<const TensorDataset>(whole.y(), whole.y());
+  const auto measured = Standardize::fit(*tensors(targets, options, false).train);
   return {.mean = measured->mean()[0], .std = measured->std()[0]};
 }
 
@@ -134,13 +129,12 @@ struct DataLoader {
     check_target(config);
     check_there("/data/path", config.path);
     const CsvData csv = load_csv(config.path, options);
-    RunData data =
-        tensors(csv.dataset, {.validation = config.validation, .seed = seed, .stratified = config.stratified},
-                config.standardize);
+    const SplitOptions split{.validation = config.validation, .seed = seed, .stratified = config.stratified};
+    RunData data = tensors(csv.dataset, split, config.standardize);
     data.classes = csv.classes;
     data.features = csv.features;
     data.target = csv.target;
-    if (config.standardize_target) data.target_scale = scale_of_targets(*data.train);
+    if (config.standardize_target) data.target_scale = scale_of_targets(*csv.dataset, split);
     return data;
   }
 

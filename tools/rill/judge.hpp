@@ -30,7 +30,8 @@ class Judge {
   bool same_unit() const { return !labels() && name_ != "bce_with_logits"; }
   std::int64_t classes() const { return binary_ ? 2 : outputs_; }
 
-  /// The mean loss; of standardized targets where the model was trained by that of such ones. Probabilities, of a last layer softmax or sigmoid, are taken as such, and clipped at 1e-7.
+  /// The mean loss; of standardized targets where the model has their scale. Probabilities, of a last layer softmax or
+  /// sigmoid, are taken as such, and clipped at 1e-7.
   Tensor loss(const Tensor& y, const Tensor& target) const;
   /// The targets as labels, i64 [n]; of numbers, 1 for those above 0.5.
   Tensor labels_of(const Tensor& target) const;
