@@ -16,6 +16,7 @@
 #include <rill/core/random.hpp>
 
 #include "instruction_sets.hpp"
+#include "skip.hpp"
 #include "thread_count.hpp"
 
 namespace {
@@ -279,6 +280,23 @@ TEST_CASE("sparse product: -0 is a zero") {
   REQUIRE(product.run());
   REQUIRE(negative.run());
   CHECK(std::memcmp(product.c.data(), negative.c.data(), product.c.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("sparse product: AVX-512 gives the bits of AVX2") {
+  if (isa() != Isa::avx512) return test::skip("the machine has no AVX-512, or RILL_ISA forbids it");
+  const auto same = [](Case product) {
+    CAPTURE(product.problem.m);
+    CAPTURE(product.problem.n);
+    CAPTURE(product.problem.k);
+    REQUIRE(product.run(Isa::avx2));
+    const std::vector<float> of_avx2 = product.c;
+    REQUIRE(product.run(Isa::avx512));
+    CHECK(std::memcmp(product.c.data(), of_avx2.data(), of_avx2.size() * sizeof(float)) == 0);
+  };
+  for (const Sizes& size : sizes) {
+    same(Case(forward(size.batch, size.out, size.in), 0.2, 1));
+    same(Case(to_weight(size.batch, size.out, size.in), 1, 0.15));
+  }
 }
 
 TEST_CASE("sparse product: bits are the same for any number of threads") {

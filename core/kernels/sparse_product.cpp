@@ -18,7 +18,8 @@ namespace {
 constexpr long most_depth = 128;  // rows of the dense operand that are at work at a time; places are bytes
 constexpr long most_rows = 256;   // of the result, at work at a time
 constexpr int most_vectors = 8;   // sums of a row that are at work at a time, in registers
-constexpr int most_lanes = 8;
+constexpr int most_lanes = 16;
+constexpr long tile_numbers = 8192;  // that the first-level cache holds
 
 // The non-zeros of a number of lists, one list after the other; those of list r are [starts[r], starts[r + 1]).
 struct Lists {
@@ -30,8 +31,8 @@ struct Lists {
 // What is compiled for each instruction set.
 struct Kernels {
   long lanes;
-  void (*compress_rows)(const float*, long, long, long, const Lists&);
-  void (*compress_columns)(const float*, long, long, long, const Lists&);
+  void (*compress_rows)(const float*, long, long, long, Lists);
+  void (*compress_columns)(const float*, long, long, long, Lists);
   bool (*copy)(const float*, long, long, long, float*, long);
   bool (*transpose)(const float*, long, long, long, float*, long);
   void (*add_lists[most_vectors])(const Lists&, long, long, const float*, const float*, float*);
@@ -53,6 +54,7 @@ constexpr std::array<std::uint64_t, 256> moves = [] {
 }  // namespace rill::kernels
 
 #define RILL_KERNEL sparse_product
+#define RILL_KERNEL_WIDE
 #define RILL_KERNEL_BODY <rill/core/kernels/sparse_product_body.hpp>
 #include <rill/core/kernels/each_isa.hpp>
 
@@ -90,9 +92,10 @@ struct Plan {
   Plan(const Job& job, long lanes, long rows) {
     tile = even_part(job.depth, most_depth);
     tiles = parts_of(job.depth, tile);
-    chunk = even_part(rows, most_rows);
+    chunk = parts_of(even_part(rows, most_rows), lanes) * lanes;
     chunks = parts_of(rows, chunk);
-    vectors = static_cast<int>(parts_of(even_part(job.width, most_vectors * lanes), lanes));
+    const long most_columns = std::min(most_vectors * lanes, tile_numbers / tile / lanes * lanes);
+    vectors = static_cast<int>(parts_of(even_part(job.width, most_columns), lanes));
     block = vectors * lanes;
     blocks = parts_of(job.width, block);
     sums = tiles == 1 ? std::min(chunk, 16L) : chunk;
@@ -233,9 +236,10 @@ bool may_multiply_sparse(const blas::Problem& p) {
 bool multiply_sparse(const blas::Problem& p, const float* a, const float* b, float* c, const float* bias,
                      bool accumulate, Isa use) {
   static constexpr Kernels plain = sparse_product::plain::functions(),
-                           avx2 = sparse_product::avx2::functions();
+                           avx2 = sparse_product::avx2::functions(),
+                           avx512 = sparse_product::avx512::functions();
   if (accumulate) return false;
-  const Kernels& kernels = takes_avx2(use) ? avx2 : plain;
+  const Kernels& kernels = use == Isa::avx512 ? avx512 : use == Isa::avx2 ? avx2 : plain;
   const Matrix left{a, p.transpose_a ? p.m : p.k, p.transpose_a};
   const Matrix right{b, p.transpose_b ? p.k : p.n, p.transpose_b};
   if (run({left, right, c, p.n, false, bias, p.m, p.n, p.k}, kernels)) return true;

@@ -5,7 +5,16 @@
 // written, whatever they come to. NaN is no zero, -0 is one.
 static long compress(const float* from, long count, float* values, std::uint8_t* places) {
   long found = 0, i = 0;
-#if RILL_LANES == 8
+#if RILL_LANES == 16
+  __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (; i + lanes <= count; i += lanes, at = _mm512_add_epi32(at, _mm512_set1_epi32(lanes))) {
+    const __m512 x = _mm512_loadu_ps(from + i);
+    const __mmask16 mask = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_ps(values + found, _mm512_maskz_compress_ps(mask, x));
+    _mm512_mask_cvtepi32_storeu_epi8(places + found, 0xffff, _mm512_maskz_compress_epi32(mask, at));
+    found += __builtin_popcount(mask);
+  }
+#elif RILL_LANES == 8
   const __m256 zero = _mm256_setzero_ps();
   std::uint64_t base = 0;
   for (; i + lanes <= count; i += lanes, base += 0x0808080808080808u) {
@@ -26,43 +35,60 @@ static long compress(const float* from, long count, float* values, std::uint8_t*
   return found;
 }
 
-// to[j, i] = from[i, j] for one block of `lanes` by `lanes`; what is 0 where all of it is finite.
+#if RILL_LANES >= 8
+typedef float Quarter __attribute__((vector_size(16), aligned(4), may_alias));
+
+// Four numbers each of the rows i, i + 4, i + 8 ...: of as many as fill a vector.
+static inline Floats quarters(const float* from, long stride) {
+  const auto row = [&](long i) { return *reinterpret_cast<const Quarter*>(from + i * stride); };
+#if RILL_LANES == 16
+  const auto low = __builtin_shufflevector(row(0), row(4), 0, 1, 2, 3, 4, 5, 6, 7);
+  const auto high = __builtin_shufflevector(row(8), row(12), 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  return __builtin_shufflevector(row(0), row(4), 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
+}
+
+// Of each four lanes of x and the same ones of y, 0 to 3 and 4 to 7: a, b, c and d.
+template <int a, int b, int c, int d>
+static inline Floats of_fours(Floats x, Floats y) {
+#define RILL_LANE(i, at) ((i) < 4 ? (i) + (at) : (i)-4 + (at) + RILL_LANES)
+#define RILL_FOUR(at) RILL_LANE(a, at), RILL_LANE(b, at), RILL_LANE(c, at), RILL_LANE(d, at)
+#if RILL_LANES == 16
+  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4), RILL_FOUR(8), RILL_FOUR(12));
+#else
+  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4));
+#endif
+#undef RILL_FOUR
+#undef RILL_LANE
+}
+#endif
+
+// to[j, i] = from[i, j] for `lanes` rows of four numbers; what is 0 where all of them are finite.
 __attribute__((always_inline)) static inline Floats transpose_block(const float* from, long from_stride,
                                                                     float* to, long to_stride) {
-#if RILL_LANES == 8
-  // Halves are loaded apart, which leaves 16 shuffles of 24.
-  __m256 half[8], pair[8];
-  const auto both = [&](long i, long j) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * from_stride + j)),
-                                _mm_loadu_ps(from + (i + 4) * from_stride + j), 1);
-  };
-  for (int i = 0; i < 4; ++i) {
-    half[i] = both(i, 0);
-    half[i + 4] = both(i, 4);
-  }
   Floats check = Floats{};
-#pragma GCC unroll 2
-  for (int side = 0; side < 8; side += 4) {
-    pair[side] = _mm256_unpacklo_ps(half[side], half[side + 1]);
-    pair[side + 1] = _mm256_unpackhi_ps(half[side], half[side + 1]);
-    pair[side + 2] = _mm256_unpacklo_ps(half[side + 2], half[side + 3]);
-    pair[side + 3] = _mm256_unpackhi_ps(half[side + 2], half[side + 3]);
-    for (int i = 0; i < 4; ++i) check = fused(reinterpret_cast<Floats>(half[side + i]), Floats{}, check);
-    float* row = to + side * to_stride;
-    _mm256_storeu_ps(row, _mm256_shuffle_ps(pair[side], pair[side + 2], 0x44));
-    _mm256_storeu_ps(row + to_stride, _mm256_shuffle_ps(pair[side], pair[side + 2], 0xee));
-    _mm256_storeu_ps(row + 2 * to_stride, _mm256_shuffle_ps(pair[side + 1], pair[side + 3], 0x44));
-    _mm256_storeu_ps(row + 3 * to_stride, _mm256_shuffle_ps(pair[side + 1], pair[side + 3], 0xee));
+#if RILL_LANES >= 8
+  Floats row[4];
+#pragma GCC unroll 4
+  for (long i = 0; i < 4; ++i) {
+    row[i] = quarters(from + i * from_stride, from_stride);
+    check = fused(row[i], Floats{}, check);
   }
-  return check;
+  const Floats a = of_fours<0, 4, 1, 5>(row[0], row[1]), b = of_fours<0, 4, 1, 5>(row[2], row[3]);
+  const Floats c = of_fours<2, 6, 3, 7>(row[0], row[1]), d = of_fours<2, 6, 3, 7>(row[2], row[3]);
+  store(to, of_fours<0, 1, 4, 5>(a, b));
+  store(to + to_stride, of_fours<2, 3, 6, 7>(a, b));
+  store(to + 2 * to_stride, of_fours<0, 1, 4, 5>(c, d));
+  store(to + 3 * to_stride, of_fours<2, 3, 6, 7>(c, d));
 #else
-  Floats check = Floats{};
   for (long i = 0; i < lanes; ++i) {
     check = fused(load(from + i * from_stride), Floats{}, check);
-    for (long j = 0; j < lanes; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+    for (long j = 0; j < 4; ++j) to[j * to_stride + i] = from[i * from_stride + j];
   }
-  return check;
 #endif
+  return check;
 }
 
 static inline bool all_zero(Floats x, float rest) {
@@ -80,9 +106,9 @@ static bool transpose(const float* from, long from_stride, long rows, long colum
     to[j * to_stride + i] = x;
     rest += x * 0;
   };
-  const long whole_rows = rows / lanes * lanes, whole_columns = columns / lanes * lanes;
+  const long whole_rows = rows / lanes * lanes, whole_columns = columns / 4 * 4;
   for (long i = 0; i < whole_rows; i += lanes) {
-    for (long j = 0; j < whole_columns; j += lanes) {
+    for (long j = 0; j < whole_columns; j += 4) {
       check += transpose_block(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
     }
     for (long r = i; r < i + lanes; ++r) {
@@ -115,7 +141,7 @@ static bool copy(const float* from, long from_stride, long rows, long columns, f
   return all_zero(check, rest);
 }
 
-static void compress_rows(const float* from, long stride, long rows, long depth, const Lists& to) {
+static void compress_rows(const float* from, long stride, long rows, long depth, Lists to) {
   long found = 0;
   to.starts[0] = 0;
   for (long r = 0; r < rows; ++r) {
@@ -124,8 +150,8 @@ static void compress_rows(const float* from, long stride, long rows, long depth,
   }
 }
 
-static void compress_columns(const float* from, long stride, long columns, long depth, const Lists& to) {
-  constexpr long at_once = 16;
+static void compress_columns(const float* from, long stride, long columns, long depth, Lists to) {
+  constexpr long at_once = 32;
   alignas(64) float turned[at_once * most_depth];
   long found = 0;
   to.starts[0] = 0;
