@@ -35,7 +35,7 @@ struct Kernels {
   void (*compress_columns)(const float*, long, long, long, Lists);
   bool (*copy)(const float*, long, long, long, float*, long);
   bool (*transpose)(const float*, long, long, long, float*, long);
-  void (*add_lists[most_vectors])(const Lists&, long, long, const float*, const float*, float*);
+  void (*add_lists[most_vectors])(const Lists&, long, long, const float*, const float*, float*, long);
 };
 
 // For each set of lanes, the order that brings them to the front.
@@ -176,22 +176,26 @@ class Product {
     const long column = block * plan_.block, width = std::min(plan_.block, job_.width - column);
     const long rows = rows_of(chunk), first_row = begin_ + chunk * plan_.chunk;
     const auto add_lists = run_.add_lists[plan_.vectors - 1];
-    float *packed = memory, *sums = memory + plan_.tile * plan_.block;
+    float* packed = memory;
     float start[most_vectors * most_lanes] = {};
     if (job_.bias) std::copy_n(job_.bias + column, width, start);
+    // Sums of whole blocks lie in the result; others are brought there in the end.
+    const bool in_place = !job_.out_turned && width == plan_.block;
+    const long sums_stride = in_place ? job_.out_stride : plan_.block;
     // With one tile it is packed once, and sums stay in the nearest cache.
     for (long row = 0; row < rows; row += plan_.sums) {
-      const long end = std::min(rows, row + plan_.sums);
+      const long end = std::min(rows, row + plan_.sums), at = first_row + row;
+      float* sums = in_place ? job_.out + at * job_.out_stride + column : memory + plan_.tile * plan_.block;
       for (long tile = 0; tile < plan_.tiles; ++tile) {
         if (row == 0 && !pack(tile, column, width, packed)) return false;
-        add_lists(lists(tile, chunk), row, end, packed, tile == 0 ? start : nullptr, sums);
+        add_lists(lists(tile, chunk), row, end, packed, tile == 0 ? start : nullptr, sums, sums_stride);
       }
       if (job_.out_turned) {
-        float* out = job_.out + column * job_.out_stride + first_row + row;
+        float* out = job_.out + column * job_.out_stride + at;
         run_.transpose(sums, plan_.block, end - row, width, out, job_.out_stride);
-      } else {
-        float* out = job_.out + (first_row + row) * job_.out_stride + column;
-        run_.copy(sums, plan_.block, end - row, width, out, job_.out_stride);
+      } else if (!in_place) {
+        run_.copy(sums, plan_.block, end - row, width, job_.out + at * job_.out_stride + column,
+                  job_.out_stride);
       }
     }
     return true;

@@ -165,12 +165,12 @@ static void compress_columns(const float* from, long stride, long columns, long 
   }
 }
 
-// sums[r] = (from[r] or `first`) + Σ value · tile[place] over list r, in its order.
+// sums[r] = (itself or `first`) + Σ value · tile[place] over list r, in its order.
 template <int vectors>
 static void add_lists(const Lists& lists, long begin, long end, const float* tile, const float* first,
-                      float* sums) {
+                      float* sums, long sums_stride) {
   constexpr long width = vectors * lanes;
-  for (long r = begin; r < end; ++r, sums += width) {
+  for (long r = begin; r < end; ++r, sums += sums_stride) {
     const float* start = first ? first : sums;
     Floats sum[vectors];
     for (int v = 0; v < vectors; ++v) sum[v] = load(start + v * lanes);
