@@ -19,15 +19,11 @@ void Adagrad::update(Slot& slot, const Tensor& grad, double lr, double weight_de
     T *p = slot.param.mutable_data<T>().data(), *s = slot.state[0].mutable_data<T>().data();
     const T rate = static_cast<T>(step_size), decay = static_cast<T>(weight_decay);
     const T eps = static_cast<T>(options_.eps);
-    detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
-      const bool zeros_rest = !Decays::value && eps > 0;  // 0 / 0
-      detail::for_gradient<T>(grad, zeros_rest, [=](std::int64_t begin, std::int64_t end, auto g) {
-        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T d = detail::decayed<Decays::value>(g(i), decay, p[i]);
-          const T sum = s[i] = s[i] + d * d;
-          p[i] -= rate * d / (std::sqrt(sum) + eps);
-        });
-      });
+    const bool decays = weight_decay != 0, zeros_rest = !decays && eps > 0;  // 0 / 0
+    detail::for_gradient<T>(grad, zeros_rest, [=](std::int64_t i, T g) {
+      const T d = detail::decayed(g, decays, decay, p[i]);
+      const T sum = s[i] = s[i] + d * d;
+      p[i] -= rate * d / (std::sqrt(sum) + eps);
     });
   });
 }

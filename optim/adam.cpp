@@ -37,30 +37,27 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     const T correction = static_cast<T>(1 / root_correction);
     const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
     const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
-    detail::with_or_without(decay, [&]<class Decays>(Decays) {
-      detail::for_gradient<T>(grad, false, [=](std::int64_t begin, std::int64_t end, auto g) {
-        // One parameter: new moments, and the step that they make.
-        const auto move = [=](std::int64_t i) {
-          const T before = keep * p[i];
-          const T d = detail::decayed<Decays::value>(g(i), decay, before);
-          m[i] = beta1 * m[i] + rest1 * d;
-          v[i] = beta2 * v[i] + rest2 * d * d;
-          return before;
-        };
-        if (top) {
-          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-            const T before = move(i);
-            top[i] = std::max(top[i], v[i]);
-            p[i] = before - rate * m[i] / (std::sqrt(top[i]) * correction + eps);
-          });
-        } else {
-          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-            const T before = move(i);
-            p[i] = before - rate * m[i] / (std::sqrt(v[i]) * correction + eps);
-          });
-        }
+    const bool decays = decay != 0;
+    // One parameter: new moments, and the step that they make.
+    const auto move = [=](std::int64_t i, T g) {
+      const T before = keep * p[i];
+      const T d = detail::decayed(g, decays, decay, before);
+      m[i] = beta1 * m[i] + rest1 * d;
+      v[i] = beta2 * v[i] + rest2 * d * d;
+      return before;
+    };
+    if (top) {
+      detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
+        const T before = move(i, g);
+        top[i] = std::max(top[i], v[i]);
+        p[i] = before - rate * m[i] / (std::sqrt(top[i]) * correction + eps);
       });
-    });
+    } else {
+      detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
+        const T before = move(i, g);
+        p[i] = before - rate * m[i] / (std::sqrt(v[i]) * correction + eps);
+      });
+    }
   });
 }
 

@@ -2,61 +2,63 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstdint>
 #include <type_traits>
 
 #include <rill/core/elementwise.hpp>
+#include <rill/core/isa.hpp>
 #include <rill/core/outer_product.hpp>
 
 namespace rill::optim::detail {
 
-/// Calls `body` with std::true_type, or with std::false_type where nothing decays: 0 times an infinite parameter would be NaN.
-template <class Body>
-void with_or_without(double weight_decay, const Body& body) {
-  if (weight_decay != 0) {
-    body(std::true_type());
-  } else {
-    body(std::false_type());
-  }
+/// The gradient with the decay of its parameter; where nothing decays 0 times an infinite parameter would be NaN. A loop of vectors
+/// takes both ways and keeps one, which is free beside a root and a division, or beside states to be read.
+template <class T>
+T decayed(T gradient, bool decays, T decay, T param) {
+  return decays ? gradient + decay * param : gradient;
 }
 
-/// The gradient with the decay of its parameter.
-template <bool decays, class T>
-T decayed(T gradient, T decay, T param) {
-  if constexpr (decays) {
-    return gradient + decay * param;
-  } else {
-    return gradient;
-  }
+/// Whether no number is infinite or NaN: by the largest of their bits, which compilers find in vectors.
+inline bool all_finite(const float* x, std::int64_t count) {
+  constexpr std::uint32_t infinity = 0x7f800000;
+  std::uint32_t largest = 0;
+  rill::on_isa([x, count, found = &largest] {
+    std::uint32_t most = 0;
+    for (std::int64_t i = 0; i < count; ++i) most = std::max(most, std::bit_cast<std::uint32_t>(x[i]) << 1);
+    *found = most;
+  });
+  return largest < infinity << 1;
 }
 
-/// Calls loop(begin, end, g) for ranges that cover the gradient, in parallel; g(i) is its element i. A gradient of which the
-/// factors are known is not read: a range then is one row, and with `zeros_rest` rows of zeros, those of units that were
-/// off, are left out.
-template <class T, class Loop>
-void for_gradient(const Tensor& grad, bool zeros_rest, const Loop& loop) {
+/// Calls each(i, g) for all elements i of the gradient g, in parallel and compiled for the machine's instruction set: its
+/// captures have to be values. A gradient of which the factors are known is not read; with `zeros_rest` its rows of zeros, those
+/// of units that were off, are left out.
+template <class T, class Each>
+void for_gradient(const Tensor& grad, bool zeros_rest, const Each& each) {
   if constexpr (std::is_same_v<T, float>) {
     if (const auto* product = rill::detail::outer_product(grad)) {
       const std::int64_t rows = product->rows, columns = product->columns;
       const float *column = product->column(), *row = product->row();
-      // 0 · inf is NaN.
-      const bool leave_out =
-          zeros_rest && std::all_of(row, row + columns, [](float x) { return std::isfinite(x); });
-      const std::int64_t grain = (rill::detail::parallel_grain + columns - 1) / columns;
+      const bool leave_out = zeros_rest && all_finite(row, columns);  // 0 · inf is NaN
       const auto rows_of = [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) {
-          const float factor = column[r];
-          const std::int64_t first = r * columns;
-          if (leave_out && factor == 0) continue;
-          loop(first, first + columns, [=](std::int64_t i) { return factor * row[i - first]; });
-        }
+        rill::on_isa([=] {
+          for (std::int64_t r = begin; r < end; ++r) {
+            const float factor = column[r];
+            const std::int64_t first = r * columns;
+            if (leave_out && factor == 0) continue;
+            rill::detail::plain_loop(first, first + columns,
+                                     [=](std::int64_t i) { each(i, factor * row[i - first]); });
+          }
+        });
       };
+      const std::int64_t grain = (rill::detail::parallel_grain + columns - 1) / columns;
       return parallel_for(rows, rows_of, grain);
     }
   }
   const T* g = grad.data<T>().data();
   parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-    loop(begin, end, [=](std::int64_t i) { return g[i]; });
+    rill::detail::independent_loop(begin, end, [=](std::int64_t i) { each(i, g[i]); });
   });
 }
 

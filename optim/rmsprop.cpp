@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include <rill/core/elementwise.hpp>
+#include <rill/optim/gradient_loops.hpp>
 #include <rill/optim/rmsprop.hpp>
 
 namespace rill::optim {
@@ -35,13 +35,13 @@ void RMSprop::update(Slot& slot, const Tensor& grad, double lr, double weight_de
     T* a = options_.centered ? slot.state.back().mutable_data<T>().data() : nullptr;
     const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
-    const bool decays = weight_decay != 0;  // as in gradient_loops.hpp; free beside a root and a division
+    const bool decays = weight_decay != 0;
     const T alpha = static_cast<T>(options_.alpha), rest = static_cast<T>(1 - options_.alpha);
     const T eps = static_cast<T>(options_.eps), momentum = static_cast<T>(options_.momentum);
     // Four loops without a branch inside, by what is kept.
     const auto run = [=]<bool centered, bool moving>(std::int64_t begin, std::int64_t end) {
       rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-        const T d = decays ? g[i] + decay * p[i] : g[i];
+        const T d = detail::decayed(g[i], decays, decay, p[i]);
         T square = s[i] = alpha * s[i] + rest * d * d;
         if constexpr (centered) {
           const T mean = a[i] = alpha * a[i] + rest * d;

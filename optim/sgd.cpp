@@ -31,28 +31,24 @@ void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay)
   dispatch_floating(slot.param.dtype(), "SGD", [&]<class T>(T) {
     T* p = slot.param.mutable_data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
-    detail::with_or_without(weight_decay, [&]<class Decays>(Decays) {
-      if (!has_momentum_) {
-        detail::for_gradient<T>(grad, !Decays::value, [=](std::int64_t begin, std::int64_t end, auto g) {
-          rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-            p[i] -= rate * detail::decayed<Decays::value>(g(i), decay, p[i]);
-          });
-        });
-        return;
-      }
-      T* b = slot.state[0].mutable_data<T>().data();
-      const bool first = slot.steps == 1, nesterov = options_.nesterov;
-      const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
-      const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
-      const T ahead = static_cast<T>(options_.momentum);
-      detail::for_gradient<T>(grad, false, [=](std::int64_t begin, std::int64_t end, auto g) {
-        rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-          const T d = detail::decayed<Decays::value>(g(i), decay, p[i]);
-          const T moved = momentum * b[i] + fresh * d;
-          b[i] = moved;
-          p[i] -= rate * (nesterov ? d + ahead * moved : moved);
-        });
-      });
+    const bool decays = weight_decay != 0;
+    if (!has_momentum_ && decays) {
+      return detail::for_gradient<T>(grad, false,
+                                     [=](std::int64_t i, T g) { p[i] -= rate * (g + decay * p[i]); });
+    }
+    if (!has_momentum_) {
+      return detail::for_gradient<T>(grad, true, [=](std::int64_t i, T g) { p[i] -= rate * g; });
+    }
+    T* b = slot.state[0].mutable_data<T>().data();
+    const bool first = slot.steps == 1, nesterov = options_.nesterov;
+    const T momentum = first ? T(0) : static_cast<T>(options_.momentum);
+    const T fresh = first ? T(1) : static_cast<T>(1 - options_.dampening);
+    const T ahead = static_cast<T>(options_.momentum);
+    detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
+      const T d = detail::decayed(g, decays, decay, p[i]);
+      const T moved = momentum * b[i] + fresh * d;
+      b[i] = moved;
+      p[i] -= rate * (nesterov ? d + ahead * moved : moved);
     });
   });
 }
