@@ -1,9 +1,9 @@
 // Products of a column and a row that are noted, not computed: the gradient of a weight from a single sample.
 //
 // m + n numbers stand for m · n. Inside of a backward walk without create_graph, matmul notes such a product in the block of
-// its result. Whoever reads the elements finds them computed, once, as if they had been there; SGD, Adam and Adagrad take the
-// factors instead, so that a step on one sample reads and writes the weights and never a gradient. The numbers are the same.
-// Several threads may read at the same time, as they may any tensor.
+// its result. Whoever reads the elements finds them computed, once, as if they had been there; optimizers take the factors
+// instead, so that a step on one sample reads and writes the weights and never a gradient. The numbers are the same, but that a
+// weight of -0 may stay so where a gradient of 0 would make it +0. Several threads may read at the same time, as they may any tensor.
 #pragma once
 
 #include <cstddef>

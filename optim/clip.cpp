@@ -50,7 +50,7 @@ double reduce_grads(const std::vector<Tensor>& params, Join join, F f) {
       const T* x = grad.data<T>().data();
       parallel_for(
           blocks,
-          [=](std::int64_t begin, std::int64_t end) {
+          [=](std::int64_t begin, std::int64_t end) __attribute__((noinline)) {
             for (std::int64_t block = begin; block < end; ++block) {
               const std::int64_t first = block * block_size;
               on_isa(

@@ -33,7 +33,7 @@ inline bool all_finite(const float* x, std::int64_t count) {
 
 /// Calls each(i, g) for all elements i of the gradient g, in parallel and compiled for the machine's instruction set: its
 /// captures have to be values. A gradient of which the factors are known is not read; with `zeros_rest` its rows of zeros, those
-/// of units that were off, are left out.
+/// of units that were off, are left out. What is inlined would stand in the library twice, for one thread and for several.
 template <class T, class Each>
 void for_gradient(const Tensor& grad, bool zeros_rest, const Each& each) {
   if constexpr (std::is_same_v<T, float>) {
@@ -41,7 +41,7 @@ void for_gradient(const Tensor& grad, bool zeros_rest, const Each& each) {
       const std::int64_t rows = product->rows, columns = product->columns;
       const float *column = product->column(), *row = product->row();
       const bool leave_out = zeros_rest && all_finite(row, columns);  // 0 · inf is NaN
-      const auto rows_of = [=](std::int64_t begin, std::int64_t end) {
+      const auto rows_of = [=](std::int64_t begin, std::int64_t end) __attribute__((noinline)) {
         rill::on_isa([=] {
           for (std::int64_t r = begin; r < end; ++r) {
             const float factor = column[r];
@@ -57,9 +57,10 @@ void for_gradient(const Tensor& grad, bool zeros_rest, const Each& each) {
     }
   }
   const T* g = grad.data<T>().data();
-  parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-    rill::detail::independent_loop(begin, end, [=](std::int64_t i) { each(i, g[i]); });
-  });
+  parallel_for(
+      grad.numel(), [=](std::int64_t begin, std::int64_t end) __attribute__((noinline)) {
+        rill::detail::independent_loop(begin, end, [=](std::int64_t i) { each(i, g[i]); });
+      });
 }
 
 }  // namespace rill::optim::detail

@@ -33,15 +33,14 @@ void RMSprop::update(Slot& slot, const Tensor& grad, double lr, double weight_de
     T *p = slot.param.mutable_data<T>().data(), *s = slot.state[0].mutable_data<T>().data();
     T* b = has_momentum_ ? slot.state[1].mutable_data<T>().data() : nullptr;
     T* a = options_.centered ? slot.state.back().mutable_data<T>().data() : nullptr;
-    const T* g = grad.data<T>().data();
     const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay);
     const bool decays = weight_decay != 0;
     const T alpha = static_cast<T>(options_.alpha), rest = static_cast<T>(1 - options_.alpha);
     const T eps = static_cast<T>(options_.eps), momentum = static_cast<T>(options_.momentum);
     // Four loops without a branch inside, by what is kept.
-    const auto run = [=]<bool centered, bool moving>(std::int64_t begin, std::int64_t end) {
-      rill::detail::independent_loop(begin, end, [=](std::int64_t i) {
-        const T d = detail::decayed(g[i], decays, decay, p[i]);
+    const auto run = [&]<bool centered, bool moving>() {
+      detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
+        const T d = detail::decayed(g, decays, decay, p[i]);
         T square = s[i] = alpha * s[i] + rest * d * d;
         if constexpr (centered) {
           const T mean = a[i] = alpha * a[i] + rest * d;
@@ -53,17 +52,15 @@ void RMSprop::update(Slot& slot, const Tensor& grad, double lr, double weight_de
         p[i] -= rate * step;
       });
     };
-    parallel_for(grad.numel(), [=](std::int64_t begin, std::int64_t end) {
-      if (a && b) {
-        run.template operator()<true, true>(begin, end);
-      } else if (a) {
-        run.template operator()<true, false>(begin, end);
-      } else if (b) {
-        run.template operator()<false, true>(begin, end);
-      } else {
-        run.template operator()<false, false>(begin, end);
-      }
-    });
+    if (a && b) {
+      run.template operator()<true, true>();
+    } else if (a) {
+      run.template operator()<true, false>();
+    } else if (b) {
+      run.template operator()<false, true>();
+    } else {
+      run.template operator()<false, false>();
+    }
   });
 }
 

@@ -204,26 +204,51 @@ TEST_CASE("outer product: every optimizer's steps are those of gradients that we
     same_steps<SGD>(SGDOptions{.lr = 0.1});
     same_steps<SGD>(SGDOptions{.lr = 0.1, .weight_decay = 0.01});
     same_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
+    same_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01});
     same_steps<Adam>(AdamOptions{.lr = 0.01});
     same_steps<Adam>(AdamOptions{.lr = 0.01, .weight_decay = 0.01, .amsgrad = true});
+    same_steps<Adam>(AdamOptions{.lr = 0.01, .amsgrad = true});
     same_steps<AdamW>(AdamWOptions{.lr = 0.01});
     same_steps<RMSprop>(RMSpropOptions{.lr = 0.01});
     same_steps<RMSprop>(RMSpropOptions{.lr = 0.01, .momentum = 0.9, .centered = true});
     same_steps<Adagrad>(AdagradOptions{.lr = 0.01});
     same_steps<Adagrad>(AdagradOptions{.lr = 0.01, .weight_decay = 0.01});
+    same_steps<Adagrad>(AdagradOptions{.lr = 0.01, .initial_accumulator_value = 0.1, .eps = 0});
   }
 }
 
 TEST_CASE("outer product: a plain SGD step does not compute it, and leaves the rows of units that were off") {
   OneSample s = sample();
   s.seed.set({0, 5}, 0);
+  s.x.set({0, 3}, -1);
+  s.w.mutable_data<float>()[5 * in + 3] = -0.0f;  // which -0 - 0.5 · (0 · -1) would make +0
   const Tensor before = s.w.clone().detach();
   backward(s);
   optim::SGD sgd({s.w}, {.lr = 0.5});
   sgd.step();
   CHECK_FALSE(outer_product(s.w.grad())->computed);
   CHECK(same_bits(s.w.detach()[5], before[5]));
+  CHECK(std::signbit(s.w.data<float>()[5 * in + 3]));
+  CHECK_FALSE(std::signbit((before - expected(s) * 0.5).data<float>()[5 * in + 3]));
+  s.w.mutable_data<float>()[5 * in + 3] = 0.0f;
   CHECK(same_bits(s.w.detach(), before - expected(s) * 0.5));
+}
+
+TEST_CASE("outer product: an infinite weight stays what it is where nothing decays") {
+  const auto stepped = [](auto make) {
+    const OneSample s = sample();
+    Tensor(s.w).mutable_data<float>()[40] = INFINITY;
+    backward(s);
+    auto optimizer = make(s.w);
+    optimizer.step();
+    return s.w.data<float>()[40];
+  };
+  using namespace optim;
+  CHECK(stepped([](const Tensor& w) { return SGD({w}, {.lr = 0.1}); }) == INFINITY);
+  CHECK(stepped([](const Tensor& w) { return SGD({w}, {.lr = 0.1, .momentum = 0.9}); }) == INFINITY);
+  CHECK(stepped([](const Tensor& w) { return Adam({w}, {.lr = 0.1}); }) == INFINITY);
+  CHECK(stepped([](const Tensor& w) { return RMSprop({w}, {.lr = 0.1}); }) == INFINITY);
+  CHECK(stepped([](const Tensor& w) { return Adagrad({w}, {.lr = 0.1}); }) == INFINITY);
 }
 
 TEST_CASE("outer product: what is not finite reaches every weight that it should") {

@@ -83,7 +83,6 @@ struct Case {
   }
 };
 
-// Sizes around whole vectors, blocks of 64 columns, chunks of 256 rows and tiles of 128.
 blas::Problem forward(std::int64_t batch, std::int64_t out, std::int64_t in) {
   return {false, true, batch, out, in};
 }
@@ -91,12 +90,13 @@ blas::Problem to_weight(std::int64_t batch, std::int64_t out, std::int64_t in) {
   return {true, false, out, in, batch};
 }
 
-// Around whole vectors, blocks of 64 columns, chunks of 256 rows and tiles of 128.
+// Around whole vectors, blocks of 64 columns (128 with AVX-512 where tiles are short), chunks of 256 rows and tiles of 128.
 struct Sizes {
   std::int64_t batch, out, in;
 };
 constexpr Sizes sizes[] = {{32, 128, 300}, {33, 129, 401}, {128, 65, 300}, {257, 72, 127}, {520, 80, 129},
-                           {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {16, 513, 783}, {100, 63, 112}};
+                           {31, 100, 257}, {64, 257, 128}, {270, 72, 400}, {16, 513, 783}, {100, 63, 112},
+                           {300, 128, 64}, {100, 130, 40}, {24, 128, 784}, {13, 300, 1000}};
 
 // Compares made(size, density) with its oracle, for all sizes and instruction sets.
 template <class Make>
@@ -119,7 +119,7 @@ void check_sizes(std::initializer_list<double> densities, const Make& made) {
 
 TEST_CASE("sparse product: a forward product is that of a naive loop, whatever the sizes and the density") {
   check_sizes({0.0, 0.001, 0.25}, [](const Sizes& size, double density) {
-    return Case(forward(size.batch, size.out, size.in), density, 1);
+    return Case(forward(std::max<std::int64_t>(size.batch, 16), size.out, size.in), density, 1);
   });
 }
 
@@ -169,12 +169,16 @@ TEST_CASE("sparse product: either operand may hold the zeros, transposed or not"
 TEST_CASE("sparse product: a bias is added to every row, also to rows of zeros") {
   for (const Isa use : instruction_sets()) {
     CAPTURE(isa_name(use));
-    Case product(forward(70, 130, 300), 0.1, 1);
-    product.bias = random_floats(130, 3);
-    std::fill_n(product.a.begin(), 300, 0.0f);
-    REQUIRE(product.run(use));
-    CHECK(product.worst_error() <= 1);
-    CHECK(std::equal(product.bias.begin(), product.bias.end(), product.c.begin()));
+    for (const blas::Problem& problem :
+         {forward(70, 130, 300), forward(300, 128, 64), forward(300, 250, 40)}) {
+      CAPTURE(problem.k);
+      Case product(problem, 0.1, 1);
+      product.bias = random_floats(problem.n, 3);
+      std::fill_n(product.a.begin(), problem.k, 0.0f);
+      REQUIRE(product.run(use));
+      CHECK(product.worst_error() <= 1);
+      CHECK(std::equal(product.bias.begin(), product.bias.end(), product.c.begin()));
+    }
   }
 }
 
@@ -232,6 +236,38 @@ TEST_CASE("sparse product: a NaN or an infinity of the other operand is not skip
   }
 }
 
+TEST_CASE("sparse product: a NaN is found wherever it stands in a block that is transposed") {
+  for (const Isa use : instruction_sets()) {
+    CAPTURE(isa_name(use));
+    for (std::int64_t at = 0; at < 64; ++at) {
+      CAPTURE(at);
+      Case product(forward(40, 128, 64), 0.1, 1);
+      product.at_b(at % 4 + 20, at / 4 + 32) = nan;
+      CHECK_FALSE(product.run(use));
+    }
+  }
+}
+
+TEST_CASE("sparse product: what a NaN found late leaves behind does not show") {
+  Case product(forward(600, 128, 301), 0.1, 1);
+  product.bias = random_floats(128, 3);
+  product.at_b(300, 127) = nan;
+  std::vector<float> dense = product.c;
+  const auto multiply = [&](std::vector<float>& c) {
+    blas::gemm<float>(false, true, 600, 128, 301, product.a.data(), product.b.data(), c.data(),
+                      product.bias.data());
+  };
+  multiply(product.c);
+  {
+    const kernels::DenseProducts all;
+    multiply(dense);
+  }
+  for (std::size_t i = 0; i < dense.size(); ++i) {
+    REQUIRE(std::isnan(dense[i]) == (i % 128 == 127));
+    REQUIRE((std::isnan(product.c[i]) ? std::isnan(dense[i]) : product.c[i] == dense[i]));
+  }
+}
+
 TEST_CASE("sparse product: gemm gives NaN where a skipped zero would meet one") {
   Case product(forward(40, 130, 301), 0.1, 1);
   product.at_a(3, 7) = 0;
@@ -284,18 +320,28 @@ TEST_CASE("sparse product: -0 is a zero") {
 
 TEST_CASE("sparse product: AVX-512 gives the bits of AVX2") {
   if (isa() != Isa::avx512) return test::skip("the machine has no AVX-512, or RILL_ISA forbids it");
-  const auto same = [](Case product) {
+  const auto same = [](Case product, bool with_bias = false) {
     CAPTURE(product.problem.m);
     CAPTURE(product.problem.n);
     CAPTURE(product.problem.k);
+    if (with_bias) product.bias = random_floats(product.problem.n, 3);
     REQUIRE(product.run(Isa::avx2));
     const std::vector<float> of_avx2 = product.c;
+    std::ranges::fill(product.c, nan);
     REQUIRE(product.run(Isa::avx512));
     CHECK(std::memcmp(product.c.data(), of_avx2.data(), of_avx2.size() * sizeof(float)) == 0);
   };
   for (const Sizes& size : sizes) {
-    same(Case(forward(size.batch, size.out, size.in), 0.2, 1));
+    const blas::Problem problem = forward(std::max<std::int64_t>(size.batch, 16), size.out, size.in);
+    same(Case(problem, 0.2, 1));
+    same(Case(problem, 0.2, 1), true);
     same(Case(to_weight(size.batch, size.out, size.in), 1, 0.15));
+  }
+  for (const bool transpose_a : {false, true}) {
+    for (const bool transpose_b : {false, true}) {
+      same(Case({transpose_a, transpose_b, 137, 150, 141}, 0.1, 1));
+      same(Case({transpose_a, transpose_b, 137, 150, 141}, 1, 0.1));
+    }
   }
 }
 

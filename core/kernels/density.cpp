@@ -16,7 +16,7 @@ DenseProducts::~DenseProducts() { dense_products.fetch_sub(1, std::memory_order_
 
 // In cycles of a core with AVX2: of the dense product for each multiplication (OpenBLAS takes 0.088, small kernels of our
 // own less), and of the sparse one for each number that is compressed, for each non-zero by a block of 64 columns, and
-// for each multiplication that is left. With AVX-512 the dense product takes less, but the same choice gives the same bits.
+// for each multiplication that is left. With AVX-512 both take less, but the same choice gives the same bits.
 // Bringing the other operand into tiles, and the result out of them, costs both alike where there are rows enough to share
 // it. Measured on images with 18 % non-zeros: the network's products for a batch of 1 took 1.6 times as long as the dense
 // ones, a layer's for a batch of 32 less than half.

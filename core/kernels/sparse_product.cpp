@@ -92,10 +92,12 @@ struct Plan {
   Plan(const Job& job, long lanes, long rows) {
     tile = even_part(job.depth, most_depth);
     tiles = parts_of(job.depth, tile);
-    chunk = parts_of(even_part(rows, most_rows), lanes) * lanes;
+    chunk = even_part(rows, most_rows);
+    if (job.out_turned) chunk = parts_of(chunk, lanes) * lanes;  // which are transposed as whole vectors
     chunks = parts_of(rows, chunk);
-    const long most_columns = std::min(most_vectors * lanes, tile_numbers / tile / lanes * lanes);
-    vectors = static_cast<int>(parts_of(even_part(job.width, most_columns), lanes));
+    const bool all_vectors = tile * most_vectors * lanes <= tile_numbers;
+    const long widest = (all_vectors ? most_vectors : most_vectors / 2) * lanes;
+    vectors = static_cast<int>(parts_of(even_part(job.width, widest), lanes));
     block = vectors * lanes;
     blocks = parts_of(job.width, block);
     sums = tiles == 1 ? std::min(chunk, 16L) : chunk;
@@ -182,7 +184,7 @@ class Product {
     // Sums of whole blocks lie in the result; others are brought there in the end.
     const bool in_place = !job_.out_turned && width == plan_.block;
     const long sums_stride = in_place ? job_.out_stride : plan_.block;
-    // With one tile it is packed once, and sums stay in the nearest cache.
+    // With one tile it is packed once, and what is to be transposed stays in the nearest cache.
     for (long row = 0; row < rows; row += plan_.sums) {
       const long end = std::min(rows, row + plan_.sums), at = first_row + row;
       float* sums = in_place ? job_.out + at * job_.out_stride + column : memory + plan_.tile * plan_.block;
@@ -212,7 +214,13 @@ class Product {
 };
 
 // False where the dense product is the better one, or the only right one.
-bool run(const Job& job, const Kernels& kernels) {
+bool run(const Job& job, Isa use) {
+  static constexpr Kernels plain = sparse_product::plain::functions(),
+                           avx2 = sparse_product::avx2::functions(),
+                           avx512 = sparse_product::avx512::functions();
+  // Lists shorter than a vector are turned number by number.
+  const bool wide = use == Isa::avx512 && job.depth >= avx512.lanes;
+  const Kernels& kernels = wide ? avx512 : takes_avx2(use) ? avx2 : plain;
   const double limit = density_limit({job.rows, job.width, job.depth, job.sparse.turned});
   const Matrix& x = job.sparse;
   if (limit <= 0 || !may_be_sparse(x.data, x.turned ? job.depth : job.rows, x.stride, limit)) return false;
@@ -239,17 +247,13 @@ bool may_multiply_sparse(const blas::Problem& p) {
 
 bool multiply_sparse(const blas::Problem& p, const float* a, const float* b, float* c, const float* bias,
                      bool accumulate, Isa use) {
-  static constexpr Kernels plain = sparse_product::plain::functions(),
-                           avx2 = sparse_product::avx2::functions(),
-                           avx512 = sparse_product::avx512::functions();
   if (accumulate) return false;
-  const Kernels& kernels = use == Isa::avx512 ? avx512 : use == Isa::avx2 ? avx2 : plain;
   const Matrix left{a, p.transpose_a ? p.m : p.k, p.transpose_a};
   const Matrix right{b, p.transpose_b ? p.k : p.n, p.transpose_b};
-  if (run({left, right, c, p.n, false, bias, p.m, p.n, p.k}, kernels)) return true;
+  if (run({left, right, c, p.n, false, bias, p.m, p.n, p.k}, use)) return true;
   // The other way round it is cᵀ = op(b)ᵀ op(a)ᵀ.
   const Matrix right_lists{b, right.stride, !p.transpose_b}, left_dense{a, left.stride, !p.transpose_a};
-  return !bias && run({right_lists, left_dense, c, p.n, true, nullptr, p.n, p.m, p.k}, kernels);
+  return !bias && run({right_lists, left_dense, c, p.n, true, nullptr, p.n, p.m, p.k}, use);
 }
 
 }  // namespace rill::kernels

@@ -3,8 +3,8 @@
 // The operand with the zeros is compressed to lists of its non-zeros, once a call; each row of the result is then a sum
 // over a list of rows of the other operand, held in registers. 0 · NaN is NaN: where the other operand is not finite,
 // nothing is skipped, and the dense product has the word. -0 counts as zero. Which way is taken follows from the sizes
-// and the numbers alone; so do the bits of the result, which are the same for any number of threads: every element sums
-// its list in rising order.
+// and the numbers alone; so do the bits of the result, which are the same for any number of threads, and by AVX-512 those of AVX2:
+// every element sums its list in rising order.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// See sparse_product.hpp. Rows are padded to whole vectors here, so that only what reads the operands and writes the
-// result knows of odd sizes.
+// See sparse_product.hpp. Rows are padded to whole vectors here, so that only what reads the operands, and copies or transposes sums
+// into the result, knows of odd sizes.
 
 // The non-zeros of `count` numbers, with their places, to `values` and `places`; how many. Up to `count` of each are
 // written, whatever they come to. NaN is no zero, -0 is one.
@@ -7,11 +7,12 @@ static long compress(const float* from, long count, float* values, std::uint8_t*
   long found = 0, i = 0;
 #if RILL_LANES == 16
   __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  for (; i + lanes <= count; i += lanes, at = _mm512_add_epi32(at, _mm512_set1_epi32(lanes))) {
-    const __m512 x = _mm512_loadu_ps(from + i);
+  for (; i < count; i += lanes, at = _mm512_add_epi32(at, _mm512_set1_epi32(lanes))) {
+    const auto there = static_cast<__mmask16>(count - i < lanes ? (1u << (count - i)) - 1 : 0xffff);
+    const __m512 x = _mm512_maskz_loadu_ps(there, from + i);
     const __mmask16 mask = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-    _mm512_storeu_ps(values + found, _mm512_maskz_compress_ps(mask, x));
-    _mm512_mask_cvtepi32_storeu_epi8(places + found, 0xffff, _mm512_maskz_compress_epi32(mask, at));
+    _mm512_mask_storeu_ps(values + found, there, _mm512_maskz_compress_ps(mask, x));
+    _mm512_mask_cvtepi32_storeu_epi8(places + found, there, _mm512_maskz_compress_epi32(mask, at));
     found += __builtin_popcount(mask);
   }
 #elif RILL_LANES == 8
@@ -36,11 +37,11 @@ static long compress(const float* from, long count, float* values, std::uint8_t*
 }
 
 #if RILL_LANES >= 8
-typedef float Quarter __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 // Four numbers each of the rows i, i + 4, i + 8 ...: of as many as fill a vector.
-static inline Floats quarters(const float* from, long stride) {
-  const auto row = [&](long i) { return *reinterpret_cast<const Quarter*>(from + i * stride); };
+static inline Floats quads(const float* from, long stride) {
+  const auto row = [&](long i) { return *reinterpret_cast<const Quad*>(from + i * stride); };
 #if RILL_LANES == 16
   const auto low = __builtin_shufflevector(row(0), row(4), 0, 1, 2, 3, 4, 5, 6, 7);
   const auto high = __builtin_shufflevector(row(8), row(12), 0, 1, 2, 3, 4, 5, 6, 7);
@@ -73,7 +74,7 @@ __attribute__((always_inline)) static inline Floats transpose_block(const float*
   Floats row[4];
 #pragma GCC unroll 4
   for (long i = 0; i < 4; ++i) {
-    row[i] = quarters(from + i * from_stride, from_stride);
+    row[i] = quads(from + i * from_stride, from_stride);
     check = fused(row[i], Floats{}, check);
   }
   const Floats a = of_fours<0, 4, 1, 5>(row[0], row[1]), b = of_fours<0, 4, 1, 5>(row[2], row[3]);
@@ -96,27 +97,27 @@ static inline bool all_zero(Floats x, float rest) {
   return rest == 0;
 }
 
-// to[j, i] = from[i, j] for i < rows, j < columns; whether all of it is finite.
+// to[j, i] = from[i, j] for i < rows, j < columns; whether all of it is finite. The last blocks lie over others.
 static bool transpose(const float* from, long from_stride, long rows, long columns, float* to,
                       long to_stride) {
   Floats check = Floats{};
   float rest = 0;
-  const auto one = [&](long i, long j) {
-    const float x = from[i * from_stride + j];
-    to[j * to_stride + i] = x;
-    rest += x * 0;
-  };
-  const long whole_rows = rows / lanes * lanes, whole_columns = columns / 4 * 4;
-  for (long i = 0; i < whole_rows; i += lanes) {
-    for (long j = 0; j < whole_columns; j += 4) {
-      check += transpose_block(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+  if (rows >= lanes && columns >= 4) {
+    for (long row = 0; row < rows; row += lanes) {
+      const long i = row + lanes <= rows ? row : rows - lanes;
+      for (long column = 0; column < columns; column += 4) {
+        const long j = column + 4 <= columns ? column : columns - 4;
+        check += transpose_block(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+      }
     }
-    for (long r = i; r < i + lanes; ++r) {
-      for (long j = whole_columns; j < columns; ++j) one(r, j);
+  } else {
+    for (long i = 0; i < rows; ++i) {
+      for (long j = 0; j < columns; ++j) {
+        const float x = from[i * from_stride + j];
+        to[j * to_stride + i] = x;
+        rest += x * 0;
+      }
     }
-  }
-  for (long i = whole_rows; i < rows; ++i) {
-    for (long j = 0; j < columns; ++j) one(i, j);
   }
   return all_zero(check, rest);
 }
@@ -165,7 +166,8 @@ static void compress_columns(const float* from, long stride, long columns, long 
   }
 }
 
-// sums[r] = (itself or `first`) + Σ value · tile[place] over list r, in its order.
+// sums[r - begin] = (itself or `first`) + Σ value · tile[place] over list r, in its order. Rows of sums have whole vectors, and stand
+// `sums_stride` apart.
 template <int vectors>
 static void add_lists(const Lists& lists, long begin, long end, const float* tile, const float* first,
                       float* sums, long sums_stride) {
