@@ -195,12 +195,12 @@ else ifeq ($(MODE),tsan)
 endif
 
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-# Kernels, and what works on whole data sets, is compiled for speed; ops, of which there are many, without what makes
+# Kernels, and what works on whole data sets but for tables, is compiled for speed; ops, of which there are many, without what makes
 # loops longer than vectors do, but for two with loops for a slope of 0; the rest for size.
 in_release = $(if $(filter release,$(MODE)),$(1))
 vector_sources := $(call in_release,$(filter-out core/ops/leaky_relu.cpp core/ops/prelu.cpp,\
   $(filter core/ops/% core/io/%,$(library_sources))))
-fast_sources := $(call in_release,$(filter-out $(vector_sources),$(filter core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
+fast_sources := $(call in_release,$(filter-out $(vector_sources) nn/data/csv%,$(filter core/% nn/data/% nn/init/% nn/init.cpp nn/initialise.cpp \
   $(addprefix nn/health/,audit.cpp moments.cpp monitor.cpp nan_trap.cpp recorder.cpp) \
   $(addprefix optim/,adagrad.cpp adam.cpp clip.cpp optimizer.cpp rmsprop.cpp sgd.cpp),$(library_sources))))
 small_sources := $(filter-out $(fast_sources) $(vector_sources),$(library_sources))

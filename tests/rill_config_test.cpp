@@ -98,7 +98,11 @@ TEST_CASE("rill new: the columns that are named are the features, and others may
     more.insert(more.begin(), {"new", path, "--force", "--regression", "--data"});
     return rill::test::rill(more);
   };
-  CHECK(made({table}).says("houses.csv:2: column \"city\" is \"Bonn\", expected a number"));
+  CHECK(made({table}).status == 0);
+  CHECK_FALSE(nlohmann::json::parse(folder.read("run.json")).at("data").contains("features"));
+  CHECK(made({folder.write("houses.csv", "area,city,rooms,price\n60,Bonn,2,100\n80,Ulm,?,150\n")})
+            .says("houses.csv:3: column \"rooms\" is \"?\" (a missing value), expected a number"));
+  folder.write("houses.csv", "area,city,rooms,price\n60,Bonn,2,100\n80,Ulm,3,150\n");
   CHECK(made({table, "--features", "rooms,area"}).status == 0);
   CHECK(rill::test::rill(
             {"new", "--data", table, "--regression", "--features", "rooms,area", folder.file("last.json")})

@@ -10,6 +10,7 @@
 #include <rill/core/io/csv.hpp>
 #include <rill/core/text.hpp>
 #include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/csv_features.hpp>
 
 namespace rill::nn::data {
 namespace {
@@ -31,14 +32,6 @@ void check_utf8(std::string_view name, const std::string& where) {
              " is not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
 }
 
-std::string listed(const Fields& names) {
-  constexpr std::size_t most = 20;
-  std::string out;
-  for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
-    out += (i == 0 ? "" : ", ") + quote_csv_field(names[i]);
-  return names.size() > most ? out + rill::detail::concat(" and ", names.size() - most, " more") : out;
-}
-
 // The columns that a file is read by. Cells are checked against them.
 class Columns {
  public:
@@ -47,29 +40,40 @@ class Columns {
       : path_(path), first_(fields_of(reader)), first_line_(reader.line()) {
     const auto named = [](const CsvColumn& column) { return std::holds_alternative<std::string>(column); };
     const bool by_name = (options.target && named(*options.target)) ||
-                         std::any_of(options.features.begin(), options.features.end(), named);
+                         std::ranges::any_of(options.features, named) ||
+                         std::ranges::any_of(options.one_hot, named);
     RILL_CHECK(options.header != CsvHeader::absent || !by_name,
                "load_csv: a column is given by name and the header as absent, expected column numbers");
     header_ = by_name || options.header == CsvHeader::present;
     if (header_) check_names();
     if (options.target) target_ = find(*options.target);
     choose_features(options.features);
+    for (const CsvColumn& column : options.one_hot) make_one_hot(find(column));
     if (options.header == CsvHeader::automatic && !header_) {
-      header_ = is_csv_header(reader, features_);
+      header_ = is_csv_header(reader, columns_of_numbers());
       if (header_) check_names();
     }
+    RILL_CHECK(header_ || options.one_hot.empty(), where(),
+               ": there is no header, expected one that names the one-hot columns");
     if (header_ && options.features.empty()) check_features_named();
   }
 
   bool header() const { return header_; }
   std::int64_t first_line() const { return first_line_; }
   std::size_t target() const { return *target_; }
-  const std::vector<std::size_t>& features() const { return features_; }
+  std::vector<CsvSource>& sources() { return sources_; }
 
   std::string name(std::size_t column) const { return header_ ? first_[column] : std::to_string(column); }
   Fields feature_names() const {
     Fields names;
-    for (const std::size_t column : features_) names.push_back(name(column));
+    for (const CsvSource& source : sources_) {
+      if (!source.values) names.push_back(name(source.column));
+      for (std::size_t i = 0; source.values && i < source.width(); ++i)
+        names.push_back(name(source.column) + "=" + source.values->all()[i]);
+    }
+    const std::set<std::string_view> different(names.begin(), names.end());
+    RILL_CHECK(different.size() == names.size(), where(),
+               ": a column has the name of another one's value, expected different names");
     return names;
   }
 
@@ -111,17 +115,28 @@ class Columns {
 
   // The column that a table's row numbers stand in often has no name, and would be learnt from by mistake.
   void check_features_named() const {
-    for (const std::size_t column : features_) {
-      RILL_CHECK(!first_[column].empty(), where(), ": column ", column,
+    for (const CsvSource& source : sources_) {
+      RILL_CHECK(!first_[source.column].empty(), where(), ": column ", source.column,
                  " has no name, expected one; name it, or say which columns are features");
     }
+  }
+
+  std::vector<std::size_t> columns_of_numbers() const {
+    std::vector<std::size_t> columns;
+    for (const CsvSource& source : sources_)
+      if (!source.values) columns.push_back(source.column);
+    return columns;
+  }
+
+  std::string shown(std::size_t column) const {
+    return rill::detail::concat("column ", quote_csv_field(first_[column]));
   }
 
   std::size_t find(const CsvColumn& column) const {
     if (const auto* const name = std::get_if<std::string>(&column)) {
       const auto found = std::find(first_.begin(), first_.end(), *name);
       RILL_CHECK(found != first_.end(), where(), ": there is no column ", quote_csv_field(*name),
-                 ", expected one of ", listed(first_), hint());
+                 ", expected one of ", listed_csv_fields(first_), hint());
       return static_cast<std::size_t>(found - first_.begin());
     }
     const std::int64_t number = std::get<std::int64_t>(column), count = std::ssize(first_);
@@ -131,19 +146,30 @@ class Columns {
   }
 
   void choose_features(const std::vector<CsvColumn>& chosen) {
-    for (const CsvColumn& column : chosen) {
-      const std::size_t found = find(column);
-      RILL_CHECK(found != target_, where(), ": column ", quote_csv_field(first_[found]),
+    for (const CsvColumn& feature : chosen) {
+      const std::size_t before = sources_.size();
+      const auto* const name = std::get_if<std::string>(&feature);
+      if (!name || !add_csv_feature(*name, first_, sources_)) sources_.push_back({find(feature)});
+      if (sources_.size() == before) continue;  // one more value of a column
+      const std::size_t found = sources_.back().column;
+      RILL_CHECK(found != target_, where(), ": ", shown(found),
                  " is the target and a feature, expected one of the two");
-      RILL_CHECK(std::find(features_.begin(), features_.end(), found) == features_.end(), where(),
-                 ": column ", quote_csv_field(first_[found]),
+      RILL_CHECK(std::ranges::count(sources_, found, &CsvSource::column) == 1, where(), ": ", shown(found),
                  " is a feature twice, expected different columns");
-      features_.push_back(found);
     }
     for (std::size_t i = 0; chosen.empty() && i < first_.size(); ++i)
-      if (i != target_) features_.push_back(i);
-    RILL_CHECK(!features_.empty(), where(), ": there is 1 column, the target, expected at least 1 feature",
+      if (i != target_) sources_.push_back({i});
+    RILL_CHECK(!sources_.empty(), where(), ": there is 1 column, the target, expected at least 1 feature",
                hint());
+  }
+
+  void make_one_hot(std::size_t column) {
+    const auto source = std::ranges::find(sources_, column, &CsvSource::column);
+    RILL_CHECK(source != sources_.end(), where(), ": ", shown(column), " is one-hot, and ",
+               column == target_ ? "the target" : "not among the features", ", expected a feature");
+    RILL_CHECK(!source->values, where(), ": ", shown(column),
+               " is one-hot, and its values are given, expected one of the two");
+    source->values.emplace().learning = true;
   }
 
   // A row that nothing parts may have been written with another delimiter.
@@ -159,7 +185,7 @@ class Columns {
   std::int64_t first_line_;
   bool header_ = false;
   std::optional<std::size_t> target_;
-  std::vector<std::size_t> features_;
+  std::vector<CsvSource> sources_;
 };
 
 // The class names seen so far. Labels are numbered as they come, and put in order at the end.
@@ -175,7 +201,8 @@ class ClassNames {
   std::int64_t label(const CsvReader& reader, const Columns& columns) {
     const std::string_view name = reader.trimmed(columns.target());
     if (const auto known = labels_.find(name); known != labels_.end()) return known->second;
-    if (fixed_) columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed(names_));
+    if (fixed_)
+      columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed_csv_fields(names_));
     const CsvKind kind = io::parse_csv_value(name).kind;
     if (kind == CsvKind::missing) columns.refuse(reader, columns.target(), kind, "a class name");
     check_utf8(name, reader.where());
@@ -245,17 +272,21 @@ class ClassNames {
 };
 
 struct Rows {
-  std::vector<float> x;
+  std::vector<float> x;  // one number for each source; of a one-hot column the place of the value
   std::int64_t count = 0;
 };
 
 // Reads the features of all rows, and hands each row to `take_target`.
 template <class Take>
-Rows read_rows(CsvReader& reader, const Columns& columns, const std::string& path, const Take& take_target) {
+Rows read_rows(CsvReader& reader, Columns& columns, const std::string& path, const Take& take_target) {
   Rows rows;
   for (bool there = !columns.header() || reader.next(); there; there = reader.next()) {
     columns.check_row(reader);
-    for (const std::size_t column : columns.features()) rows.x.push_back(columns.number(reader, column));
+    for (CsvSource& source : columns.sources()) {
+      rows.x.push_back(source.values ? static_cast<float>(source.values->place(reader, source.column,
+                                                                               columns.name(source.column)))
+                                     : columns.number(reader, source.column));
+    }
     take_target();
     ++rows.count;
   }
@@ -267,8 +298,32 @@ void read_first(CsvReader& reader, const std::string& path) {
   RILL_CHECK(reader.next(), path, ": there are no records, expected at least 1");
 }
 
-Tensor matrix(const Rows& rows) {
-  return tensor(std::span<const float>(rows.x), Shape{rows.count, std::ssize(rows.x) / rows.count});
+// [rows, features]; values that were learnt are brought into their order.
+Tensor matrix(const Rows& rows, std::vector<CsvSource>& sources) {
+  const std::int64_t read = std::ssize(sources);
+  std::int64_t width = 0;
+  std::vector<std::vector<std::size_t>> places;
+  for (CsvSource& source : sources) {
+    places.push_back(source.values && source.values->learning ? source.values->sort()
+                                                              : std::vector<std::size_t>());
+    width += static_cast<std::int64_t>(source.width());
+  }
+  if (width == read && std::ranges::none_of(sources, [](const CsvSource& s) { return s.values.has_value(); }))
+    return tensor(std::span<const float>(rows.x), {rows.count, width});
+  Tensor x = zeros({rows.count, width});
+  float* to = x.mutable_data<float>().data();
+  for (std::int64_t i = 0; i < std::ssize(rows.x); ++i) {
+    const auto at = static_cast<std::size_t>(i % read);
+    const float number = rows.x[static_cast<std::size_t>(i)];
+    if (sources[at].values) {
+      const auto place = static_cast<std::size_t>(number);
+      to[places[at].empty() ? place : places[at][place]] = 1;
+    } else {
+      *to = number;
+    }
+    to += sources[at].width();
+  }
+  return x;
 }
 
 }  // namespace
@@ -298,7 +353,7 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
   CsvReader reader(path, options.delimiter);
   ClassNames classes(options.classes);
   read_first(reader, path);
-  const Columns columns(reader, path, options);
+  Columns columns(reader, path, options);
   std::vector<std::int64_t> labels;
   std::vector<float> numbers;
   const Rows rows = read_rows(reader, columns, path, [&] {
@@ -308,16 +363,17 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
       labels.push_back(classes.label(reader, columns));
     }
   });
+  const Tensor x = matrix(rows, columns.sources());
   CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header()};
   if (options.regression) {
     const Tensor y = tensor(std::span<const float>(numbers), Shape{rows.count, 1});
-    data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y);
+    data.dataset = std::make_shared<const TensorDataset>(x, y);
   } else {
     if (options.header == CsvHeader::automatic && !columns.header())
       classes.check_first(labels, rill::detail::concat(path, ":", columns.first_line()));
     data.classes = classes.finish(labels, path);
     const Tensor y = tensor(std::span<const std::int64_t>(labels), Shape{rows.count});
-    data.dataset = std::make_shared<const TensorDataset>(matrix(rows), y, std::ssize(data.classes));
+    data.dataset = std::make_shared<const TensorDataset>(x, y, std::ssize(data.classes));
   }
   return data;
 }
@@ -325,9 +381,10 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
 CsvInputs load_csv_inputs(const std::string& path, const CsvOptions& options) {
   CsvReader reader(path, options.delimiter);
   read_first(reader, path);
-  const Columns columns(reader, path, options);
+  Columns columns(reader, path, options);
   const Rows rows = read_rows(reader, columns, path, [] {});
-  return {matrix(rows), columns.feature_names(), columns.header()};
+  const Tensor x = matrix(rows, columns.sources());
+  return {x, columns.feature_names(), columns.header()};
 }
 
 }  // namespace rill::nn::data

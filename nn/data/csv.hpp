@@ -1,4 +1,4 @@
-// CSV files as datasets: columns of numbers, and one column to be predicted.
+// CSV files as datasets: columns of numbers or of text, and one column to be predicted.
 //
 // Every cell of a chosen column has to be there: missing values are refused with their place, not filled in. Columns
 // are named by the header or numbered from 0, negative numbers from the end. Spaces and tabs around a name, of a column
@@ -32,8 +32,12 @@ enum class CsvHeader {
 struct CsvOptions {
   CsvHeader header = CsvHeader::automatic;
   std::optional<CsvColumn> target{};  ///< not given: the last column, and none to load_csv_inputs
-  std::vector<CsvColumn> features{};  ///< in this order; none: all columns but the target
-  bool regression = false;            ///< the target is a number, not a class
+  /// In this order; none: all columns but the target. "city=Ulm" is 1 where the column "city" holds Ulm, and else 0, unless a
+  /// column has this very name.
+  std::vector<CsvColumn> features{};
+  /// Of the features those whose values become one feature each, with such names, sorted. Such a file needs a header.
+  std::vector<CsvColumn> one_hot{};
+  bool regression = false;  ///< the target is a number, not a class
   std::vector<std::string>
       classes{};  ///< the class names in the order of their labels; none: those in the file
   std::optional<char> delimiter = ',';  ///< not given: as CsvReader finds it
@@ -41,7 +45,7 @@ struct CsvOptions {
 
 struct CsvData {
   std::shared_ptr<const TensorDataset> dataset;  ///< x f32 [rows, features]; y i64 [rows], or f32 [rows, 1]
-  std::vector<std::string> features;             ///< names of the columns; without a header "0", "1", ...
+  std::vector<std::string> features;  ///< names of columns, or "column=value"; without a header "0", "1", ...
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
   bool header = false;               ///< whether the file has one
@@ -54,15 +58,16 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
-/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, names of columns
-/// and classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
+/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, a value that
+/// is not among features "column=value" of its column, more than max_csv_values of a one-hot column, names of columns, values and
+/// classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
 /// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that
 /// differ in more than half of the rows.
 CsvData load_csv(const std::string& path, const CsvOptions& options = {});
 
 struct CsvInputs {
   Tensor x;                           ///< f32 [rows, features]
-  std::vector<std::string> features;  ///< names of the columns; without a header "0", "1", ...
+  std::vector<std::string> features;  ///< names of columns, or "column=value"; without a header "0", "1", ...
   bool header = false;                ///< whether the file has one
 };
 

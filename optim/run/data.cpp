@@ -122,6 +122,7 @@ struct DataLoader {
   RunData operator()(const CsvConfig& config) const {
     CsvOptions options{.target = config.target,
                        .features = config.features,
+                       .one_hot = config.one_hot,
                        .regression = config.regression,
                        .classes = config.classes,
                        .delimiter = config.delimiter[0]};

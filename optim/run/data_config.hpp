@@ -78,7 +78,7 @@ struct CsvConfig {
   std::string path = {};
   std::optional<bool> header = {};
   std::optional<ColumnConfig> target = {};
-  std::vector<ColumnConfig> features = {};
+  std::vector<ColumnConfig> features = {}, one_hot = {};
   std::vector<std::string> classes = {};
   bool regression = false, standardize_target = false;
   std::string delimiter = ",";
@@ -91,6 +91,9 @@ struct CsvConfig {
                      "whether the first row names the columns; if not given, it shows");
     archive.optional("target", self.target, "column to predict; the last one if not given");
     archive.optional("features", self.features, "columns to predict from; none for all others");
+    archive.optional(
+        "one_hot", self.one_hot,
+        "of the features those whose values become one feature each, as columns of text have to");
     archive.optional("classes", self.classes,
                      "names in the order of their labels; none for those in the file");
     archive.optional("regression", self.regression, "the target is a number, not a class");

@@ -11,6 +11,7 @@
 #include <rill/core/io/npy.hpp>
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/csv_features.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 
@@ -34,14 +35,14 @@ class CsvRows final : public Rows {
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
     width_ = reader_.size();
     // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
-    const bool named = holds_names(reader_, model.features) && !are_column_numbers(model.features);
+    const bool named = !are_column_numbers(model.features) && missing_features(model).empty();
     if (!named && has_numbered_columns(model)) {
       numbered_columns(model);
     } else {
       std::vector<std::size_t> all(width_);
       std::iota(all.begin(), all.end(), 0);
       header_ = named || nn::data::is_csv_header(reader_, all);
-      read_names();
+      if (header_) names_ = fields();
       if (header_) {
         choose_columns(model);
       } else {
@@ -59,17 +60,29 @@ class CsvRows final : public Rows {
     for (; pending_ && rows < most; ++rows) {
       RILL_CHECK(reader_.size() == width_, reader_.where(), ": the row has ", reader_.size(),
                  " fields, expected ", width_, " as in the first row");
-      for (const std::size_t column : columns_) values.push_back(value(column));
+      for (nn::data::CsvSource& source : sources_) append(source, values);
       pending_ = reader_.next();
     }
     if (rows == 0) return {};
-    return tensor(std::move(values), {rows, static_cast<std::int64_t>(columns_.size())});
+    const std::int64_t numbers = std::ssize(values);
+    return tensor(std::move(values), {rows, numbers / rows});
   }
 
  private:
-  // While the reader stands on the header, if there is one.
-  void read_names() {
-    for (std::size_t i = 0; header_ && i < width_; ++i) names_.emplace_back(reader_.trimmed(i));
+  std::vector<std::string> fields() const {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < width_; ++i) all.emplace_back(reader_.trimmed(i));
+    return all;
+  }
+
+  // The features of which the record, were it a header, has no column; sources_ are those of the others.
+  std::vector<std::string> missing_features(const nn::Model& model) {
+    sources_.clear();
+    std::vector<std::string> missing;
+    const std::vector<std::string> columns = fields();
+    for (const std::string& feature : model.features)
+      if (!nn::data::add_csv_feature(feature, columns, sources_)) missing.push_back(feature);
+    return missing;
   }
 
   // Whether the rows may be whole ones, with the target, of a table whose columns the model knows by number.
@@ -83,47 +96,51 @@ class CsvRows final : public Rows {
   }
 
   void numbered_columns(const nn::Model& model) {
+    std::vector<std::size_t> columns;
     for (const std::string& feature : model.features)
-      columns_.push_back(static_cast<std::size_t>(column_number(feature).value()));
-    header_ = counts_columns(reader_) || nn::data::is_csv_header(reader_, columns_);
-    read_names();
-    std::vector<std::string> extra;
-    for (std::size_t i = 0; i < width_; ++i) {
-      if (std::find(columns_.begin(), columns_.end(), i) == columns_.end())
-        extra.push_back(std::to_string(i));
-    }
-    leave_out(extra);
+      columns.push_back(static_cast<std::size_t>(column_number(feature).value()));
+    sources_.clear();
+    for (const std::size_t column : columns) sources_.push_back({column});
+    header_ = counts_columns(reader_) || nn::data::is_csv_header(reader_, columns);
+    if (header_) names_ = fields();
+    leave_out_others([](std::size_t column) { return std::to_string(column); });
   }
 
   void all_columns(const nn::Model& model) {
     RILL_CHECK(width_ == inputs_, where_, ": the rows have ", width_, " columns, the model expects ", inputs_,
                model.features.empty() ? "" : ": " + listed(model.features));
-    for (std::size_t i = 0; i < width_; ++i) columns_.push_back(i);
+    sources_.clear();
+    for (std::size_t i = 0; i < width_; ++i) sources_.push_back({i});
   }
 
   void choose_columns(const nn::Model& model) {
     if (model.features.empty()) return all_columns(model);
-    std::vector<std::string> missing, extra;
-    for (const std::string& feature : model.features) {
-      const auto found = std::find(names_.begin(), names_.end(), feature);
-      if (found == names_.end()) missing.push_back(feature);
-      columns_.push_back(static_cast<std::size_t>(found - names_.begin()));
-    }
+    const std::vector<std::string> missing = missing_features(model);
     RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
                "; the file has ", listed(names_));
-    for (const std::string& name : names_) {
-      RILL_CHECK(std::count(names_.begin(), names_.end(), name) == 1 ||
-                     std::find(model.features.begin(), model.features.end(), name) == model.features.end(),
-                 where_, ": column ", nn::config::in_quotes(name), " stands there twice, expected once");
-      if (std::find(model.features.begin(), model.features.end(), name) == model.features.end())
-        extra.push_back(name);
+    for (const nn::data::CsvSource& source : sources_) {
+      const std::string& name = names_[source.column];
+      RILL_CHECK(std::count(names_.begin(), names_.end(), name) == 1, where_, ": column ",
+                 nn::config::in_quotes(name), " stands there twice, expected once");
     }
-    leave_out(extra);
+    leave_out_others([&](std::size_t column) { return names_[column]; });
   }
 
-  void leave_out(const std::vector<std::string>& extra) const {
+  template <class Name>
+  void leave_out_others(const Name& name) const {
+    std::vector<std::string> extra;
+    for (std::size_t i = 0; i < width_; ++i)
+      if (std::ranges::count(sources_, i, &nn::data::CsvSource::column) == 0) extra.push_back(name(i));
     if (!extra.empty())
       note(where_ + ": columns that the model does not read are left out: " + listed(extra));
+  }
+
+  // One-hot columns are found by their names, so there is a header.
+  void append(nn::data::CsvSource& source, std::vector<float>& values) const {
+    if (!source.values) return values.push_back(value(source.column));
+    const std::size_t place = source.values->place(reader_, source.column, names_[source.column]);
+    values.resize(values.size() + source.width(), 0.0f);
+    values[values.size() - source.width() + place] = 1;
   }
 
   float value(std::size_t column) const {
@@ -137,7 +154,7 @@ class CsvRows final : public Rows {
   io::CsvReader reader_;
   std::string where_;
   std::size_t inputs_, width_ = 0;
-  std::vector<std::size_t> columns_;
+  std::vector<nn::data::CsvSource> sources_;
   std::vector<std::string> names_;  // of a header
   bool header_ = false, pending_ = false;
 };

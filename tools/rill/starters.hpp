@@ -9,7 +9,7 @@ namespace rill::command {
 
 /// What a starter for a CSV file is made for; the defaults are those of no file.
 struct Table {
-  std::string path = "data.csv", target = "\"species\"", features = "";  // the columns as JSON
+  std::string path = "data.csv", target = "\"species\"", features = "", one_hot = "";  // the columns as JSON
   std::int64_t inputs = 4, outputs = 3;
   char delimiter = ',';
 };

@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <numeric>
+
+#include <rill/core/error.hpp>
+#include <rill/core/text.hpp>
+#include <rill/nn/data/csv_features.hpp>
+
+namespace rill::nn::data {
+
+bool CsvValues::add(std::string_view value) {
+  const bool fresh = places_.emplace(value, all_.size()).second;
+  if (fresh) all_.emplace_back(value);
+  return fresh;
+}
+
+std::size_t CsvValues::place(const io::CsvReader& row, std::size_t column, std::string_view name) {
+  const std::string_view value = row.trimmed(column);
+  if (const auto known = places_.find(value); known != places_.end()) return known->second;
+  const auto cell = [&] {
+    return rill::detail::concat(row.where(), ": column ", io::quote_csv_field(name), " is ",
+                                value.empty() ? "empty" : io::quote_csv_field(value));
+  };
+  RILL_CHECK(io::parse_csv_value(value).kind != io::CsvKind::missing, cell(),
+             " (a missing value), expected text; fill in or remove such rows before");
+  RILL_CHECK(learning, cell(), ", which the model was not trained on, expected ", listed_csv_fields(all_));
+  RILL_CHECK(rill::detail::is_utf8(value), cell(),
+             ", not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
+  RILL_CHECK(all_.size() < max_csv_values, cell(), ", after ", all_.size(),
+             " other values, expected at most ", max_csv_values, " in a one-hot column");
+  add(value);
+  return all_.size() - 1;
+}
+
+std::vector<std::size_t> CsvValues::sort() {
+  std::vector<std::size_t> order(all_.size()), place(all_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, {}, [&](std::size_t old) -> const std::string& { return all_[old]; });
+  std::vector<std::string> sorted;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    place[order[i]] = i;
+    places_[all_[order[i]]] = i;
+    sorted.push_back(std::move(all_[order[i]]));
+  }
+  all_ = std::move(sorted);
+  return place;
+}
+
+std::string listed_csv_fields(std::span<const std::string> fields) {
+  constexpr std::size_t most = 20;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(most, fields.size()); ++i)
+    out += (i == 0 ? "" : ", ") + io::quote_csv_field(fields[i]);
+  return fields.size() > most ? out + rill::detail::concat(" and ", fields.size() - most, " more") : out;
+}
+
+bool add_csv_feature(std::string_view feature, std::span<const std::string> columns,
+                     std::vector<CsvSource>& to) {
+  const auto column_of = [&](std::string_view name) {
+    return static_cast<std::size_t>(std::ranges::find(columns, name) - columns.begin());
+  };
+  if (const std::size_t column = column_of(feature); column < columns.size()) {
+    to.push_back({column});
+    return true;
+  }
+  for (std::size_t at = feature.find('='); at != std::string_view::npos; at = feature.find('=', at + 1)) {
+    const std::size_t column = column_of(feature.substr(0, at));
+    if (column == columns.size()) continue;
+    if (to.empty() || to.back().column != column || !to.back().values) to.push_back({column, CsvValues()});
+    return to.back().values->add(feature.substr(at + 1));
+  }
+  return false;
+}
+
+}  // namespace rill::nn::data
