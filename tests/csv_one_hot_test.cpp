@@ -93,7 +93,7 @@ TEST_CASE("load_csv: features column=value read what a model was trained on, in 
   options.features.pop_back();
   options.features.pop_back();
   CHECK(refusal(houses, options) ==
-        "a.csv:4: column \"city\" is \"Bad, Ems\", which the model was not trained on, expected \"Ulm\", "
+        "a.csv:4: column \"city\" is \"Bad, Ems\", which is none of its features, expected \"Ulm\", "
         "\"Bonn\"");
   const TempDir folder;
   const CsvInputs inputs =
@@ -106,7 +106,7 @@ TEST_CASE("load_csv: a column that has the name of a value is that column, and o
   const CsvData data = load("a=b,y\nc=d,2\ne,4\n", {.features = {"a=b=c=d", "a=b=e"}, .regression = true});
   CHECK(numbers(data.dataset->x()) == std::vector<float>{1, 0, 0, 1});
   CHECK(refusal("a,a=b,y\nb,1,2\n", {.one_hot = {"a"}, .regression = true}) ==
-        "a.csv:1: a column has the name of another one's value, expected different names");
+        "a.csv:1: feature \"a=b\" can be read in two ways, as a column and as a value, expected other names");
 }
 
 TEST_CASE("load_csv: one-hot columns that cannot be are refused") {
@@ -120,11 +120,14 @@ TEST_CASE("load_csv: one-hot columns that cannot be are refused") {
   CHECK(with({"city"}, {"area"}) ==
         "a.csv:1: column \"city\" is one-hot, and not among the features, expected a feature");
   CHECK(with({"city", 1}) ==
-        "a.csv:1: column \"city\" is one-hot, and its values are given, expected one of the two");
+        "a.csv:1: column \"city\" is one-hot, and so it is by another name or by features that are its "
+        "values, expected one of these");
   CHECK(with({"town"}) ==
         "a.csv:1: there is no column \"town\", expected one of \"area\", \"city\", \"rooms\", \"price\"");
   CHECK(with({}, {"city=Ulm", "area", "city=Bonn"}) ==
-        "a.csv:1: column \"city\" is a feature twice, expected different columns");
+        "a.csv:1: column \"city=Bonn\" is a feature twice, expected different columns");
+  CHECK(with({}, {"city=Ulm", "city=Ulm"}) ==
+        "a.csv:1: column \"city=Ulm\" is a feature twice, expected different columns");
   CHECK(refusal("1,Ulm,2\n3,Bonn,4\n", {.one_hot = {1}, .regression = true}) ==
         "a.csv:1: there is no header, expected one that names the one-hot columns");
   CHECK(refusal("city,y\nUlm,1\n,2\n", {.one_hot = {"city"}, .regression = true}) ==
@@ -134,6 +137,40 @@ TEST_CASE("load_csv: one-hot columns that cannot be are refused") {
         "a.csv:3: column \"city\" is \"K\\xf6ln\", not UTF-8, expected text in it; convert the file, as with "
         "iconv "
         "-f latin1 -t utf-8");
+}
+
+TEST_CASE("load_csv: names of features that would be read back as others are refused") {
+  const std::string both = "city,city=Ulm,area,y\nUlm,1,60,1.5\nBonn,0,70,2.5\n";
+  CsvOptions options{.target = "y", .features = {"city", "area"}, .one_hot = {"city"}, .regression = true};
+  const auto says = [&] {
+    return refusal(both, options).find("feature \"city=Ulm\" can be read in two ways") != std::string::npos;
+  };
+  CHECK(says());
+  options.target = "city=Ulm";
+  CHECK(says());
+  CHECK(
+      refusal("a,a=b,y\n1,c,1.5\n2,d,2.5\n", {.one_hot = {"a=b"}, .regression = true}).find("in two ways") !=
+      std::string::npos);
+}
+
+TEST_CASE("load_csv: a column with one value, and columns without names, are what they are") {
+  CHECK(numbers(load("city,y\nUlm,1\nUlm,2\n", {.one_hot = {"city"}, .regression = true}).dataset->x()) ==
+        std::vector<float>{1, 1});
+  CHECK(load(",,y\n1,2,1.5\n3,4,2.5\n", {.target = "y", .features = {0, 1}, .regression = true}).features ==
+        Names{"", ""});
+}
+
+TEST_CASE("load_csv: above columns of text there is a header, and not a row") {
+  CHECK(load("color,size,kind\nred,S,a\nblue,M,b\nred,S,a\n", {.one_hot = {0, 1}}).features ==
+        Names{"color=blue", "color=red", "size=M", "size=S"});
+  const std::string bare = "Ulm,red,a\nBonn,blue,b\nUlm,blue,a\n";
+  CsvOptions options{.one_hot = {0, 1}};
+  CHECK(refusal(bare, options) ==
+        "a.csv:1: column \"Ulm\" holds its own name: a header, or a row? expected a header above columns of "
+        "text, and "
+        "\"header\": true if this is one");
+  options.header = CsvHeader::present;
+  CHECK(load(bare, options).dataset->size() == 2);
 }
 
 TEST_CASE("load_csv: a one-hot column has 1000 values at most") {
@@ -184,7 +221,7 @@ TEST_CASE(
                         "--output", folder.file("p.csv")});
   CHECK(unknown.status == 1);
   CHECK(unknown.says(
-      "new.csv:3: column \"city\" is \"Paris\", which the model was not trained on, expected \"Bonn\", "
+      "new.csv:3: column \"city\" is \"Paris\", which is none of its features, expected \"Bonn\", "
       "\"Köln\", \"Ulm\""));
   CHECK(!std::filesystem::exists(folder.file("p.csv")));
   CHECK(
@@ -201,10 +238,57 @@ TEST_CASE("rill new: text whose values hardly come again, or that has no header,
     text += "house " + std::to_string(i) + "," + std::to_string(i) + "," + std::to_string(i * i) + ".5\n";
   const std::string table = folder.write("a.csv", text), config = folder.file("run.json");
   CHECK(rill::test::rill({"new", config, "--data", table, "--regression"})
-            .says("a.csv: column \"name\" is text with 30 values in 30 rows, expected numbers, or values "
-                  "that come "
-                  "again; choose other columns with --features"));
+            .says("a.csv: column \"name\" is text with 30 values in 30 rows, expected numbers, or at most "
+                  "100 values that come "
+                  "again; choose the other columns with --features, or name it in one_hot by hand"));
   CHECK(rill::test::rill({"new", config, "--data", table, "--regression", "--features", "area"}).status == 0);
+  std::string many = "town,y\n";
+  for (int i = 0; i < 300; ++i) many += "t" + std::to_string(i % 101) + ",1.5\n";
+  CHECK(rill::test::rill({"new", config, "--force", "--data", folder.write("many.csv", many), "--regression"})
+            .says("column \"town\" is text with more than 100 values in 300 rows"));
   const std::string bare = folder.write("bare.csv", "Ulm,60,1.5\nBonn,70,2.5\nUlm,80,3.5\n");
-  CHECK(rill::test::rill({"new", config, "--force", "--data", bare, "--regression"}).status == 1);
+  CHECK(rill::test::rill({"new", config, "--force", "--data", bare, "--regression"})
+            .says("bare.csv:1: there is no header, expected one that names the one-hot columns"));
+}
+
+TEST_CASE("rill new: numbers that are written another way, and slips, do not become one-hot") {
+  const TempDir folder;
+  const std::string config = folder.file("run.json");
+  const auto made = [&](const std::string& table, std::vector<std::string> more = {}) {
+    more.insert(more.begin(),
+                {"new", config, "--force", "--regression", "--data", folder.write("a.csv", table)});
+    return rill::test::rill(more);
+  };
+  CHECK(made("qm;preis\n60,5;1.5\n70,5;2.5\n60,5;3.5\n")
+            .says("a.csv:2: column \"qm\" is \"60,5\", expected a number"));
+  CHECK(made("day,y\n2024-01-01,1.5\n2024-01-02,2.5\n")
+            .says("column \"day\" is \"2024-01-01\", expected a number"));
+  CHECK(made("a,y\n1,1.5\n2,2.5\nx,3.5\n")
+            .says("a.csv:4: column \"a\" is \"x\", expected a number; a column of text can be one-hot"));
+
+  const auto data = [&] { return nlohmann::json::parse(folder.read("run.json")).at("data"); };
+  const Outcome years = made("city,2019,price\nUlm,1,2.5\nBonn,2,3.5\nUlm,3,4.5\n", {"--target", "price"});
+  CHECK(years.says("a.csv: column \"city\" is text; each of its 2 values becomes a feature"));
+  CHECK(data().at("one_hot") == nlohmann::json{"city"});
+  CHECK(made("city;y\nUlm;1,5\n", {}).status == 1);
+  CHECK(made("price;city\n1.5;Ulm\n2.5;Bonn\n1.5;Ulm\n", {"--target", "0"}).status == 0);
+  CHECK(data().at("one_hot") == nlohmann::json{"city"});
+  CHECK(made("city,a,y\nUlm,1,1.5\nBonn,2,2.5\nUlm,3,3.5\n", {"--features", "1,0"}).status == 0);
+  CHECK(data().at("features") == nlohmann::json{"a", "city"});
+  CHECK(made(",a,y\nUlm,1,1.5\nBonn,2,2.5\nUlm,3,3.5\n", {"--features", "0,1", "--target", "y"}).status == 0);
+  CHECK(data().at("one_hot") == nlohmann::json{0});
+  CHECK(
+      rill::test::rill({"train", config, "--out", folder.file("out"), "--set", "training.epochs=1"}).status ==
+      0);
+}
+
+TEST_CASE("rill predict: a column is not read for two features") {
+  const TempDir folder;
+  Generator generator(1);
+  nn::Model model(nn::Sequential{nn::Dense(2, 1, generator)}, {2});
+  model.features = {"x", "x=1"};
+  const std::string path = folder.file("m.safetensors");
+  nn::save_model(model, path);
+  CHECK(rill::test::rill({"predict", path, "--input", folder.write("a.csv", "x\n1\n"), "--output", "-"})
+            .says("columns that the model reads are missing: \"x=1\"; the file has \"x\""));
 }

@@ -359,13 +359,16 @@ TEST_CASE("load_csv: bad cells are refused with file, line, column and value") {
          ":2: column \"c\" is \"NA\" (a missing value), expected a class name; fill in or remove such rows "
          "before",
          named);
-  refuse("a,b,c\n1,abc,x\n", ":2: column \"b\" is \"abc\", expected a number", named);
+  refuse("a,b,c\n1,abc,x\n",
+         ":2: column \"b\" is \"abc\", expected a number; a column of text can be one-hot", named);
   refuse("a,b,c\n1,2 3,x\n", ":2: column \"b\" is \"2 3\", expected a number", named);
   refuse("a,b,c\n1,inf,x\n", ":2: column \"b\" is \"inf\", expected a finite number that f32 holds", named);
   refuse("a,b,c\n1e50,2,x\n", ":2: column \"a\" is \"1e50\", expected a finite number that f32 holds", named);
   refuse("a,b,c\n1,\"2\n3\",x\n", ":2: column \"b\" is \"2\\x0a3\", expected a number", named);
   refuse("a,b,c\n1," + std::string(50, 'y') + ",x\n",
-         ":2: column \"b\" is \"" + std::string(40, 'y') + "...\", expected a number", named);
+         ":2: column \"b\" is \"" + std::string(40, 'y') +
+             "...\", expected a number; a column of text can be one-hot",
+         named);
   refuse("1,2,x\n1,y,x\n", ":2: column 1 is \"y\", expected a number", {.target = 2});
   refuse("a,c\n1,x\n2,z\n", ":3: column \"c\" is \"z\", expected one of \"x\", \"y\"",
          {.target = "c", .classes = {"x", "y"}});

@@ -32,10 +32,10 @@ enum class CsvHeader {
 struct CsvOptions {
   CsvHeader header = CsvHeader::automatic;
   std::optional<CsvColumn> target{};  ///< not given: the last column, and none to load_csv_inputs
-  /// In this order; none: all columns but the target. "city=Ulm" is 1 where the column "city" holds Ulm, and else 0, unless a
-  /// column has this very name.
+  /// In this order; none: all columns but the target. "city=Ulm", unless a column has this very name, is 1 where the column "city" holds
+  /// Ulm, and 0 where it holds the value of another feature; other values are refused.
   std::vector<CsvColumn> features{};
-  /// Of the features those whose values become one feature each, with such names, sorted. Such a file needs a header.
+  /// Of the features those whose values become one feature each, with such names, sorted; up to 1000 values. Such a file needs a header.
   std::vector<CsvColumn> one_hot{};
   bool regression = false;  ///< the target is a number, not a class
   std::vector<std::string>
@@ -59,7 +59,7 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
 /// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, a value that
-/// is not among features "column=value" of its column, more than max_csv_values of a one-hot column, names of columns, values and
+/// is not among features "column=value" of its column, more than 1000 of a one-hot column, names of columns, values and
 /// classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
 /// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that
 /// differ in more than half of the rows.

@@ -7,13 +7,13 @@
 
 namespace rill::nn::data {
 
-bool CsvValues::add(std::string_view value) {
+bool CsvCategories::add(std::string_view value) {
   const bool fresh = places_.emplace(value, all_.size()).second;
   if (fresh) all_.emplace_back(value);
   return fresh;
 }
 
-std::size_t CsvValues::place(const io::CsvReader& row, std::size_t column, std::string_view name) {
+std::size_t CsvCategories::place(const io::CsvReader& row, std::size_t column, std::string_view name) {
   const std::string_view value = row.trimmed(column);
   if (const auto known = places_.find(value); known != places_.end()) return known->second;
   const auto cell = [&] {
@@ -22,7 +22,7 @@ std::size_t CsvValues::place(const io::CsvReader& row, std::size_t column, std::
   };
   RILL_CHECK(io::parse_csv_value(value).kind != io::CsvKind::missing, cell(),
              " (a missing value), expected text; fill in or remove such rows before");
-  RILL_CHECK(learning, cell(), ", which the model was not trained on, expected ", listed_csv_fields(all_));
+  RILL_CHECK(of_ == Of::table, cell(), ", which is none of its features, expected ", listed_csv_fields(all_));
   RILL_CHECK(rill::detail::is_utf8(value), cell(),
              ", not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
   RILL_CHECK(all_.size() < max_csv_values, cell(), ", after ", all_.size(),
@@ -31,9 +31,10 @@ std::size_t CsvValues::place(const io::CsvReader& row, std::size_t column, std::
   return all_.size() - 1;
 }
 
-std::vector<std::size_t> CsvValues::sort() {
+std::vector<std::size_t> CsvCategories::sort() {
   std::vector<std::size_t> order(all_.size()), place(all_.size());
   std::iota(order.begin(), order.end(), 0);
+  if (of_ == Of::features) return order;
   std::ranges::sort(order, {}, [&](std::size_t old) -> const std::string& { return all_[old]; });
   std::vector<std::string> sorted;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -53,22 +54,32 @@ std::string listed_csv_fields(std::span<const std::string> fields) {
   return fields.size() > most ? out + rill::detail::concat(" and ", fields.size() - most, " more") : out;
 }
 
-bool add_csv_feature(std::string_view feature, std::span<const std::string> columns,
-                     std::vector<CsvSource>& to) {
+bool begins_like_number(std::string_view field) {
+  return !field.empty() && std::string_view("0123456789+-.").find(field.front()) != std::string_view::npos;
+}
+
+CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns,
+                         std::vector<CsvSource>& to) {
   const auto column_of = [&](std::string_view name) {
     return static_cast<std::size_t>(std::ranges::find(columns, name) - columns.begin());
   };
+  const auto is_read = [&](std::size_t column) {
+    return std::ranges::count(to, column, &CsvSource::column) > 0;
+  };
   if (const std::size_t column = column_of(feature); column < columns.size()) {
+    if (is_read(column)) return CsvMatch::twice;
     to.push_back({column});
-    return true;
+    return CsvMatch::found;
   }
   for (std::size_t at = feature.find('='); at != std::string_view::npos; at = feature.find('=', at + 1)) {
     const std::size_t column = column_of(feature.substr(0, at));
     if (column == columns.size()) continue;
-    if (to.empty() || to.back().column != column || !to.back().values) to.push_back({column, CsvValues()});
-    return to.back().values->add(feature.substr(at + 1));
+    const bool one_more = !to.empty() && to.back().column == column && to.back().values;
+    if (!one_more && is_read(column)) return CsvMatch::twice;
+    if (!one_more) to.push_back({column, CsvCategories(CsvCategories::Of::features)});
+    return to.back().values->add(feature.substr(at + 1)) ? CsvMatch::found : CsvMatch::twice;
   }
-  return false;
+  return CsvMatch::missing;
 }
 
 }  // namespace rill::nn::data

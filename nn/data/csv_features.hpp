@@ -1,7 +1,7 @@
 // Where a model's features stand in a table: each is a column of numbers, or one of the values of a one-hot column.
 //
-// The feature "city=Ulm" is 1 in rows whose column "city" holds Ulm, and else 0, unless a column has this very name. Features that
-// are values of one column stand side by side, and every cell holds one of them.
+// The feature "city=Ulm" is 1 in rows whose column "city" holds Ulm, and 0 where it holds the value of another feature; every cell
+// holds one of them. Values of one column stand side by side. A column that has this very name is meant before.
 #pragma once
 
 #include <cstddef>
@@ -20,22 +20,27 @@ namespace rill::nn::data {
 inline constexpr std::size_t max_csv_values = 1000;
 
 /// The values of a one-hot column, in the order of their features.
-class CsvValues {
+class CsvCategories {
  public:
+  enum class Of { features, table };
+  /// `of` features, which add() names, or all that a table turns out to have.
+  explicit CsvCategories(Of of) : of_(of) {}
+
   /// False if it is there already.
   bool add(std::string_view value);
 
-  /// The place of the value that a row holds. Throws Error for a cell that holds another one or none (see CsvKind); `name` is the
-  /// column's. While `learning`, other values are added: up to max_csv_values, in UTF-8.
+  /// The place of the value that a row holds; `name` is the column's. Throws Error for a cell that holds none (see CsvKind), for one
+  /// that is no feature, and in a table for one that is not UTF-8 or comes after max_csv_values others.
   std::size_t place(const io::CsvReader& row, std::size_t column, std::string_view name);
-  bool learning = false;
 
-  /// Sorts the values by their bytes; the new place of each old one.
+  /// Sorts a table's values by their bytes; the new place of each old one. Features stay in their order.
   std::vector<std::size_t> sort();
 
   const std::vector<std::string>& all() const { return all_; }
+  bool of_table() const { return of_ == Of::table; }
 
  private:
+  Of of_;
   std::vector<std::string> all_{};
   std::map<std::string, std::size_t, std::less<>> places_{};
 };
@@ -43,17 +48,22 @@ class CsvValues {
 /// A column that one feature is read from, or several.
 struct CsvSource {
   std::size_t column;
-  std::optional<CsvValues> values{};  ///< of a one-hot column; else its cells are numbers
+  std::optional<CsvCategories> values{};  ///< of a one-hot column; else its cells are numbers
 
   std::size_t width() const { return values ? values->all().size() : 1; }  ///< how many features
 };
 
+enum class CsvMatch { found, missing, twice };
+
+/// Adds the source of a feature in a table with columns of these names, or a value to the last source. `missing` if there is no
+/// such column, `twice` if another feature is read from there, too; nothing is added then.
+CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns,
+                         std::vector<CsvSource>& to);
+
+/// Whether a field that is no number may be a mistaken one: "60,5", "2024-01-01", "3x".
+bool begins_like_number(std::string_view field);
+
 /// Fields in quotes, for messages: `"a", "b" and 3 more`.
 std::string listed_csv_fields(std::span<const std::string> fields);
-
-/// Adds the source of a feature in a table with columns of these names, or a value to the last source. False if there is no such
-/// column, or the value is there already.
-bool add_csv_feature(std::string_view feature, std::span<const std::string> columns,
-                     std::vector<CsvSource>& to);
 
 }  // namespace rill::nn::data

@@ -90,10 +90,11 @@ struct CsvConfig {
     archive.optional("header", self.header,
                      "whether the first row names the columns; if not given, it shows");
     archive.optional("target", self.target, "column to predict; the last one if not given");
-    archive.optional("features", self.features, "columns to predict from; none for all others");
-    archive.optional(
-        "one_hot", self.one_hot,
-        "of the features those whose values become one feature each, as columns of text have to");
+    archive.optional("features", self.features,
+                     "columns to predict from, or values of them as \"city=Ulm\"; none for all others");
+    archive.optional("one_hot", self.one_hot,
+                     "those features of which each value becomes a feature of its own, 1 where it stands; "
+                     "for columns of text");
     archive.optional("classes", self.classes,
                      "names in the order of their labels; none for those in the file");
     archive.optional("regression", self.regression, "the target is a number, not a class");

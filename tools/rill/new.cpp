@@ -4,17 +4,16 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <set>
 
 #include <rill/core/io/csv.hpp>
 #include <rill/core/io/file.hpp>
 #include <rill/nn/config/json.hpp>
 #include <rill/nn/data/csv.hpp>
-#include <rill/nn/data/csv_features.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/starters.hpp>
+#include <rill/tools/rill/text_features.hpp>
 
 namespace rill::command {
 namespace {
@@ -52,53 +51,6 @@ nn::data::CsvColumn column_of(const std::string& target, const io::CsvReader& fi
   return target.starts_with('-') ? -*number : *number;
 }
 
-// The features that are columns of text, in which more cells are text than not, by their names in the header. Throws Error for one
-// whose values hardly come again: those of other rows would say nothing of a new one.
-std::vector<nn::data::CsvColumn> text_features(const std::string& path, const nn::data::CsvOptions& csv) {
-  struct Column {
-    std::string name;
-    std::int64_t texts = 0;
-    std::set<std::string, std::less<>> values = {};
-  };
-  io::CsvReader reader(path, csv.delimiter);
-  reader.next();
-  std::vector<Column> columns;
-  for (std::size_t i = 0; i < reader.size(); ++i) {
-    // With a number in the first row there is no header, and nothing to name a column by.
-    if (io::parse_csv_value(reader[i]).kind == io::CsvKind::number) return {};
-    columns.push_back({std::string(reader.trimmed(i))});
-  }
-  std::int64_t rows = 0;
-  for (; reader.next() && reader.size() == columns.size(); ++rows) {
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (io::parse_csv_value(reader[i]).kind != io::CsvKind::text) continue;
-      ++columns[i].texts;
-      if (columns[i].values.size() <= nn::data::max_csv_values) columns[i].values.emplace(reader.trimmed(i));
-    }
-  }
-  std::vector<nn::data::CsvColumn> found;
-  for (std::int64_t i = 0; i < std::ssize(columns); ++i) {
-    const Column& column = columns[static_cast<std::size_t>(i)];
-    const auto is_this = [&](const nn::data::CsvColumn& other) {
-      const auto* const number = std::get_if<std::int64_t>(&other);
-      return number ? (*number < 0 ? *number + std::ssize(columns) : *number) == i
-                    : std::get<std::string>(other) == column.name;
-    };
-    const bool chosen =
-        csv.features.empty() ? !is_this(csv.target.value_or(-1)) : std::ranges::any_of(csv.features, is_this);
-    if (!chosen || 2 * column.texts <= rows) continue;
-    constexpr std::size_t few = 10;
-    const std::size_t values = column.values.size();
-    RILL_CHECK(values <= few || (values <= nn::data::max_csv_values && 2 * std::ssize(column.values) <= rows),
-               path, ": column ", io::quote_csv_field(column.name), " is text with ",
-               values > nn::data::max_csv_values ? "more than " : "",
-               std::min(values, nn::data::max_csv_values), " values in ", rows,
-               " rows, expected numbers, or values that come again; choose other columns with --features");
-    found.emplace_back(column.name);
-  }
-  return found;
-}
-
 Table table_of(const NewOptions& options) {
   Table table;
   if (options.data.empty()) return table;
@@ -109,20 +61,31 @@ Table table_of(const NewOptions& options) {
     csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
   if (!options.target.empty()) csv.target = column_of(options.target, first);
   for (const std::string& feature : options.features) csv.features.push_back(column_of(feature, first));
-  if (csv.header != nn::data::CsvHeader::absent) csv.one_hot = text_features(options.data, csv);
+  const std::vector<TextFeature> texts = text_features(options.data, csv);
+  for (const TextFeature& text : texts) csv.one_hot.emplace_back(text.column);
   const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
   table.path = options.data;
   table.delimiter = first.delimiter();
-  // A file without a header has columns by number.
+  // A file without a header has columns by number, as has a column without a name.
   const auto column = [&](const std::string& name) { return data.header ? quoted(name) : name; };
+  const auto numbered = [&](std::int64_t number) {
+    const std::int64_t place = number < 0 ? number + static_cast<std::int64_t>(first.size()) : number;
+    const std::string_view name = first.trimmed(static_cast<std::size_t>(place));
+    return data.header && !name.empty() ? quoted(std::string(name)) : std::to_string(place);
+  };
+  const auto append = [](std::string& list, const std::string& item) {
+    list += (list.empty() ? "" : ", ") + item;
+  };
   table.target = column(data.target);
   for (const nn::data::CsvColumn& feature : csv.features) {
     const auto* const name = std::get_if<std::string>(&feature);
-    table.features += (table.features.empty() ? "" : ", ") +
-                      (name ? quoted(*name) : std::to_string(std::get<std::int64_t>(feature)));
+    append(table.features, name ? quoted(*name) : numbered(std::get<std::int64_t>(feature)));
   }
-  for (const nn::data::CsvColumn& text : csv.one_hot)
-    table.one_hot += (table.one_hot.empty() ? "" : ", ") + quoted(std::get<std::string>(text));
+  for (const TextFeature& text : texts) {
+    append(table.one_hot, numbered(text.column));
+    note(options.data + ": column " + numbered(text.column) + " is text; each of its " +
+         std::to_string(text.values) + " values becomes a feature");
+  }
   table.inputs = static_cast<std::int64_t>(data.features.size());
   table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
   return table;
@@ -216,7 +179,9 @@ void add_new(Program& program) {
              "mnist: a run on MNIST (the default); digits: on drawn digits;\ncsv: on a table; model: a "
              "model alone"),
          {"mnist", "digits", "csv", "model"});
-  app->add_option("--data", options->data, "CSV file to make a run for")->type_name("FILE");
+  app->add_option("--data", options->data,
+                  "CSV file to make a run for; of text that comes again each value\nbecomes a feature")
+      ->type_name("FILE");
   app->add_option("--target", options->target,
                   "its column to predict, by name or number (from 0, or from -1\nbackwards); default: the "
                   "last one")

@@ -35,7 +35,7 @@ class CsvRows final : public Rows {
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
     width_ = reader_.size();
     // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
-    const bool named = !are_column_numbers(model.features) && missing_features(model).empty();
+    const bool named = !are_column_numbers(model.features) && find_features(model).empty();
     if (!named && has_numbered_columns(model)) {
       numbered_columns(model);
     } else {
@@ -75,13 +75,14 @@ class CsvRows final : public Rows {
     return all;
   }
 
-  // The features of which the record, were it a header, has no column; sources_ are those of the others.
-  std::vector<std::string> missing_features(const nn::Model& model) {
+  // Fills sources_ as if the record were a header; the features of which it has no column.
+  std::vector<std::string> find_features(const nn::Model& model) {
     sources_.clear();
     std::vector<std::string> missing;
     const std::vector<std::string> columns = fields();
     for (const std::string& feature : model.features)
-      if (!nn::data::add_csv_feature(feature, columns, sources_)) missing.push_back(feature);
+      if (nn::data::add_csv_feature(feature, columns, sources_) != nn::data::CsvMatch::found)
+        missing.push_back(feature);
     return missing;
   }
 
@@ -115,7 +116,7 @@ class CsvRows final : public Rows {
 
   void choose_columns(const nn::Model& model) {
     if (model.features.empty()) return all_columns(model);
-    const std::vector<std::string> missing = missing_features(model);
+    const std::vector<std::string> missing = find_features(model);
     RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
                "; the file has ", listed(names_));
     for (const nn::data::CsvSource& source : sources_) {

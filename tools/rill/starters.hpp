@@ -74,7 +74,7 @@ inline constexpr std::string_view csv_run = R"({@SCHEMA@
   "seed": 42,
   "model": {
     "rill": 1,
-    "// input_shape": "how many columns the model reads",
+    "// input_shape": "how many features the model reads",
     "input_shape": [@INPUTS@],
     "layers": [
       { "type": "dense", "units": 32, "activation": { "type": "leaky_relu", "negative_slope": 0.1 } },
