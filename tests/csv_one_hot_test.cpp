@@ -1,6 +1,5 @@
 // Columns of text as features: one for each value, named column=value, from the file to what a trained model reads.
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -17,8 +16,6 @@ using namespace rill::nn::data;
 using namespace rill::test;
 
 using Names = std::vector<std::string>;
-
-#define CHECK_ERROR(expression, text) CHECK_THROWS_WITH_AS(expression, std::string(text).c_str(), Error)
 
 const std::string houses =
     "area,city,rooms,price\n60,Ulm,2,100\n80,Bonn,3,150\n70,\"Bad, Ems\",3,120\n90,Ulm,4,160\n";

@@ -27,6 +27,20 @@ static inline Floats fused(Floats a, Floats b, Floats c) { return a * b + c; }
 #endif
 
 #if RILL_LANES >= 8
+/// Of each four lanes of x and the same ones of y, 0 to 3 and 4 to 7: a, b, c and d.
+template <int a, int b, int c, int d>
+static inline Floats of_fours(Floats x, Floats y) {
+#define RILL_LANE(i, at) ((i) < 4 ? (i) + (at) : (i)-4 + (at) + RILL_LANES)
+#define RILL_FOUR(at) RILL_LANE(a, at), RILL_LANE(b, at), RILL_LANE(c, at), RILL_LANE(d, at)
+#if RILL_LANES == 16
+  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4), RILL_FOUR(8), RILL_FOUR(12));
+#else
+  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4));
+#endif
+#undef RILL_FOUR
+#undef RILL_LANE
+}
+
 // The same shuffle of both halves, where there are two.
 #if RILL_LANES == 16
 #define RILL_OF_HALF(i) ((i) < 8 ? (i) : (i) + 8)
@@ -45,16 +59,16 @@ static inline void transpose(Floats (&x)[8]) {
   Floats pairs[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 2) {
-    pairs[i] = RILL_SHUFFLE(x[i], x[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    pairs[i + 1] = RILL_SHUFFLE(x[i], x[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    pairs[i] = of_fours<0, 4, 1, 5>(x[i], x[i + 1]);
+    pairs[i + 1] = of_fours<2, 6, 3, 7>(x[i], x[i + 1]);
   }
   Floats fours[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 4) {
-    fours[i] = RILL_SHUFFLE(pairs[i], pairs[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-    fours[i + 1] = RILL_SHUFFLE(pairs[i], pairs[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    fours[i + 2] = RILL_SHUFFLE(pairs[i + 1], pairs[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
-    fours[i + 3] = RILL_SHUFFLE(pairs[i + 1], pairs[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+    fours[i] = of_fours<0, 1, 4, 5>(pairs[i], pairs[i + 2]);
+    fours[i + 1] = of_fours<2, 3, 6, 7>(pairs[i], pairs[i + 2]);
+    fours[i + 2] = of_fours<0, 1, 4, 5>(pairs[i + 1], pairs[i + 3]);
+    fours[i + 3] = of_fours<2, 3, 6, 7>(pairs[i + 1], pairs[i + 3]);
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {

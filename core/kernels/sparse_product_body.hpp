@@ -50,20 +50,6 @@ static inline Floats quads(const float* from, long stride) {
   return __builtin_shufflevector(row(0), row(4), 0, 1, 2, 3, 4, 5, 6, 7);
 #endif
 }
-
-// Of each four lanes of x and the same ones of y, 0 to 3 and 4 to 7: a, b, c and d.
-template <int a, int b, int c, int d>
-static inline Floats of_fours(Floats x, Floats y) {
-#define RILL_LANE(i, at) ((i) < 4 ? (i) + (at) : (i)-4 + (at) + RILL_LANES)
-#define RILL_FOUR(at) RILL_LANE(a, at), RILL_LANE(b, at), RILL_LANE(c, at), RILL_LANE(d, at)
-#if RILL_LANES == 16
-  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4), RILL_FOUR(8), RILL_FOUR(12));
-#else
-  return __builtin_shufflevector(x, y, RILL_FOUR(0), RILL_FOUR(4));
-#endif
-#undef RILL_FOUR
-#undef RILL_LANE
-}
 #endif
 
 // to[j, i] = from[i, j] for `lanes` rows of four numbers; what is 0 where all of them are finite.

@@ -35,7 +35,8 @@ class CsvRows final : public Rows {
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
     width_ = reader_.size();
     // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
-    const bool named = !are_column_numbers(model.features) && find_features(model).empty();
+    const std::vector<std::string> missing = find_features(model);
+    const bool named = !are_column_numbers(model.features) && missing.empty();
     if (!named && has_numbered_columns(model)) {
       numbered_columns(model);
     } else {
@@ -44,7 +45,7 @@ class CsvRows final : public Rows {
       header_ = named || nn::data::is_csv_header(reader_, all);
       if (header_) names_ = fields();
       if (header_) {
-        choose_columns(model);
+        choose_columns(model, missing);
       } else {
         all_columns(model);
       }
@@ -77,7 +78,6 @@ class CsvRows final : public Rows {
 
   // Fills sources_ as if the record were a header; the features of which it has no column.
   std::vector<std::string> find_features(const nn::Model& model) {
-    sources_.clear();
     std::vector<std::string> missing;
     const std::vector<std::string> columns = fields();
     for (const std::string& feature : model.features)
@@ -114,9 +114,8 @@ class CsvRows final : public Rows {
     for (std::size_t i = 0; i < width_; ++i) sources_.push_back({i});
   }
 
-  void choose_columns(const nn::Model& model) {
+  void choose_columns(const nn::Model& model, const std::vector<std::string>& missing) {
     if (model.features.empty()) return all_columns(model);
-    const std::vector<std::string> missing = find_features(model);
     RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
                "; the file has ", listed(names_));
     for (const nn::data::CsvSource& source : sources_) {
