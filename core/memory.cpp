@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <mutex>
@@ -71,16 +72,29 @@ void* new_piece(std::size_t bytes) noexcept {
   return piece;
 }
 
+// Large pieces are what memory runs out by: of these no more stay cached than are in use, or 256 MB, when the system is asked for
+// another one.
+constexpr std::size_t least_large = std::size_t{1} << 20;
+constexpr std::int64_t most_large_cached = std::int64_t{256} << 20;
+
 struct SharedCache {
   std::mutex mutex;
   std::array<std::vector<void*>, class_count> pieces;
   std::atomic<std::uint64_t> system_allocations{0};
   std::atomic<std::int64_t> bytes_held{0};
+  std::atomic<std::int64_t> large_cached{0};  // bytes of large pieces, those of threads with them
+
+  void count_cached(std::size_t index, std::int64_t sign) noexcept {
+    const std::size_t bytes = class_bytes(index);
+    if (bytes >= least_large)
+      large_cached.fetch_add(sign * static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  }
 
   void to_system(void* piece, std::size_t index) noexcept {
     const std::size_t bytes = class_bytes(index);
     ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
     ::operator delete(piece, alignment_of(bytes));
+    count_cached(index, -1);
     bytes_held.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   }
 
@@ -125,8 +139,8 @@ struct ThreadCache {
   ThreadCache& operator=(const ThreadCache&) = delete;
   ~ThreadCache();
 
-  void flush() noexcept {
-    for (std::size_t index = 0; index < class_count; ++index) {
+  void flush(std::size_t first = 0) noexcept {
+    for (std::size_t index = first; index < class_count; ++index) {
       shared_cache().put(pieces[index].data(), std::exchange(counts[index], 0u), index);
     }
   }
@@ -161,11 +175,28 @@ void* find_cached(std::size_t index) noexcept {
   return count == 0 ? nullptr : cache->pieces[index][--count];
 }
 
+// Returns cached pieces of the classes from `first` on.
+std::size_t trim_from(std::size_t first) noexcept {
+  if (ThreadCache* cache = thread_cache()) cache->flush(first);
+  SharedCache& shared = shared_cache();
+  std::size_t freed = 0;
+  const std::lock_guard lock(shared.mutex);
+  for (std::size_t index = first; index < class_count; ++index) {
+    for (void* piece : shared.pieces[index]) shared.to_system(piece, index);
+    freed += shared.pieces[index].size() * class_bytes(index);
+    shared.pieces[index] = {};
+  }
+  return freed;
+}
+
 void* from_system(std::size_t bytes) {
+  SharedCache& shared = shared_cache();
+  const std::int64_t cached = shared.large_cached.load(std::memory_order_relaxed),
+                     in_use = shared.bytes_held.load(std::memory_order_relaxed) - cached;
+  if (bytes >= least_large && cached > std::max(in_use, most_large_cached)) trim_from(class_of(least_large));
   void* piece = new_piece(bytes);
   if (!piece && trim() > 0) piece = new_piece(bytes);
   if (!piece) throw std::bad_alloc();
-  SharedCache& shared = shared_cache();
   shared.system_allocations.fetch_add(1, std::memory_order_relaxed);
   shared.bytes_held.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   return piece;
@@ -177,7 +208,11 @@ void* allocate(std::size_t bytes) {
   const std::size_t index = class_of(bytes);
   if (index >= class_count) throw std::bad_alloc();
   void* piece = find_cached(index);
-  if (!piece) piece = from_system(class_bytes(index));
+  if (piece) {
+    shared_cache().count_cached(index, -1);
+  } else {
+    piece = from_system(class_bytes(index));
+  }
   ASAN_POISON_MEMORY_REGION(piece, class_bytes(index));
   ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
   return piece;
@@ -187,6 +222,7 @@ void release(void* piece, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
   ASAN_POISON_MEMORY_REGION(piece, class_bytes(index));
   SharedCache& shared = shared_cache();
+  shared.count_cached(index, 1);
   ThreadCache* cache = thread_cache();
   if (!cache) return shared.put(&piece, 1, index);
   std::uint32_t& count = cache->counts[index];
@@ -198,18 +234,7 @@ void release(void* piece, std::size_t bytes) noexcept {
   cache->pieces[index][count++] = piece;
 }
 
-std::size_t trim() noexcept {
-  if (ThreadCache* cache = thread_cache()) cache->flush();
-  SharedCache& shared = shared_cache();
-  std::size_t freed = 0;
-  const std::lock_guard lock(shared.mutex);
-  for (std::size_t index = 0; index < class_count; ++index) {
-    for (void* piece : shared.pieces[index]) shared.to_system(piece, index);
-    freed += shared.pieces[index].size() * class_bytes(index);
-    shared.pieces[index] = {};
-  }
-  return freed;
-}
+std::size_t trim() noexcept { return trim_from(0); }
 
 Stats stats() noexcept {
   const SharedCache& shared = shared_cache();

@@ -58,10 +58,10 @@ void parallel_tasks(std::int64_t count, Task&& task) {
       const_cast<void*>(static_cast<const void*>(&task)));
 }
 
-/// Calls `body(begin, end)` on disjoint ranges that cover [0, count), of at least `grain` and a multiple of `unit`.
+/// Calls `body(begin, end)` on disjoint ranges that cover [0, count), of at least `grain` (below 1: of 1) and a multiple of `unit`.
 template <class Body>
 void parallel_ranges(std::int64_t count, std::int64_t grain, std::int64_t unit, Body&& body) {
-  const std::int64_t most = count / grain;
+  const std::int64_t most = grain > 1 ? count / grain : count;
   const std::int64_t parts = most < num_threads() ? most : num_threads();
   if (parts <= 1) {
     if (count > 0) body(std::int64_t{0}, count);

@@ -85,6 +85,12 @@ class Tensor {
  public:
   /// An undefined tensor, which holds nothing; every use but defined() and assignment throws Error.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  /// Shares what the other one holds. Not on temporaries: `x[0] = y` and `x.grad() = y` would change a handle that is gone at once.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
 
   bool defined() const noexcept { return static_cast<bool>(record_); }
   const Shape& shape() const { return record().shape; }

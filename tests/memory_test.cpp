@@ -62,6 +62,21 @@ TEST_CASE("memory: large pieces begin with a huge page, and are handed out again
   CHECK(memory::stats().bytes_held <= held - static_cast<std::int64_t>(large));
 }
 
+TEST_CASE("memory: of large pieces of many sizes no more stay cached than 256 MB, or than are in use") {
+  memory::trim();
+  const std::int64_t before = bytes_held();
+  constexpr std::size_t step = 10'000'000, sizes = 40;
+  std::int64_t most = 0;
+  for (std::size_t i = 1; i <= sizes; ++i) {
+    memory::release(memory::allocate(i * step), i * step);
+    most = std::max(most, bytes_held() - before);
+  }
+  constexpr std::int64_t largest = sizes * step * 5 / 4;  // at most a fifth of it unused
+  CHECK(most <= (std::int64_t{256} << 20) + 2 * largest);
+  CHECK(most > largest / 2);
+  memory::trim();
+}
+
 TEST_CASE("memory: at most a fifth of a piece is unused") {
   for (std::size_t bytes = 65; bytes < 5000000; bytes += bytes / 7 + 1) {
     memory::trim();

@@ -67,6 +67,17 @@ bool all_run(std::int64_t count) {
 
 // --- who runs the tasks ----------------------------------------------------------------------------------------------
 
+TEST_CASE("parallel_for: a grain below 1 is one of 1") {
+  std::vector<int> seen(10);
+  parallel_for(
+      10,
+      [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+      },
+      0);
+  CHECK(seen == std::vector<int>(10, 1));
+}
+
 TEST_CASE("parallel: the caller runs all tasks itself where no worker comes") {
   const ThreadCount threads(3);
   meet(3);

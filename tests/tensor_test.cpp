@@ -25,6 +25,16 @@ using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 using Longs = std::vector<std::int64_t>;
 
+TEST_CASE("tensor: a temporary is not assigned to, where nobody would see it") {
+  static_assert(!std::is_assignable_v<Tensor, Tensor> && !std::is_assignable_v<Tensor, const Tensor&>);
+  static_assert(std::is_nothrow_assignable_v<Tensor&, Tensor> &&
+                std::is_assignable_v<Tensor&, const Tensor&>);
+  static_assert(std::is_nothrow_move_constructible_v<Tensor>);
+  Tensor a = ones({2});
+  a = zeros({2});
+  CHECK(a.sum().item() == 0);
+}
+
 TEST_CASE("tensor: zeros, ones and full hold their value in every dtype") {
   CHECK(values(zeros({2, 2})) == Floats{0, 0, 0, 0});
   CHECK(values(ones({2})) == Floats{1, 1});

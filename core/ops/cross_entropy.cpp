@@ -34,6 +34,8 @@ class Rows {
   std::int64_t classes() const { return classes_; }
   bool ignored(std::int64_t row) const { return target_[row] == options_.ignore_index; }
   double scale() const { return scale_; }
+  /// Of gradients: a mean over rows that all have weight 0 is NaN and asks for nothing.
+  double slope_scale() const { return std::isfinite(scale_) ? scale_ : 0; }
   double q(std::int64_t row, std::int64_t c) const {
     const double own = c == target_[row] ? (1 - options_.label_smoothing) * class_weight(c) : 0;
     return own + spread_ * class_weight(c);
@@ -182,7 +184,7 @@ void CrossEntropyBackward::forward(const Tensor& g, const Tensor& x, const Tenso
         rows.count(),
         [&, in, in_g, out](std::int64_t begin, std::int64_t end) {
           for_exps_of_rows(in, begin, end, rows.classes(), out, [&](std::int64_t row, T* e, T) {
-            row_slope(rows, row, rows.scale() * static_cast<double>(in_g[one_g ? 0 : row]), e);
+            row_slope(rows, row, rows.slope_scale() * static_cast<double>(in_g[one_g ? 0 : row]), e);
           });
         },
         rows.grain());
@@ -206,7 +208,7 @@ std::array<Tensor, 4> CrossEntropyBackward::gradient(const Incoming& v, Input<0>
       const Rows<T> rows(options, x().shape(), target(), weight());
       const auto out = factors.mutable_data<T>();
       for (std::int64_t row = 0; row < rows.count(); ++row) {
-        const double factor = rows.ignored(row) ? 0 : rows.scale() * rows.sum_of_q(row);
+        const double factor = rows.ignored(row) ? 0 : rows.slope_scale() * rows.sum_of_q(row);
         out[static_cast<std::size_t>(row)] = static_cast<T>(factor);
       }
     });
