@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <rill/optim/fit_loop.hpp>
 
@@ -14,6 +15,10 @@ void check(const CheckpointOptions& options) {
   for (const auto& [name, value] : options.metadata)
     RILL_CHECK(detail::is_free_metadata(name), "fit: checkpoint.metadata names \"", name,
                "\", expected another name; checkpoints write that one themselves");
+  const std::filesystem::path folder = std::filesystem::path(options.file).parent_path();
+  std::error_code ignored;
+  RILL_CHECK(folder.empty() || std::filesystem::is_directory(folder, ignored), "fit: checkpoint.file is ",
+             options.file, ", in a folder that is not there, expected one");
 }
 
 void check(const FitOptions& options, const nn::data::Loader& train, const Optimizer& optimizer) {
@@ -71,6 +76,10 @@ Trainer& Trainer::metrics(std::vector<std::shared_ptr<Metric>> metrics) {
 
 History Trainer::fit(const nn::data::Loader& train, const FitOptions& options) {
   check(options, train, optimizer_);
+  RILL_CHECK(
+      std::ranges::any_of(model_.parameters(), [&](const Tensor& p) { return optimizer_.trains(p); }),
+      "fit: the optimizer trains no parameter of the model, expected one that was made for it; make the "
+      "optimizer after to() and replace()");
   return Loop(*this, train, options).run();
 }
 
@@ -81,7 +90,8 @@ Logs Trainer::evaluate(const nn::data::Loader& data) {
   detail::LossSum loss;
   for (const nn::data::Batch& batch : data.epoch(0)) {
     const Tensor prediction = model_(batch.x);
-    loss.add(loss_(prediction, batch.y).item(), loss_.weight(batch.y));
+    const double mean = loss_(prediction, batch.y).item();  // which checks the targets
+    loss.add(mean, loss_.weight(batch.y));
     for (const auto& metric : metrics_) metric->update(prediction, batch.y);
   }
   Logs logs;

@@ -20,6 +20,8 @@ Loss cross_entropy(const CrossEntropyOptions& options, const Tensor& weight) {
             } else {
               dispatch_floating(weight.dtype(), "cross_entropy", [&]<class T>(T) {
                 add([each = weight.data<T>()](std::int64_t label) {
+                  RILL_CHECK(label >= 0 && label < std::ssize(each), "cross_entropy: label ", label,
+                             " is out of range, expected 0 to ", each.size() - 1);
                   return each[static_cast<std::size_t>(label)];
                 });
               });

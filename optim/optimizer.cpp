@@ -84,7 +84,7 @@ Optimizer::Optimizer(const char* name, std::vector<Group> groups, double lr, dou
     }
     groups_.push_back(std::move(own));
   }
-  RILL_CHECK(!seen.empty(), name, ": there are no parameters, expected at least one");
+  RILL_CHECK(!seen.empty(), name, ": there are no parameters that require a gradient, expected at least one");
 }
 
 void Optimizer::step() {

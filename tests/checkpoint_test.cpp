@@ -324,8 +324,9 @@ TEST_CASE("checkpoint: a metric without a state is refused before the first step
 TEST_CASE("checkpoint: a parameter that is none of the model's is refused before the first step") {
   const TempDir dir;
   nn::Sequential model = test::resumable_model(1);
-  const Tensor other = ones({2}).requires_grad_();
-  optim::SGD sgd({other}, {.lr = 0.1});
+  std::vector<Tensor> params = model.parameters();
+  params.push_back(ones({2}).requires_grad_());
+  optim::SGD sgd(params, {.lr = 0.1});
   optim::Trainer trainer(model, sgd, optim::losses::cross_entropy());
   const nn::data::Loader train(test::small_images(), test::small_batches());
   CHECK(message_of([&] { trainer.fit(train, {.epochs = 1, .checkpoint = {.file = dir.file("x")}}); }) ==

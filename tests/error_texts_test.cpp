@@ -690,7 +690,7 @@ TEST_CASE("errors: count_correct") {
 TEST_CASE("errors: the parameters of an optimizer") {
   const Tensor x = leaf({2}), plain = ones({2}), computed = x * 1.0;
   const auto make = [](std::vector<Tensor> params) { return [params] { optim::SGD(params, {.lr = 0.1}); }; };
-  refused("SGD: there are no parameters, expected at least one", {}, make({}));
+  refused("SGD: there are no parameters that require a gradient, expected at least one", {}, make({}));
   refused("SGD: a parameter is undefined, expected a tensor", {x}, make({x, Tensor()}));
   refused("SGD: a parameter [2] is no leaf that requires a gradient, expected one; call requires_grad_()",
           {x, plain}, make({x, plain}));
@@ -701,7 +701,8 @@ TEST_CASE("errors: the parameters of an optimizer") {
     optim::AdamW({optim::Group{{x}, {}, {}}, optim::Group{{x}, {}, {}}});
   });
   nn::ReLU empty_model;
-  refused("Adam: there are no parameters, expected at least one", {}, [&] { optim::Adam adam(empty_model); });
+  refused("Adam: there are no parameters that require a gradient, expected at least one", {},
+          [&] { optim::Adam adam(empty_model); });
 }
 
 TEST_CASE("errors: the numbers of an optimizer") {

@@ -237,6 +237,37 @@ TEST_CASE("evaluate: a loss with class weights or ignored labels is the same wha
   }
 }
 
+TEST_CASE("evaluate: a label beyond the class weights is refused, and not read") {
+  Training t;
+  Trainer trainer(t.model, t.optimizer, losses::cross_entropy({}, tensor({1, 1, 1})));
+  const auto data = labelled();
+  for (const std::int64_t label : {std::int64_t{5}, std::int64_t{2'000'000'000}}) {
+    Tensor y = data->y().clone();
+    y.mutable_data<std::int64_t>()[3] = label;
+    const auto bad = std::make_shared<nn::data::TensorDataset>(data->x(), y);
+    CHECK_ERROR(
+        trainer.evaluate(Loader(bad, {.batch_size = 22})),
+        ("cross_entropy: label " + std::to_string(label) + " in row 3 is out of range, expected 0 to 2")
+            .c_str());
+    CHECK_ERROR(
+        losses::cross_entropy({}, tensor({1, 1, 1})).weight(y),
+        ("cross_entropy: label " + std::to_string(label) + " is out of range, expected 0 to 2").c_str());
+  }
+}
+
+TEST_CASE("fit: a batch of classes of weight 0 alone asks for nothing, and is no divergence") {
+  for (const double smoothing : {0.0, 0.1}) {
+    Training t;
+    Trainer trainer(t.model, t.optimizer,
+                    losses::cross_entropy({.label_smoothing = smoothing}, tensor({0, 1, 1})));
+    const History history = trainer.fit(Loader(labelled(), {.batch_size = 1}),
+                                        {.callbacks = {std::make_shared<callbacks::TerminateOnNaN>()}});
+    CHECK_FALSE(history.diverged);
+    CHECK(history.steps == samples);
+    for (const Tensor& parameter : t.model.parameters()) CHECK(std::isfinite(parameter.abs().sum().item()));
+  }
+}
+
 TEST_CASE("fit: a batch whose labels are all ignored has no loss, and is no divergence") {
   Training t;
   Trainer trainer(t.model, t.optimizer, losses::cross_entropy({.ignore_index = 1}));
@@ -405,6 +436,23 @@ TEST_CASE("fit: a schedule that needs a metric is given the one of that name, an
   schedule.set_interval(Interval::batch);
   t.trainer.fit(batches(), {.schedule = &schedule, .schedule_metric = "loss"});
   CHECK(schedule.steps() == 3 + 5);
+}
+
+TEST_CASE(
+    "fit: an optimizer of another model is refused, and a checkpoint without a folder before the first "
+    "step") {
+  Training t, other;
+  Trainer foreign(t.model, other.optimizer, entropy);
+  CHECK_ERROR(
+      foreign.fit(batches(), {}),
+      "fit: the optimizer trains no parameter of the model, expected one that was made for it; make the "
+      "optimizer after to() and replace()");
+  const History before = t.trainer.fit(batches(), {});
+  int steps = 0;
+  CHECK_ERROR(t.trainer.fit(batches(), {.checkpoint = {.file = "/nowhere/x.safetensors"},
+                                        .interrupted = [&] { return ++steps < 0; }}),
+              "fit: checkpoint.file is /nowhere/x.safetensors, in a folder that is not there, expected one");
+  CHECK(steps == 0);
 }
 
 TEST_CASE("fit: options out of range are refused") {
