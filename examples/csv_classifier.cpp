@@ -19,7 +19,7 @@ using namespace optim::callbacks;
 
 struct Settings {
   std::string file, target, out = "runs/csv_classifier";
-  std::vector<std::string> features;
+  std::vector<std::string> features, one_hot;
   double lr = 0.005;
 };
 
@@ -79,6 +79,7 @@ void run(const Settings& settings, std::uint64_t seed) {
   CsvOptions options;
   if (!settings.target.empty()) options.target = settings.target;
   options.features.assign(settings.features.begin(), settings.features.end());
+  options.one_hot.assign(settings.one_hot.begin(), settings.one_hot.end());
   const CsvData table = load_csv(settings.file, options);
   std::cout << settings.file << ": " << table.dataset->size() << " rows; " << table.target << " from";
   for (const std::string& name : table.features) std::cout << ' ' << name;
@@ -108,6 +109,9 @@ int main(int argc, char** argv) {
   program.app.add_option("--target", settings.target, "column with the classes (default: the last one)");
   program.app
       .add_option("--features", settings.features, "columns to learn from, a,b,c (default: all others)")
+      ->delimiter(',');
+  program.app
+      .add_option("--one-hot", settings.one_hot, "columns of text, a,b,c: each value becomes a feature")
       ->delimiter(',');
   program.app.add_option("--out", settings.out, "folder for what it writes")->capture_default_str();
   program.app.add_option("--lr", settings.lr, "learning rate")

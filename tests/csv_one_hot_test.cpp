@@ -8,6 +8,7 @@
 #include <rill/nn/data/csv_features.hpp>
 
 #include "rill_command.hpp"
+#include "values.hpp"
 
 namespace {
 
@@ -56,6 +57,30 @@ std::string town_table() {
 }
 
 }  // namespace
+
+TEST_CASE("load_csv: columns that f32 cannot tell apart are named, and others are not") {
+  const auto blurred = [](const std::string& a, const std::string& b, const std::string& c) {
+    return load("t,y\n" + a + ",1\n" + b + ",2\n" + c + ",3\n", {.regression = true}).blurred;
+  };
+  CHECK(blurred("1700000000", "1700000001", "1700000119") == Names{"\"t\", from 1700000000 to 1700000119,"});
+  CHECK(blurred("16777217.5", "16777218.5", "16777219.5") == Names{"\"t\", from 16777217.5 to 16777219.5,"});
+  CHECK(blurred("1700000000", "1700086400", "1700172800").empty());
+  CHECK(blurred("0.123456789", "0.223456789", "0.323456789").empty());
+  CHECK(blurred("0.123456789", "0.123456789", "0.123456789").empty());
+  CHECK(blurred("1", "2", "3").empty());
+  const CsvData target = load("t,y\n1,1700000000\n2,1700000001\n", {.regression = true});
+  CHECK(target.blurred == Names{"\"y\", from 1700000000 to 1700000001,"});
+  CHECK(
+      message_of([&] { check_csv_precision("a.csv", target); }) ==
+      "a.csv: f32 rounds away what tells the numbers of column \"y\", from 1700000000 to 1700000001, apart, "
+      "expected numbers closer to 0; subtract one of them from all, or leave the column out");
+}
+
+TEST_CASE("load_csv: classes that are one number in two spellings are refused") {
+  CHECK(refusal("x,y\n1,1\n2,1.0\n3,2\n4,1\n5,1.0\n6,2\n", {}) ==
+        "a.csv: classes \"1\" and \"1.0\" are one number, expected it written in one way");
+  CHECK(load("x,y\n1,1\n2,a\n3,1.0\n4,1\n5,1.0\n6,a\n", {}).classes.size() == 3);
+}
 
 TEST_CASE("load_csv: each value of a one-hot column becomes a feature, in place, sorted") {
   const CsvData data = load(houses, of_houses());

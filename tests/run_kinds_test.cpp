@@ -202,6 +202,58 @@ TEST_CASE("run: the best model is the one with the highest accuracy where that i
   CHECK(nn::accuracy(best.predict(all.x), all.y) == doctest::Approx(std::ranges::max(accuracy)));
 }
 
+TEST_CASE(
+    "run: reduce_on_plateau takes from the monitor's name what is good, and refuses where it says nothing") {
+  const TempDir folder;
+  const auto last_rate = [&](const std::string& name, const std::string& schedule) {
+    return *run_training(
+                digits_run(folder, name, {"schedule=" + schedule, "training.epochs=4", "optimizer.lr=0.001"}),
+                {.report = false})
+                .last("lr");
+  };
+  int runs = 0;
+  // The loss falls and the accuracy rises: no epoch is bad.
+  CHECK(last_rate("by loss", R"({"type":"reduce_on_plateau","monitor":"loss","patience":0})") == 0.001);
+  const auto by_accuracy = [&](const std::string& mode) {
+    return last_rate(
+        "by " + mode + std::to_string(++runs),
+        R"({"type":"reduce_on_plateau","monitor":"accuracy","patience":0,"mode":")" + mode + "\"}");
+  };
+  CHECK(by_accuracy("auto") == by_accuracy("max"));
+  CHECK(by_accuracy("auto") > by_accuracy("min"));
+  CHECK(test::message_of([&] {
+          last_rate("lr", R"({"type":"reduce_on_plateau","monitor":"lr"})");
+        }).find("mode is automatic, and \"lr\" does not say") != std::string::npos);
+}
+
+TEST_CASE("run: an empty monitor of early stopping is refused before the first step") {
+  const TempDir folder;
+  CHECK(test::message_of([&] {
+          run_training(digits_run(folder, "x", {R"(training.early_stopping={"monitor":"","mode":"min"})"}),
+                       {});
+        }).starts_with("run: /training/early_stopping/monitor: there is no \"\" in the log"));
+}
+
+TEST_CASE("run: recycled units do not count as what a step of the optimizer changed") {
+  const TempDir folder;
+  // Half of the units are born dead, so there are some to recycle, at every step that is measured.
+  const auto result = run_training(
+      digits_run(
+          folder, "x",
+          {R"(model.layers=[{"type":"flatten"},{"type":"dense","units":32,"bias_init":{"type":"uniform","low":-9,"high":3}},{"type":"relu"},{"type":"dense","units":10}])",
+           "optimizer.lr=0.0001", R"(monitor={"every":5})", R"(recycle={"steps":5})", "training.epochs=2"}),
+      {.report = false});
+  bool measured = false;
+  for (const nn::HealthReport& report : result.health) {
+    for (const nn::ParameterHealth& parameter : report.parameters) {
+      if (!parameter.name.ends_with("weight") || !std::isfinite(parameter.update_ratio)) continue;
+      measured = true;
+      CHECK(parameter.update_ratio < 0.05);
+    }
+  }
+  CHECK(measured);
+}
+
 TEST_CASE("run: a trained model is trained on") {
   const TempDir folder;
   const auto first = run_training(digits_run(folder, "first", {}), {.report = false});

@@ -238,10 +238,14 @@ CsvValue parse_csv_value(std::string_view field) {
     if (!is_tiny(digits)) return {CsvKind::not_finite};
     double wide = digits.starts_with('-') ? -0.0 : 0.0;  // which stays where f64 has none closer
     std::from_chars(digits.data(), end, wide);
-    return {CsvKind::number, static_cast<float>(wide)};
+    return {CsvKind::number, static_cast<float>(wide), wide};
   }
   if (std::isnan(number)) return {CsvKind::missing};
-  return std::isfinite(number) ? CsvValue{CsvKind::number, number} : CsvValue{CsvKind::not_finite};
+  if (!std::isfinite(number)) return {CsvKind::not_finite};
+  double wide = number;
+  constexpr std::size_t digits_of_f32 = 6;  // which it always tells apart
+  if (digits.size() > digits_of_f32) std::from_chars(digits.data(), end, wide);
+  return {CsvKind::number, number, wide};
 }
 
 std::string quote_csv_field(std::string_view field) {

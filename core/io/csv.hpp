@@ -93,6 +93,7 @@ enum class CsvKind {
 struct CsvValue {
   CsvKind kind = CsvKind::missing;
   float number = 0;  ///< the nearest f32
+  double wide = 0;   ///< the nearest f64
 };
 
 /// Reads a number as C writes it in decimal (`-1.5e3`, also `+2` and `.5`); spaces and tabs around it do not count.

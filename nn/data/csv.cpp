@@ -72,6 +72,13 @@ class ClassNames {
       if (no_integer_) return a < b;
       return std::pair(integer_of(a), std::string_view(a)) < std::pair(integer_of(b), std::string_view(b));
     });
+    for (std::size_t i = 1; i < sorted.size() && numbers_; ++i) {
+      const auto before = integer_of(sorted[i - 1]), here = integer_of(sorted[i]);
+      const bool exact = std::abs(here->first) < 0x1p53;
+      RILL_CHECK(before->first != here->first || (!exact && before != here), path, ": classes ",
+                 quote_csv_field(sorted[i - 1]), " and ", quote_csv_field(sorted[i]),
+                 " are one number, expected it written in one way");
+    }
     std::vector<std::int64_t> place(names_.size());
     for (std::size_t i = 0; i < sorted.size(); ++i)
       place[static_cast<std::size_t>(labels_.at(sorted[i]))] = static_cast<std::int64_t>(i);
@@ -101,8 +108,30 @@ class ClassNames {
   std::map<std::string, std::int64_t, std::less<>> labels_;
 };
 
+// Of a column of numbers: from where to where they go, and what f32 rounds off at most.
+struct Extent {
+  double low = INFINITY, high = -INFINITY, rounded = 0;
+
+  void add(const io::CsvValue& value) {
+    low = std::min(low, value.wide);
+    high = std::max(high, value.wide);
+    rounded = std::max(rounded, std::abs(value.wide - static_cast<double>(value.number)));
+  }
+  static std::string shortest(double number) {
+    char text[40];
+    const double size = std::abs(number);
+    const auto format = size >= 1e-3 && size < 1e16 ? std::chars_format::fixed : std::chars_format::general;
+    return {text, std::to_chars(text, text + sizeof text, number, format).ptr};
+  }
+  bool blurred() const { return high > low && 32 * rounded > high - low; }
+  std::string text(const std::string& name) const {
+    return quote_csv_field(name) + ", from " + shortest(low) + " to " + shortest(high) + ",";
+  }
+};
+
 struct Rows {
-  std::vector<float> x;  // one number for each source; of a one-hot column the place of the value
+  std::vector<float> x;         // one number for each source; of a one-hot column the place of the value
+  std::vector<Extent> extents;  // one for each source
   std::int64_t count = 0;
 };
 
@@ -110,12 +139,19 @@ struct Rows {
 template <class Take>
 Rows read_rows(CsvReader& reader, CsvColumns& columns, const std::string& path, const Take& take_target) {
   Rows rows;
+  rows.extents.resize(columns.sources().size());
   for (bool there = !columns.header() || reader.next(); there; there = reader.next()) {
     columns.check_row(reader);
-    for (CsvSource& source : columns.sources()) {
-      rows.x.push_back(source.values ? static_cast<float>(source.values->place(
-                                           reader, source.column, columns.header_name(source.column)))
-                                     : columns.number(reader, source.column));
+    for (std::size_t i = 0; i < columns.sources().size(); ++i) {
+      CsvSource& source = columns.sources()[i];
+      if (source.values) {
+        rows.x.push_back(static_cast<float>(
+            source.values->place(reader, source.column, columns.header_name(source.column))));
+        continue;
+      }
+      const io::CsvValue value = columns.number(reader, source.column);
+      rows.x.push_back(value.number);
+      rows.extents[i].add(value);
     }
     take_target();
     ++rows.count;
@@ -172,6 +208,12 @@ bool is_csv_header(const CsvReader& first, std::span<const std::size_t> columns)
   return name || like_number;
 }
 
+void check_csv_precision(const std::string& path, const CsvData& data) {
+  RILL_CHECK(data.blurred.empty(), path, ": f32 rounds away what tells the numbers of column ",
+             data.blurred.front(),
+             " apart, expected numbers closer to 0; subtract one of them from all, or leave the column out");
+}
+
 CsvData load_csv(const std::string& path, const CsvOptions& given) {
   CsvOptions options = given;
   if (!options.target) options.target = -1;
@@ -183,15 +225,22 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
   CsvColumns columns(reader, path, options);
   std::vector<std::int64_t> labels;
   std::vector<float> numbers;
+  Extent target;
   const Rows rows = read_rows(reader, columns, path, [&] {
     if (options.regression) {
-      numbers.push_back(columns.number(reader, columns.target()));
+      const io::CsvValue value = columns.number(reader, columns.target());
+      numbers.push_back(value.number);
+      target.add(value);
     } else {
       labels.push_back(classes.label(reader, columns));
     }
   });
   const Tensor x = matrix(rows, columns.sources());
-  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header()};
+  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header(), {}};
+  for (std::size_t i = 0; i < rows.extents.size(); ++i)
+    if (rows.extents[i].blurred())
+      data.blurred.push_back(rows.extents[i].text(columns.name(columns.sources()[i].column)));
+  if (target.blurred()) data.blurred.push_back(target.text(data.target));
   if (options.regression) {
     const Tensor y = tensor(std::span<const float>(numbers), Shape{rows.count, 1});
     data.dataset = std::make_shared<const TensorDataset>(x, y);

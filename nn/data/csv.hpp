@@ -49,7 +49,13 @@ struct CsvData {
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
   bool header = false;               ///< whether the file has one
+  /// Columns of numbers, the target with them, that f32 rounds by more than a 32nd of the way from the least to the largest:
+  /// `"t", from 1700000000 to 1700000119,`.
+  std::vector<std::string> blurred = {};
 };
+
+/// Throws Error if a column of the file at `path` is blurred.
+void check_csv_precision(const std::string& path, const CsvData& data);
 
 /// Whether a table's first record names its columns, by those of it that hold numbers: one that is neither a number nor missing is a
 /// name. Throws Error where names and numbers stand side by side and the names begin like numbers, "1.2.3": that is a header, or a

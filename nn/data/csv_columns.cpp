@@ -9,6 +9,7 @@ namespace rill::nn::data {
 
 using io::CsvKind;
 using io::CsvReader;
+using io::CsvValue;
 using io::quote_csv_field;
 
 namespace {
@@ -84,11 +85,11 @@ void CsvColumns::check_values() const {
   }
 }
 
-float CsvColumns::number(const CsvReader& reader, std::size_t column) const {
-  const io::CsvValue value = io::parse_csv_value(reader[column]);
+CsvValue CsvColumns::number(const CsvReader& reader, std::size_t column) const {
+  const CsvValue value = io::parse_csv_value(reader[column]);
   if (value.kind != CsvKind::number) [[unlikely]]
     refuse(reader, column, value.kind, a_number);
-  return value.number;
+  return value;
 }
 
 void CsvColumns::refuse(const CsvReader& reader, std::size_t column, CsvKind kind,

@@ -33,7 +33,7 @@ class CsvColumns {
   void check_row(const io::CsvReader& reader) const;
   /// After all rows: a first row of a table of text may have been taken for a header.
   void check_values() const;
-  float number(const io::CsvReader& reader, std::size_t column) const;
+  io::CsvValue number(const io::CsvReader& reader, std::size_t column) const;
   /// Throws that a cell is not what was expected, in the words that fit what it is.
   [[noreturn]] void refuse(const io::CsvReader& reader, std::size_t column, io::CsvKind kind,
                            const std::string& expected) const;

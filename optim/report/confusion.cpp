@@ -128,8 +128,8 @@ std::string confusion_section(const RunReport& report) {
   if (!report.confusion.defined() || report.confusion.numel() == 0) return "";
   const Counts counts(report.confusion);
   const double all = counts.total + static_cast<double>(report.unjudged);
-  std::string body = fmt::format("<p>{:.0f} of {:.0f} samples are right: {}.</p>\n", counts.right, all,
-                                 percent(all > 0 ? counts.right / all : NAN, 2));
+  std::string body = fmt::format("<p>{}{:.0f} of {:.0f} samples are right: {}.</p>\n", judged(report),
+                                 counts.right, all, percent(all > 0 ? counts.right / all : NAN, 2));
   if (report.unjudged > 0)
     body += fmt::format("<p>The outputs of {} samples are NaN; they stand in no class below.</p>\n",
                         report.unjudged);

@@ -29,13 +29,15 @@ std::string image(const Tensor& sample, const std::string& text) {
                      png_data_uri(pixels, (rows + step - 1) / step, (cols + step - 1) / step), escaped(text));
 }
 
+std::string in_numbers(const std::string& text) { return "<p class=\"features\">" + escaped(text) + "</p>"; }
+
 std::string features(const Tensor& sample) {
   std::string out;
   const auto values = sample.data<float>();
   const std::size_t shown = std::min(values.size(), most_features);
   for (std::size_t i = 0; i < shown; ++i) out += (i > 0 ? ", " : "") + number(values[i]);
   if (values.size() > shown) out += fmt::format(", … ({} in all)", values.size());
-  return "<p class=\"features\">" + escaped(out) + "</p>";
+  return in_numbers(out);
 }
 
 bool is_image(const Tensor& sample) {
@@ -47,7 +49,8 @@ std::string item(const RunReport& report, const Misclassified& mistake) {
   const std::string truth = class_name(report, mistake.truth),
                     predicted = class_name(report, mistake.predicted);
   const std::string text = fmt::format("a sample of class {}, taken for {}", truth, predicted);
-  const std::string sample = is_image(mistake.sample) ? image(mistake.sample, text)
+  const std::string sample = !mistake.description.empty() ? in_numbers(mistake.description)
+                             : is_image(mistake.sample)   ? image(mistake.sample, text)
                              : mistake.sample.defined() && mistake.sample.numel() > 0
                                  ? features(mistake.sample)
                                  : "";
@@ -81,9 +84,10 @@ std::string mistakes_section(const RunReport& report) {
   if (order.size() > most_mistakes) order.resize(most_mistakes);
   std::string items;
   for (const Misclassified* mistake : order) items += item(report, *mistake);
-  return section("Misclassified samples",
-                 fmt::format("<p>{} of {}, the most confident first.</p>\n<ul class=\"mistakes\">\n{}</ul>\n",
-                             order.size(), count_of(report), items));
+  return section(
+      "Misclassified samples",
+      fmt::format("<p>{}{} of {}, the most confident first.</p>\n<ul class=\"mistakes\">\n{}</ul>\n",
+                  judged(report), order.size(), count_of(report), items));
 }
 
 }  // namespace rill::optim::report

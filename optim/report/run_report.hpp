@@ -25,6 +25,7 @@ struct Misclassified {
   std::int64_t truth = 0, predicted = 0;  ///< classes
   double probability = NAN;               ///< of the predicted class
   std::int64_t index = -1;                ///< of the sample in its set; below 0 if not known
+  std::string description = {};           ///< takes the place of the sample, if not empty
 };
 
 /// What a report tells. Every part but the title may be empty.
@@ -37,6 +38,7 @@ struct RunReport {
   std::vector<nn::HealthReport> health = {};  ///< over time, of one model
   std::vector<nn::Advice> advice = {};        ///< nn::diagnose() of them
   std::vector<std::string> classes = {};      ///< names; empty for 0, 1, …
+  std::string judged = {};  ///< whose confusions and mistakes these are, such as "The model of epoch 3"
   Tensor confusion =
       {};  ///< i64 [classes, classes], a row a true class; undefined where there are no classes
   std::int64_t unjudged = 0;                 ///< more samples, whose outputs are NaN: they stand in no class

@@ -35,6 +35,10 @@ std::string class_name(const RunReport& report, std::int64_t of) {
   return named ? report.classes[static_cast<std::size_t>(of)] : std::to_string(of);
 }
 
+std::string judged(const RunReport& report) {
+  return report.judged.empty() ? "" : escaped(report.judged) + ": ";
+}
+
 std::vector<std::size_t> evenly(std::size_t count, std::size_t most) {
   std::vector<std::size_t> out;
   const std::size_t shown = std::min(count, most);

@@ -34,6 +34,8 @@ std::string mistakes_section(const RunReport& report);
 
 /// The name of a class, or its number where it has none.
 std::string class_name(const RunReport& report, std::int64_t of);
+/// Whose confusions these are, for the beginning of a paragraph in HTML; empty if the report does not say.
+std::string judged(const RunReport& report);
 
 /// At most `most` of the numbers 0 to count - 1, evenly, the first and the last among them.
 std::vector<std::size_t> evenly(std::size_t count, std::size_t most);

@@ -59,7 +59,13 @@ std::shared_ptr<const Dataset> first_samples(std::shared_ptr<const Dataset> data
 // Takes the share of the training samples for validation, unless it is 0.
 void take_validation(RunData& data, const SplitOptions& options) {
   if (options.validation <= 0) return;
-  Split parts = placed("run: /data/validation", [&] { return split(data.train, options); });
+  Split parts = [&] {
+    try {
+      return placed("run: /data/validation", [&] { return split(data.train, options); });
+    } catch (const Error& error) {
+      throw RunConfigError(error.what());
+    }
+  }();
   data.train = std::move(parts.train);
   data.validation = std::move(parts.validation);
 }
@@ -73,11 +79,12 @@ std::shared_ptr<const Dataset> standardized(const TensorDataset& whole, const Tr
 }
 
 RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOptions& options,
-                bool standardize) {
+                bool standardize, std::shared_ptr<const Standardize> by = nullptr) {
   RunData data{.train = whole, .validation = nullptr};
   take_validation(data, options);
   if (!standardize) return data;
-  data.preprocessing = {Standardize::fit(*data.train)};
+  if (by && by->mean().size() != static_cast<std::size_t>(whole->sample_shape().numel())) by = nullptr;
+  data.preprocessing = {by ? by : Standardize::fit(*data.train)};
   data.train = standardized(*whole, data.preprocessing);
   take_validation(data, options);
   return data;
@@ -98,6 +105,7 @@ void check_there(const char* place, const std::string& path) {
 
 struct DataLoader {
   std::uint64_t seed;
+  const std::shared_ptr<const Standardize>& standardize;
 
   RunData operator()(const IdxConfig& config) const {
     const std::string folder = config.path.empty() ? find_mnist() : config.path;
@@ -127,11 +135,12 @@ struct DataLoader {
                        .classes = config.classes,
                        .delimiter = config.delimiter[0]};
     if (config.header) options.header = *config.header ? CsvHeader::present : CsvHeader::absent;
-    check_target(config);
+    check_table(config);
     check_there("/data/path", config.path);
     const CsvData csv = load_csv(config.path, options);
+    check_csv_precision(config.path, csv);
     const SplitOptions split{.validation = config.validation, .seed = seed, .stratified = config.stratified};
-    RunData data = tensors(csv.dataset, split, config.standardize);
+    RunData data = tensors(csv.dataset, split, config.standardize, standardize);
     data.classes = csv.classes;
     data.features = csv.features;
     data.target = csv.target;
@@ -144,15 +153,16 @@ struct DataLoader {
     check_there("/data/y", config.y);
     return tensors(load_npy(config.x, config.y, {.regression = config.regression}),
                    {.validation = config.validation, .seed = seed, .stratified = config.stratified},
-                   config.standardize);
+                   config.standardize, standardize);
   }
 };
 
 }  // namespace
 }  // namespace config
 
-RunData load_data(const DataConfig& config, std::uint64_t seed) {
-  return std::visit(config::DataLoader{seed}, config.value);
+RunData load_data(const DataConfig& config, std::uint64_t seed,
+                  const std::shared_ptr<const nn::data::Standardize>& standardize) {
+  return std::visit(config::DataLoader{seed, standardize}, config.value);
 }
 
 }  // namespace rill::optim

@@ -1,6 +1,8 @@
 #include <filesystem>
 
+#include <rill/core/text.hpp>
 #include <rill/nn/config/nearest.hpp>
+#include <rill/nn/data/csv_features.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/optim/run/make.hpp>
 
@@ -121,15 +123,15 @@ void check_monitors(const RunConfig& config, bool validation) {
     RILL_CHECK(validation || !name.starts_with("val_"), "run: ", place, ": there is no \"", name,
                "\" without validation data, expected loss or another number of the training",
                "; or set data.validation");
-    RILL_CHECK(name.empty() || std::ranges::find(names, name) != names.end(), "run: ", place,
-               ": there is no ", nn::config::in_quotes(name), " in the log",
-               nn::config::suggestion(name, known));
+    RILL_CHECK(std::ranges::find(names, name) != names.end(), "run: ", place, ": there is no ",
+               nn::config::in_quotes(name), " in the log", nn::config::suggestion(name, known));
   };
   // Schedules step before the units are counted.
-  if (config.schedule) check("/schedule/monitor", config.schedule->monitor("run: /schedule"));
+  const std::string of_schedule = config.schedule ? config.schedule->monitor("run: /schedule") : "";
+  if (!of_schedule.empty()) check("/schedule/monitor", of_schedule);
   if (config.monitor) names.insert(names.end(), {"never_on", "dead", "non_finite"});
   const SavingConfig& checkpoint = config.training.checkpoint;
-  check("/training/checkpoint/monitor", checkpoint.monitor);
+  if (!checkpoint.monitor.empty()) check("/training/checkpoint/monitor", checkpoint.monitor);
   if (!checkpoint.monitor.empty())
     callbacks::mode_of("run: /training/checkpoint", checkpoint.mode, checkpoint.monitor);
   if (!config.training.early_stopping) return;
@@ -148,14 +150,15 @@ namespace {
 
 // Whether targets are numbers, and whether some samples are kept for validation.
 struct DataKind {
-  bool regression = false, validation = true;
+  bool regression = false, validation = true, stratified = false;
 };
 
 DataKind kind_of(const DataConfig& config) {
   return std::visit(
       []<class Each>(const Each& each) {
         DataKind kind;
-        if constexpr (requires { each.regression; }) kind = {each.regression, each.validation > 0};
+        if constexpr (requires { each.regression; })
+          kind = {each.regression, each.validation > 0, each.stratified};
         return kind;
       },
       config.value);
@@ -163,9 +166,47 @@ DataKind kind_of(const DataConfig& config) {
 
 }  // namespace
 
-void check_target(const CsvConfig& data) {
+void check_table(const CsvConfig& data) {
   RILL_CHECK(data.regression || !data.standardize_target,
              "run: /data/standardize_target: got true for classes, expected \"regression\": true beside it");
+  const auto named = [](const ColumnConfig& column) { return std::holds_alternative<std::string>(column); };
+  const bool by_name = (data.target && named(*data.target)) || std::ranges::any_of(data.features, named) ||
+                       std::ranges::any_of(data.one_hot, named);
+  RILL_CHECK(data.header.value_or(true) || !by_name,
+             "run: /data/header: got false where a column is given by name, expected column numbers");
+  for (auto at = data.classes.begin(); at != data.classes.end(); ++at)
+    RILL_CHECK(std::find(data.classes.begin(), at, *at) == at,
+               "run: /data/classes: ", nn::config::in_quotes(*at),
+               " is given twice, expected different names");
+}
+
+std::shared_ptr<const nn::data::Standardize> standardize_of(const nn::Model& model) {
+  if (!model.trained || model.preprocessing.size() != 1) return nullptr;
+  return std::dynamic_pointer_cast<const nn::data::Standardize>(model.preprocessing.front());
+}
+
+void check_going_on(nn::Model& model, const RunData& data) {
+  if (!model.trained) return;
+  const auto check_names = [](const char* key, const char* what, const std::vector<std::string>& of_model,
+                              const std::vector<std::string>& of_data) {
+    if (of_model.empty() || of_data.empty() || of_model == of_data) return;
+    const std::string before = nn::data::listed_csv_fields(of_model);
+    rill::detail::fail(rill::detail::concat("run: /model: it was trained on the ", what, " ", before,
+                                            ", the data have ", nn::data::listed_csv_fields(of_data),
+                                            ", expected the same in the same order; set /data/", key));
+  };
+  check_names("features", "columns", model.features, data.features);
+  check_names("classes", "classes", model.classes, data.classes);
+  if (model.preprocessing.empty()) return;
+  nn::Model as_data(nn::Sequential(model.network), model.input_shape);
+  as_data.preprocessing = data.preprocessing;
+  const std::string key = "rill.preprocessing", before = nn::model_metadata(model).at(key),
+                    now = nn::model_metadata(as_data).at(key);
+  const auto beginning = [](const std::string& text) {
+    return text.size() > 100 ? std::string(rill::detail::beginning(text, 100)) + "..." : text;
+  };
+  RILL_CHECK(before == now, "run: /data: samples are prepared by ", beginning(now),
+             ", expected what the model was trained with, ", beginning(before));
 }
 
 void check_loss(const RunConfig& config, bool regression) {
@@ -177,7 +218,7 @@ void check_loss(const RunConfig& config, bool regression) {
                         : "classes, expected cross_entropy, or data with \"regression\": true");
   const auto* table = std::get_if<CsvConfig>(&config.data.value);
   if (!table) return;
-  check_target(*table);
+  check_table(*table);
   RILL_CHECK(
       !table->standardize_target || !std::holds_alternative<BceWithLogitsConfig>(config.loss.value),
       "run: /data/standardize_target: got true with bce_with_logits, whose targets are 0 to 1, expected "
@@ -215,6 +256,10 @@ void check_run(const RunConfig& config) {
   nn::Model model = config::make_model(config);
   config::make_loss(config.loss);
   const config::DataKind kind = config::kind_of(config.data);
+  RILL_CHECK(
+      !kind.regression || !kind.stratified,
+      "run: /data/stratified: got true for targets that are numbers, expected false; it keeps the shares "
+      "of classes");
   config::check_loss(config, kind.regression);
   config::check_monitors(config, kind.validation);
   const std::unique_ptr<Optimizer> optimizer = config.optimizer.make(model);

@@ -31,8 +31,12 @@ std::vector<std::shared_ptr<Metric>> make_metrics(const LossConfig& config);
 /// Throws Error for a model whose inputs or outputs are not those of the data, and for a loss of other targets.
 void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
 
-/// Throws Error for classes that are to be standardized.
-void check_target(const CsvConfig& data);
+/// Throws Error for a table's options that do not go together.
+void check_table(const CsvConfig& data);
+/// What a model that goes on was trained with, or null: its inputs keep their meaning.
+std::shared_ptr<const nn::data::Standardize> standardize_of(const nn::Model& model);
+/// Throws Error where a model that goes on was trained on other columns or classes, or on samples that were prepared otherwise.
+void check_going_on(nn::Model& model, const RunData& data);
 /// Throws Error for a loss that is for other targets than the data's.
 void check_loss(const RunConfig& config, bool regression);
 /// Throws Error for a schedule that has fewer steps than the run.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include <rill/nn/data/split.hpp>
 #include <rill/nn/health/diagnose.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/nn/summary.hpp>
@@ -14,6 +15,7 @@ namespace rill::optim::config {
 namespace {
 
 constexpr std::size_t most_mistakes = 48;
+constexpr std::int64_t most_judged_classes = 2000;  // whose confusions take 64 MB
 
 // The least probable ones go when there are too many.
 void keep_likeliest(std::vector<Misclassified>& mistakes) {
@@ -51,6 +53,39 @@ Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std
   return sample;
 }
 
+// Of a row of a table, its cells: "area 100, city=Ulm"; of one-hot features the one that is on.
+std::string description_of(const RunData& data, const Tensor& sample) {
+  constexpr std::size_t most_cells = 24;
+  const nn::data::Standardize* by = nullptr;
+  if (!data.preprocessing.empty())
+    by = dynamic_cast<const nn::data::Standardize*>(data.preprocessing.front().get());
+  const auto x = sample.data<float>();
+  if (data.features.size() != x.size() || (by && by->mean().size() != x.size())) return "";
+  std::vector<std::string> cells;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double raw = by ? x[i] * by->std()[i] + by->mean()[i] : static_cast<double>(x[i]);
+    const std::string& name = data.features[i];
+    const bool is_value = name.find('=') != std::string::npos;  // the column city holds Ulm, or does not
+    if (is_value && std::abs(raw) < 1e-4) continue;
+    cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.5g}", name, raw));
+  }
+  const std::size_t shown = std::min(cells.size(), most_cells);
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) text += (i > 0 ? ", " : "") + cells[i];
+  return shown < cells.size() ? text + fmt::format(", … ({} in all)", cells.size()) : text;
+}
+
+// Of the best epoch, which the report's numbers are of, or as it ended, where none was best.
+nn::Model judged_model(RunReport& report, RunResult& result) {
+  const std::string best = result.folder + "/best.safetensors";
+  if (result.best_epoch && std::filesystem::exists(best)) {
+    report.judged = fmt::format("The model of epoch {}, the best one", *result.best_epoch + 1);
+    return nn::load_model(best);
+  }
+  report.judged = "The model as the run ended";
+  return result.model;
+}
+
 void judge_classes(RunReport& report, const RunConfig& config, const RunData& data, nn::Model& model) {
   const nn::data::Dataset& judged = *data.validation;
   const nn::EvalMode evaluation(model);
@@ -68,8 +103,12 @@ void judge_classes(RunReport& report, const RunConfig& config, const RunData& da
   for (std::int64_t i = 0; i < classes * classes; ++i)
     counts[static_cast<std::size_t>(i)] = matrix.count(i / classes, i % classes);
   report.unjudged = matrix.not_a_number();
-  for (Misclassified& mistake : report.mistakes)
+  const auto* part = dynamic_cast<const nn::data::Subset*>(&judged);
+  for (Misclassified& mistake : report.mistakes) {
     mistake.sample = sample_of(config.data, judged, mistake.index);
+    mistake.description = description_of(data, mistake.sample);
+    if (part) mistake.index = part->indices()[static_cast<std::size_t>(mistake.index)];
+  }
 }
 
 std::string outcome_of(const RunConfig& config, const History& history) {
@@ -107,9 +146,10 @@ void write_run_report(const RunConfig& config, const RunData& data, RunResult& r
                    .config_json = to_json(config)};
   add_facts(report, config, data, result);
   if (!result.health.empty()) report.advice = nn::diagnose(result.health);
-  if (data.validation && !data.regression()) {
+  if (data.validation && !data.regression() && data.train->classes() <= most_judged_classes) {
     report.classes = data.classes;
-    judge_classes(report, config, data, result.model);
+    nn::Model judged = judged_model(report, result);
+    judge_classes(report, config, data, judged);
   }
   write_report(result.folder + "/report.html", report);
   write_pictures(result.folder, report);

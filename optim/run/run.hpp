@@ -48,9 +48,10 @@ struct RunData {
   bool regression() const { return train->classes() == 0; }
 };
 
-/// Splits and drawn digits follow from the seed; what is measured, such as for "standardize", from the training part alone.
-/// Throws Error as the readers of the files do.
-RunData load_data(const DataConfig& config, std::uint64_t seed);
+/// Splits and drawn digits follow from the seed; what is measured, such as for "standardize", from the training part alone, or
+/// it is that of `standardize`, if not null. Throws Error as the readers of the files do.
+RunData load_data(const DataConfig& config, std::uint64_t seed,
+                  const std::shared_ptr<const nn::data::Standardize>& standardize = nullptr);
 
 /// What is wrong in a config itself, also where it only shows beside the data: "run: /loss: …".
 class RunConfigError : public Error {

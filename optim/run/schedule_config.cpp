@@ -52,15 +52,17 @@ struct ScheduleMaker {
     return simple<CosineAnnealingLR>(config);
   }
   Made operator()(const PlateauConfig& config) const {
+    const callbacks::Mode mode = callbacks::mode_of(where.c_str(), config.mode, config.monitor);
     return std::make_unique<ReduceLROnPlateau>(
-        optimizer, ReduceLROnPlateauOptions{.mode = config.mode,
-                                            .factor = config.factor,
-                                            .patience = config.patience,
-                                            .threshold = config.threshold,
-                                            .threshold_mode = config.threshold_mode,
-                                            .cooldown = config.cooldown,
-                                            .min_lr = config.min_lr,
-                                            .eps = config.eps});
+        optimizer,
+        ReduceLROnPlateauOptions{.mode = mode == callbacks::Mode::max ? PlateauMode::max : PlateauMode::min,
+                                 .factor = config.factor,
+                                 .patience = config.patience,
+                                 .threshold = config.threshold,
+                                 .threshold_mode = config.threshold_mode,
+                                 .cooldown = config.cooldown,
+                                 .min_lr = config.min_lr,
+                                 .eps = config.eps});
   }
   Made operator()(const SequenceConfig& config) const {
     RILL_CHECK(config.milestones.size() + 1 == config.schedules.size(), where, ": there are ",

@@ -113,7 +113,7 @@ struct LinearConfig : LinearLROptions {
 struct PlateauConfig {
   static constexpr std::string_view type_name = "reduce_on_plateau";
   std::string monitor = "val_loss";
-  PlateauMode mode = PlateauMode::min;
+  callbacks::Mode mode = callbacks::Mode::automatic;
   double factor = 0.1;
   std::int64_t patience = 10;
   double threshold = 1e-4;
@@ -123,7 +123,8 @@ struct PlateauConfig {
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
     archive.optional("monitor", self.monitor, "number of the log that is watched");
-    archive.optional("mode", self.mode, "whether a small or a large number is good", one_of({"min", "max"}));
+    archive.optional("mode", self.mode, "whether a small or a large number is good",
+                     one_of({"auto", "min", "max"}));
     archive.optional("factor", self.factor, "of a reduction", below_one());
     archive.optional("patience", self.patience, "bad epochs that are let pass", counts());
     archive.optional("threshold", self.threshold, "what is better by no more than that is bad", at_least(0));

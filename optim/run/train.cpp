@@ -54,9 +54,12 @@ class Training {
         folder_(config.out),
         model_(make_model(config)),
         config_(as_run(config, model_)),
-        data_(load_data(config.data, static_cast<std::uint64_t>(config.seed))),
+        data_(load_data(config.data, static_cast<std::uint64_t>(config.seed), standardize_of(model_))),
         loss_(make_loss(config.loss)) {
-    as_config_error([&] { check_fit(config_, model_, data_); });
+    as_config_error([&] {
+      check_fit(config_, model_, data_);
+      check_going_on(model_, data_);
+    });
     model_.target_scale.reset();
     if (data_.target_scale) standardize_target(*data_.target_scale);
     model_.preprocessing = data_.preprocessing;
@@ -91,8 +94,8 @@ class Training {
   RunResult run() {
     as_config_error([&] { check_beginning(); });
     check_savable();
-    if (!fit_.resume.empty()) check_resume(fit_.resume, config_, fit_.checkpoint.metadata);
     folder_.lock();
+    if (!fit_.resume.empty()) check_resume(fit_.resume, config_, fit_.checkpoint.metadata);
     Trainer trainer(model_, *optimizer_, loss_);
     trainer.metrics(make_metrics(config_.loss));
     RunResult result;
@@ -199,7 +202,6 @@ class Training {
   void add_callbacks() {
     using namespace callbacks;
     add(std::make_shared<TerminateOnNaN>());
-    if (config_.recycle) add(std::make_shared<Recycle>(*data_.train, recycling()));
     if (config_.monitor) {
       const MonitorConfig& monitor = *config_.monitor;
       health_ = std::make_shared<HealthMonitor>(
@@ -209,6 +211,8 @@ class Training {
                                             .csv = monitor.csv ? folder_.file("health.csv") : ""});
       add(health_);
     }
+    // Behind the monitor, which measures what a step of the optimizer changes.
+    if (config_.recycle) add(std::make_shared<Recycle>(*data_.train, recycling()));
     const auto lines = std::make_shared<JsonLines>(folder_.file("log.jsonl"));
     // Behind all that may still refuse, and before the first file is written.
     add(std::make_shared<AtBegin>([this, lines](Run& run) {

@@ -64,6 +64,11 @@ Table table_of(const NewOptions& options) {
   const std::vector<TextFeature> texts = text_features(options.data, csv);
   for (const TextFeature& text : texts) csv.one_hot.emplace_back(text.column);
   const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
+  nn::data::check_csv_precision(options.data, data);
+  RILL_CHECK(
+      options.regression || data.classes.size() > 1, options.data, ": column ", quoted(data.target), " is ",
+      data.classes.empty() ? "" : quoted(data.classes[0]),
+      " in all rows, expected 2 classes or more; for numbers set --regression, for another column --target");
   table.path = options.data;
   table.delimiter = first.delimiter();
   // A file without a header has columns by number, as has a column without a name.
