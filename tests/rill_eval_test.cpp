@@ -71,9 +71,44 @@ TEST_CASE("rill eval: npy files give the same numbers as the table") {
   CHECK(a["classes"] == b["classes"]);
 }
 
+TEST_CASE("rill eval: labels of a model without class names are those that stand in the table") {
+  Flowers flowers;
+  nn::Model nameless = flowers.model;
+  nameless.classes.clear();
+  const std::string path = flowers.folder.file("nameless.safetensors");
+  nn::save_model(nameless, path);
+  // Of three classes the table has two.
+  const std::string head = "sepal length,sepal width,petal length,petal width,species\n";
+  const std::string rows = "5.1,3.5,1.4,0.2,0\n6.3,3.3,6.0,2.5,2\n";
+  const Tensor x = tensor({{5.1, 3.5, 1.4, 0.2}, {6.3, 3.3, 6.0, 2.5}});
+  const double loss = cross_entropy(flowers.model.predict(x), tensor({0, 2}).to(DType::i64)).item();
+  const auto json = rill_json({"eval", path, "--csv", flowers.folder.write("two.csv", head + rows)});
+  CHECK(json["loss"]["value"].get<double>() == doctest::Approx(loss).epsilon(1e-6));
+  const Outcome named = rill::test::rill(
+      {"eval", path, "--csv", flowers.folder.write("named.csv", head + "5,3,1,0,a\n6,3,6,2,b\n")});
+  CHECK(named.status == 1);
+  CHECK(named.says(
+      "there are 2 classes, \"a\", \"b\", and the model tells 3 apart and knows no names, expected all "
+      "of them, or labels from 0 to 2"));
+}
+
+TEST_CASE("rill doctor: a config before training is judged by the statistics of its batches") {
+  const TempDir folder;
+  const std::string config = folder.write("m.json", R"({"rill": 1, "input_shape": [28, 28], "layers": [
+    {"type": "flatten"}, {"type": "dense", "units": 16, "bias_init": {"type": "constant", "value": -50}},
+    {"type": "batch_norm"}, {"type": "relu"}, {"type": "dense", "units": 10}]})");
+  const auto json = rill_json({"doctor", config, "--digits", "--scale", "0.00392156862745098"});
+  CHECK(json["health"]["layers"][0]["dead"] == 0);
+}
+
 TEST_CASE("rill eval: --samples takes the first ones alone") {
   Flowers flowers;
-  CHECK(rill_json({"eval", flowers.path, "--csv", flowers.table, "--samples", "3"})["samples"] == 3);
+  const auto three = rill_json({"eval", flowers.path, "--csv", flowers.table, "--samples", "3"});
+  CHECK(three["samples"] == 3);
+  std::string rows = flower_table;
+  rows.erase(rows.rfind('\n', rows.size() - 2) + 1);
+  const auto short_table = rill_json({"eval", flowers.path, "--csv", flowers.folder.write("3.csv", rows)});
+  CHECK(three["loss"] == short_table["loss"]);
 }
 
 TEST_CASE("rill eval: a model with one output is judged by its errors") {

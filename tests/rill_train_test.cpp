@@ -437,6 +437,60 @@ TEST_CASE("rill sweep: a value that only its run can refuse is named, and what i
   CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 2);
 }
 
+TEST_CASE("rill sweep: a setting that takes the place of another is wrong usage") {
+  const Folder run;
+  const auto sweep = [&](const std::string& second) {
+    const Outcome outcome = rill::test::rill(
+        {"sweep", run.config, "--out", run.out, "--set", "optimizer.lr=0.1,0.2", "--set", second});
+    CHECK(outcome.status == 2);
+    CHECK_FALSE(std::filesystem::exists(run.out));
+    return outcome.output;
+  };
+  for (const std::string second : {"optimizer.lr=0.5", "optimizer=adam", "optimizer.lr=1,2"})
+    CHECK(sweep(second) ==
+          "rill: --set " + second +
+              ": it takes the place of --set optimizer.lr=…, expected each key once, and what "
+              "holds it before\n");
+}
+
+TEST_CASE("rill: an option with an empty value is wrong usage") {
+  const Folder run;
+  const Outcome outcome = rill::test::rill({"train", run.config, "--out", ""});
+  CHECK(outcome.status == 2);
+  CHECK(outcome.output == "rill: train: --out is empty, expected a value\n");
+}
+
+TEST_CASE("rill train: the report judges the best epoch's model, and tells the cells of a table's rows") {
+  const TempDir folder;
+  std::string table = "area,city,kind\n";
+  for (int i = 0; i < 60; ++i)
+    table += std::to_string(100 + i) + (i % 3 == 0 ? ",Ulm," : ",Bonn,") + (i * 7 % 5 < 2 ? "a" : "b") + "\n";
+  folder.write("t.csv", table);
+  folder.write(
+      "run.json",
+      R"({"rill": 1, "model": {"rill": 1, "input_shape": [3], "layers": [{"type": "dense", "units": 2}]},
+    "data": {"format": "csv", "path": ")" +
+          folder.file("t.csv") +
+          R"(", "target": "kind", "one_hot": ["city"], "validation": 0.5},
+    "loss": "cross_entropy", "optimizer": {"type": "sgd", "lr": 1}, "training": {"epochs": 6, "batch_size": 4}})");
+  const auto result = rill_json({"train", folder.file("run.json"), "--out", folder.file("out")});
+  const std::string page = folder.read("out/report.html"),
+                    epoch = std::to_string(result["best_epoch"].get<int>());
+  CHECK(page.find("<p>The model of epoch " + epoch + ", the best one: ") != std::string::npos);
+  char right[60];
+  std::snprintf(right, sizeof right, " of 30 samples are right: %.2f\u00a0%%",
+                100 * result["best"]["val_accuracy"].get<double>());
+  CHECK_MESSAGE(page.find(right) != std::string::npos, right);
+  const auto at = page.find("<p class=\"features\">area 1");
+  REQUIRE(at != std::string::npos);
+  CHECK(page.substr(at, 60).find(", city=") != std::string::npos);
+  // It is the row that it says.
+  const int area = std::stoi(page.substr(page.find("area ", at) + 5, 3));
+  const auto place = page.find("sample\u00a0", at);
+  REQUIRE(place != std::string::npos);
+  CHECK(std::stoi(page.substr(place + std::string("sample\u00a0").size(), 3)) == area - 100);
+}
+
 TEST_CASE("rill sweep: wrong lists are wrong usage") {
   const Folder run;
   const auto sweep = [&](const std::string& setting) {

@@ -8,11 +8,13 @@
 #include <rill/core/io/csv.hpp>
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/csv_features.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
 #include <rill/tools/rill/files.hpp>
+#include <rill/tools/rill/model_file.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/program.hpp>
 
@@ -53,6 +55,27 @@ bool by_number(const DataSource& source, const nn::Model& model, const std::vect
   return !model.features.empty() && are_column_numbers(names) && !has_text(first) && !counts_columns(first);
 }
 
+// Of a model without class names: numbers from 0 on are the labels themselves, and names are as many as it tells apart.
+std::shared_ptr<const nn::data::Dataset> with_labels(const std::string& path, const nn::data::CsvData& data,
+                                                     nn::Model& model) {
+  const std::int64_t count = std::max(output_shape(model).numel(), std::int64_t{2});
+  std::vector<std::int64_t> labels;
+  for (const std::string& name : data.classes)
+    if (const std::optional<std::int64_t> label = column_number(name); label && *label < count)
+      labels.push_back(*label);
+  if (labels.size() < data.classes.size()) {
+    RILL_CHECK(std::ssize(data.classes) == count, path, ": there are ", data.classes.size(), " classes, ",
+               nn::data::listed_csv_fields(data.classes), ", and the model tells ", count,
+               " apart and knows no names, expected all of them, or labels from 0 to ", count - 1);
+    model.classes = data.classes;
+    return data.dataset;
+  }
+  for (std::int64_t label = 0; label < count; ++label) model.classes.push_back(std::to_string(label));
+  Tensor y = data.dataset->y().clone();
+  for (std::int64_t& label : y.mutable_data<std::int64_t>()) label = labels[static_cast<std::size_t>(label)];
+  return std::make_shared<nn::data::TensorDataset>(data.dataset->x(), y, count);
+}
+
 std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
                                                   Targets targets) {
   nn::data::CsvOptions options{
@@ -67,8 +90,8 @@ std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::
   if (!target.empty()) options.target = column(target);
   for (const std::string& feature : model.features) options.features.push_back(column(feature));
   const nn::data::CsvData data = nn::data::load_csv(source.csv, options);
-  if (model.classes.empty()) model.classes = data.classes;
-  return data.dataset;
+  if (!model.classes.empty() || targets == Targets::numbers) return data.dataset;
+  return with_labels(source.csv, data, model);
 }
 
 }  // namespace

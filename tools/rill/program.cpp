@@ -153,6 +153,19 @@ void Program::refuse_extras() {
   throw UsageError(where + "unknown option " + name + (near.empty() ? see : "; did you mean " + near + "?"));
 }
 
+namespace {
+
+// As a script gives it where a variable is not set.
+void refuse_empty_values(const CLI::App& app, const std::string& command) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::vector<std::string>& given = option->results();
+    if (std::find(given.begin(), given.end(), "") != given.end())
+      throw UsageError(command + ": " + option->get_name() + " is empty, expected a value");
+  }
+}
+
+}  // namespace
+
 int Program::parse(int argc, char** argv) {
   try {
     app_.parse(argc, argv);
@@ -176,6 +189,7 @@ int Program::parse(int argc, char** argv) {
 int Program::dispatch() {
   const Command* command = chosen();
   if (!command) throw UsageError("no command is given, expected one; see rill --help");
+  refuse_empty_values(*command->app, command->help.name);
   if (threads_ > 0) set_num_threads(threads_);
   return command->body();
 }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,14 +34,18 @@ auto reading_config(Body&& body) {
   }
 }
 
-/// The same for a run config, of Errors of one kind: what is wrong in it is said of the file at `path`, "run.json: /loss: …".
+/// The same for a run config, of Errors of one kind; what is wrong in it, or beside it, is said of the file at `path`, "run.json: /loss: …".
 template <class Mistake = Error, class Body>
 auto reading_run(const std::string& path, Body&& body) {
   try {
     return body();
-  } catch (const Mistake& error) {
+  } catch (const Error& error) {
     const std::string text = error.what();
-    throw UsageError(text.starts_with("run: /") ? path + text.substr(3) : text);
+    const std::string placed = text.starts_with("run: ") ? path + text.substr(3) : text;
+    if constexpr (!std::is_same_v<Mistake, Error>) {
+      if (!dynamic_cast<const Mistake*>(&error)) throw Error(placed);
+    }
+    throw UsageError(placed);
   }
 }
 

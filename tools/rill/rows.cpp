@@ -117,7 +117,7 @@ class CsvRows final : public Rows {
   void choose_columns(const nn::Model& model, const std::vector<std::string>& missing) {
     if (model.features.empty()) return all_columns(model);
     RILL_CHECK(missing.empty(), where_, ": columns that the model reads are missing: ", listed(missing),
-               "; the file has ", listed(names_));
+               "; the file has ", listed(names_), sources_.empty() ? "; is its header missing?" : "");
     for (const nn::data::CsvSource& source : sources_) {
       const std::string& name = names_[source.column];
       RILL_CHECK(std::count(names_.begin(), names_.end(), name) == 1, where_, ": column ",
