@@ -72,10 +72,11 @@ void* new_piece(std::size_t bytes) noexcept {
   return piece;
 }
 
-// Large pieces are what memory runs out by: of these no more stay cached than are in use, or 256 MB, when the system is asked for
-// another one.
+// Large pieces are what memory runs out by. They are given back when the system is asked for another one and more is held than twice
+// what was in use at once, and 256 MB; and then only when it is twice what was held before the last time, so that work which
+// comes again in the same sizes, whatever they are, soon finds all of them.
 constexpr std::size_t least_large = std::size_t{1} << 20;
-constexpr std::int64_t most_large_cached = std::int64_t{256} << 20;
+constexpr std::int64_t always_kept = std::int64_t{256} << 20;
 
 struct SharedCache {
   std::mutex mutex;
@@ -83,6 +84,7 @@ struct SharedCache {
   std::atomic<std::uint64_t> system_allocations{0};
   std::atomic<std::int64_t> bytes_held{0};
   std::atomic<std::int64_t> large_cached{0};  // bytes of large pieces, those of threads with them
+  std::atomic<std::int64_t> most_in_use{0}, held_at_trim{0};
 
   void count_cached(std::size_t index, std::int64_t sign) noexcept {
     const std::size_t bytes = class_bytes(index);
@@ -189,11 +191,22 @@ std::size_t trim_from(std::size_t first) noexcept {
   return freed;
 }
 
+// Before `bytes` more are taken from the system. Two threads at once may both give back, which harms nobody.
+void limit_held(SharedCache& shared, std::int64_t bytes) noexcept {
+  const std::int64_t held = shared.bytes_held.load(std::memory_order_relaxed) + bytes,
+                     in_use = held - shared.large_cached.load(std::memory_order_relaxed),
+                     most = std::max(in_use, shared.most_in_use.load(std::memory_order_relaxed)),
+                     limit = std::max(always_kept + 2 * most,
+                                      2 * shared.held_at_trim.load(std::memory_order_relaxed));
+  shared.most_in_use.store(most, std::memory_order_relaxed);
+  if (held <= limit) return;
+  shared.held_at_trim.store(held, std::memory_order_relaxed);
+  trim_from(class_of(least_large));
+}
+
 void* from_system(std::size_t bytes) {
   SharedCache& shared = shared_cache();
-  const std::int64_t cached = shared.large_cached.load(std::memory_order_relaxed),
-                     in_use = shared.bytes_held.load(std::memory_order_relaxed) - cached;
-  if (bytes >= least_large && cached > std::max(in_use, most_large_cached)) trim_from(class_of(least_large));
+  if (bytes >= least_large) limit_held(shared, static_cast<std::int64_t>(bytes));
   void* piece = new_piece(bytes);
   if (!piece && trim() > 0) piece = new_piece(bytes);
   if (!piece) throw std::bad_alloc();

@@ -1,8 +1,8 @@
 // Recycled memory: one pool behind tensors' blocks, their records and the nodes of the graph.
 //
 // Freed pieces go to a cache of the freeing thread and, when that is full, to a shared one, so a warm training
-// step calls the system's allocator not once. What is cached stays until trim(), but for large pieces (1 MB and more) of which
-// more than 256 MB, and more than what is in use, are cached when a new one is needed. All functions may be called from any thread, also from destructors
+// step calls the system's allocator not once. What is cached stays until trim(), but for pieces of 1 MB and more where far more
+// is held than was ever in use at once (twice that, and 256 MB). All functions may be called from any thread, also from destructors
 // of static objects after main. Under AddressSanitizer, cached pieces are poisoned.
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include <rill/core/error.hpp>
 #include <rill/core/random.hpp>
 
 namespace rill {
@@ -71,6 +72,7 @@ Stream Generator::stream(Purpose purpose) {
 }
 
 std::vector<std::int64_t> permutation(std::int64_t count, Stream stream) {
+  RILL_CHECK(count >= 0, "permutation: count is ", count, ", expected 0 or more");
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[stream.below(i)]);

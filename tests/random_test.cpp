@@ -157,6 +157,11 @@ TEST_CASE("random: below(1) is 0") {
   for (int i = 0; i < 10; ++i) CHECK(stream.below(1) == 0);
 }
 
+TEST_CASE("random: a permutation of fewer than no numbers is refused") {
+  CHECK_THROWS_WITH_AS(permutation(-1, Stream(8, Purpose::shuffle)),
+                       "permutation: count is -1, expected 0 or more", Error);
+}
+
 TEST_CASE("random: a permutation holds every number once") {
   for (const std::int64_t count : {0, 1, 2, 10, 1000}) {
     std::vector<std::int64_t> order = permutation(count, Stream(8, Purpose::shuffle));

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <rill/core/ops/groups.hpp>
 #include <rill/core/ops/nll_loss.hpp>
 
@@ -70,7 +72,7 @@ void NllLossBackward::forward(const Tensor& g, const Tensor& target, const Tenso
     std::fill(out.begin(), out.end(), T(0));
     const auto classes = static_cast<std::size_t>(shape[1]);
     for (std::size_t row = 0; row < labels.size(); ++row) {
-      if (labels[row] == options.ignore_index) continue;
+      if (labels[row] == options.ignore_index || !std::isfinite(factors[row])) continue;
       const double of_row = static_cast<double>(in[options.reduction == Reduction::none ? row : 0]);
       out[row * classes + static_cast<std::size_t>(labels[row])] = static_cast<T>(of_row * factors[row]);
     }

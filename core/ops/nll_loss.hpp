@@ -39,7 +39,7 @@ struct NllLossBackward {
 
 /// The negative log-likelihood of labels target i64 [n] under log-probabilities x [n, classes], as log_softmax() gives
 /// them; `weight` [classes] rescales classes. The result is a scalar, or [n] without reduction. Of no rows, and where all
-/// are ignored, the mean is NaN. Throws Error for shapes and dtypes that do not fit, and for a label out of range.
+/// are ignored or of weight 0, the mean is NaN and its gradient 0. Throws Error for shapes and dtypes that do not fit, and for a label out of range.
 Tensor nll_loss(const Tensor& x, const Tensor& target, const NllLossOptions& options = {},
                 const Tensor& weight = {});
 
