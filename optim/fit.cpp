@@ -76,8 +76,10 @@ Trainer& Trainer::metrics(std::vector<std::shared_ptr<Metric>> metrics) {
 
 History Trainer::fit(const nn::data::Loader& train, const FitOptions& options) {
   check(options, train, optimizer_);
+  const std::vector<Tensor> parameters = model_.parameters();
   RILL_CHECK(
-      std::ranges::any_of(model_.parameters(), [&](const Tensor& p) { return optimizer_.trains(p); }),
+      std::ranges::none_of(parameters, &Tensor::requires_grad) ||
+          std::ranges::any_of(parameters, [&](const Tensor& p) { return optimizer_.trains(p); }),
       "fit: the optimizer trains no parameter of the model, expected one that was made for it; make the "
       "optimizer after to() and replace()");
   return Loop(*this, train, options).run();

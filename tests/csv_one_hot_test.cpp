@@ -68,6 +68,9 @@ TEST_CASE("load_csv: columns that f32 cannot tell apart are named, and others ar
   CHECK(blurred("0.123456789", "0.223456789", "0.323456789").empty());
   CHECK(blurred("0.123456789", "0.123456789", "0.123456789").empty());
   CHECK(blurred("1", "2", "3").empty());
+  CHECK(blurred("0.1", "0.100000", "0.1000000").empty());
+  CHECK(blurred("0.3", "0.30000000000000004", "0.3").empty());
+  CHECK(blurred("0.1", "0.1000000001", "0.1") == Names{"\"t\", from 0.1 to 0.1000000001,"});
   const CsvData target = load("t,y\n1,1700000000\n2,1700000001\n", {.regression = true});
   CHECK(target.blurred == Names{"\"y\", from 1700000000 to 1700000001,"});
   CHECK(
@@ -79,6 +82,11 @@ TEST_CASE("load_csv: columns that f32 cannot tell apart are named, and others ar
 TEST_CASE("load_csv: classes that are one number in two spellings are refused") {
   CHECK(refusal("x,y\n1,1\n2,1.0\n3,2\n4,1\n5,1.0\n6,2\n", {}) ==
         "a.csv: classes \"1\" and \"1.0\" are one number, expected it written in one way");
+  for (const std::string other : {"01", "007", "18446744073709551617"}) {
+    const std::string one = other == "01" ? "1" : other == "007" ? "7" : "18446744073709551616";
+    CHECK(load("x,y\n1," + one + "\n2," + other + "\n3," + one + "\n4," + other + "\n", {}).classes.size() ==
+          2);
+  }
   CHECK(load("x,y\n1,1\n2,a\n3,1.0\n4,1\n5,1.0\n6,a\n", {}).classes.size() == 3);
 }
 

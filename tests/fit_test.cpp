@@ -255,6 +255,18 @@ TEST_CASE("evaluate: a label beyond the class weights is refused, and not read")
   }
 }
 
+TEST_CASE("cross_entropy, nll_loss: rows of weight 0 alone have the gradient 0") {
+  const Tensor weight = tensor({0, 1, 1}), target = zeros({2}, DType::i64);
+  for (const bool fused : {true, false}) {
+    Tensor x = tensor({{1, 2, 3}, {3, 2, 1}}).requires_grad_();
+    Tensor loss =
+        fused ? cross_entropy(x, target, {}, weight) : nll_loss(x.log_softmax(1), target, {}, weight);
+    CHECK(std::isnan(loss.item()));
+    loss.backward();
+    CHECK(x.grad().abs().sum().item() == 0);
+  }
+}
+
 TEST_CASE("fit: a batch of classes of weight 0 alone asks for nothing, and is no divergence") {
   for (const double smoothing : {0.0, 0.1}) {
     Training t;

@@ -453,6 +453,15 @@ TEST_CASE("rill sweep: a setting that takes the place of another is wrong usage"
               "holds it before\n");
 }
 
+TEST_CASE("rill sweep: of settings that do not vary the last one counts, as in rill train") {
+  const Folder run;
+  const Outcome outcome =
+      rill::test::rill({"sweep", run.config, "--out", run.out, "--set", "training.epochs=9", "--set",
+                        "training.epochs=1", "--set", "optimizer.lr=0.1,0.2", "--quiet"});
+  CHECK(outcome.status == 0);
+  CHECK(run.folder.read("out/0.1/config.json").find("\"epochs\": 1,") != std::string::npos);
+}
+
 TEST_CASE("rill: an option with an empty value is wrong usage") {
   const Folder run;
   const Outcome outcome = rill::test::rill({"train", run.config, "--out", ""});

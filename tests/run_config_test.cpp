@@ -215,7 +215,8 @@ TEST_CASE("run config: schedules that do not go together are refused") {
         "run: /schedule: there are 0 milestones for 2 schedules, expected one less than those");
   CHECK(schedule_refusal(with({R"(schedule={"type": "sequence", "milestones": [12], "schedules": [
       "linear", "cosine"]})"})) ==
-        "run: /schedule/schedules/1: it begins at step 12 of 10, expected an earlier milestone, or a length "
+        "run: /schedule/schedules/1: it begins at step 12 and ends at step 10, expected an earlier "
+        "milestone, or a length "
         "of its "
         "own");
 }

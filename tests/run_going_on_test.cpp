@@ -97,4 +97,8 @@ TEST_CASE("run: a model that goes on gets its inputs as it was trained, from oth
   CHECK(
       refused.starts_with("run: /data: samples are prepared by [], expected what the model was trained with, "
                           "[{\"type\":\"standardize\""));
+  train(folder, "raw", "a.csv", true, {"data.standardize=false", "optimizer.lr=1e-6"});
+  CHECK(message_of([&] {
+          train(folder, "fourth", "a.csv", true, {"model=" + folder.file("raw/last.safetensors")});
+        }).find("expected what the model was trained with, []") != std::string::npos);
 }

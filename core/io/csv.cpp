@@ -243,8 +243,9 @@ CsvValue parse_csv_value(std::string_view field) {
   if (std::isnan(number)) return {CsvKind::missing};
   if (!std::isfinite(number)) return {CsvKind::not_finite};
   double wide = number;
-  constexpr std::size_t digits_of_f32 = 6;  // which it always tells apart
-  if (digits.size() > digits_of_f32) std::from_chars(digits.data(), end, wide);
+  constexpr std::size_t exact_digits = 7;  // of integers in f32
+  if (digits.size() > exact_digits || digits.find_first_of(".eE") != std::string_view::npos)
+    std::from_chars(digits.data(), end, wide);
   return {CsvKind::number, number, wide};
 }
 

@@ -73,9 +73,12 @@ class ClassNames {
       return std::pair(integer_of(a), std::string_view(a)) < std::pair(integer_of(b), std::string_view(b));
     });
     for (std::size_t i = 1; i < sorted.size() && numbers_; ++i) {
-      const auto before = integer_of(sorted[i - 1]), here = integer_of(sorted[i]);
-      const bool exact = std::abs(here->first) < 0x1p53;
-      RILL_CHECK(before->first != here->first || (!exact && before != here), path, ": classes ",
+      const double number = integer_of(sorted[i])->first;
+      const bool same = integer_of(sorted[i - 1])->first == number && std::abs(number) < 0x1p53;
+      const auto as_fraction = [&](std::size_t at) {
+        return sorted[at].find_first_of(".eE") != std::string::npos;
+      };
+      RILL_CHECK(!same || as_fraction(i - 1) == as_fraction(i), path, ": classes ",
                  quote_csv_field(sorted[i - 1]), " and ", quote_csv_field(sorted[i]),
                  " are one number, expected it written in one way");
     }
@@ -123,23 +126,37 @@ struct Extent {
     const auto format = size >= 1e-3 && size < 1e16 ? std::chars_format::fixed : std::chars_format::general;
     return {text, std::to_chars(text, text + sizeof text, number, format).ptr};
   }
-  bool blurred() const { return high > low && 32 * rounded > high - low; }
+  bool blurred() const {
+    const double size = std::max(std::abs(low), std::abs(high));
+    return high - low > 1e-12 * size && 32 * rounded > high - low;  // less is what f64 leaves of a constant
+  }
   std::string text(const std::string& name) const {
     return quote_csv_field(name) + ", from " + shortest(low) + " to " + shortest(high) + ",";
   }
 };
 
 struct Rows {
-  std::vector<float> x;         // one number for each source; of a one-hot column the place of the value
-  std::vector<Extent> extents;  // one for each source
+  std::vector<float> x;  // one number for each source; of a one-hot column the place of the value
+  std::map<std::size_t, Extent> extents{};  // of sources with a number that f32 rounds
   std::int64_t count = 0;
 };
+
+// Before the number is added. What came before the first rounded one is exact.
+void measure(Rows& rows, std::size_t source, std::size_t width, const io::CsvValue& value) {
+  auto found = rows.extents.find(source);
+  if (found == rows.extents.end()) {
+    if (value.wide == static_cast<double>(value.number)) return;
+    found = rows.extents.emplace(source, Extent()).first;
+    for (std::size_t at = source; at < rows.x.size() - source; at += width)
+      found->second.add({CsvKind::number, rows.x[at], static_cast<double>(rows.x[at])});
+  }
+  found->second.add(value);
+}
 
 // Reads the features of all rows, and hands each row to `take_target`.
 template <class Take>
 Rows read_rows(CsvReader& reader, CsvColumns& columns, const std::string& path, const Take& take_target) {
   Rows rows;
-  rows.extents.resize(columns.sources().size());
   for (bool there = !columns.header() || reader.next(); there; there = reader.next()) {
     columns.check_row(reader);
     for (std::size_t i = 0; i < columns.sources().size(); ++i) {
@@ -150,8 +167,8 @@ Rows read_rows(CsvReader& reader, CsvColumns& columns, const std::string& path, 
         continue;
       }
       const io::CsvValue value = columns.number(reader, source.column);
+      measure(rows, i, columns.sources().size(), value);
       rows.x.push_back(value.number);
-      rows.extents[i].add(value);
     }
     take_target();
     ++rows.count;
@@ -237,9 +254,8 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
   });
   const Tensor x = matrix(rows, columns.sources());
   CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header(), {}};
-  for (std::size_t i = 0; i < rows.extents.size(); ++i)
-    if (rows.extents[i].blurred())
-      data.blurred.push_back(rows.extents[i].text(columns.name(columns.sources()[i].column)));
+  for (const auto& [source, extent] : rows.extents)
+    if (extent.blurred()) data.blurred.push_back(extent.text(columns.name(columns.sources()[source].column)));
   if (target.blurred()) data.blurred.push_back(target.text(data.target));
   if (options.regression) {
     const Tensor y = tensor(std::span<const float>(numbers), Shape{rows.count, 1});

@@ -197,7 +197,7 @@ void check_going_on(nn::Model& model, const RunData& data) {
   };
   check_names("features", "columns", model.features, data.features);
   check_names("classes", "classes", model.classes, data.classes);
-  if (model.preprocessing.empty()) return;
+  if (model.preprocessing.empty() && model.loss.empty()) return;  // no run has saved it
   nn::Model as_data(nn::Sequential(model.network), model.input_shape);
   as_data.preprocessing = data.preprocessing;
   const std::string key = "rill.preprocessing", before = nn::model_metadata(model).at(key),

@@ -54,20 +54,23 @@ Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std
 }
 
 // Of a row of a table, its cells: "area 100, city=Ulm"; of one-hot features the one that is on.
-std::string description_of(const RunData& data, const Tensor& sample) {
+std::string description_of(const RunConfig& config, const RunData& data, const Tensor& sample) {
   constexpr std::size_t most_cells = 24;
   const nn::data::Standardize* by = nullptr;
   if (!data.preprocessing.empty())
     by = dynamic_cast<const nn::data::Standardize*>(data.preprocessing.front().get());
   const auto x = sample.data<float>();
   if (data.features.size() != x.size() || (by && by->mean().size() != x.size())) return "";
+  const auto* table = std::get_if<CsvConfig>(&config.data.value);
+  const bool has_values = table && (!table->one_hot.empty() || !table->features.empty());
   std::vector<std::string> cells;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double raw = by ? x[i] * by->std()[i] + by->mean()[i] : static_cast<double>(x[i]);
     const std::string& name = data.features[i];
-    const bool is_value = name.find('=') != std::string::npos;  // the column city holds Ulm, or does not
+    // The column city holds Ulm, or does not.
+    const bool is_value = has_values && name.find('=') != std::string::npos;
     if (is_value && std::abs(raw) < 1e-4) continue;
-    cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.5g}", name, raw));
+    cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.7g}", name, raw));
   }
   const std::size_t shown = std::min(cells.size(), most_cells);
   std::string text;
@@ -106,7 +109,7 @@ void judge_classes(RunReport& report, const RunConfig& config, const RunData& da
   const auto* part = dynamic_cast<const nn::data::Subset*>(&judged);
   for (Misclassified& mistake : report.mistakes) {
     mistake.sample = sample_of(config.data, judged, mistake.index);
-    mistake.description = description_of(data, mistake.sample);
+    mistake.description = description_of(config, data, mistake.sample);
     if (part) mistake.index = part->indices()[static_cast<std::size_t>(mistake.index)];
   }
 }
@@ -146,7 +149,10 @@ void write_run_report(const RunConfig& config, const RunData& data, RunResult& r
                    .config_json = to_json(config)};
   add_facts(report, config, data, result);
   if (!result.health.empty()) report.advice = nn::diagnose(result.health);
-  if (data.validation && !data.regression() && data.train->classes() <= most_judged_classes) {
+  const bool judges = data.validation && !data.regression();
+  if (judges && data.train->classes() > most_judged_classes)
+    report.facts.emplace_back("confusions", fmt::format("left out, of over {} classes", most_judged_classes));
+  if (judges && data.train->classes() <= most_judged_classes) {
     report.classes = data.classes;
     nn::Model judged = judged_model(report, result);
     judge_classes(report, config, data, judged);

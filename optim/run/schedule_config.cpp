@@ -16,8 +16,8 @@ struct ScheduleMaker {
   std::int64_t length(std::int64_t given, Interval interval) const {
     if (given > 0) return given;
     const std::int64_t steps = interval == Interval::batch ? run.epochs * run.batches : run.epochs;
-    const std::int64_t left = (end > 0 ? end : steps) - begin;
-    RILL_CHECK(left > 0, where, ": it begins at step ", begin, " of ", steps,
+    const std::int64_t last = end > 0 ? end : steps, left = last - begin;
+    RILL_CHECK(left > 0, where, ": it begins at step ", begin, " and ends at step ", last,
                ", expected an earlier milestone, or a length of its own");
     return left;
   }

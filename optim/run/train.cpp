@@ -94,8 +94,8 @@ class Training {
   RunResult run() {
     as_config_error([&] { check_beginning(); });
     check_savable();
-    folder_.lock();
     if (!fit_.resume.empty()) check_resume(fit_.resume, config_, fit_.checkpoint.metadata);
+    folder_.lock();
     Trainer trainer(model_, *optimizer_, loss_);
     trainer.metrics(make_metrics(config_.loss));
     RunResult result;

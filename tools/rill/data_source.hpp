@@ -27,7 +27,7 @@ struct DataSource {
   /// none. With --scale, the model gets a preprocessing of that. Throws UsageError for options that do not go together,
   /// and Error for files.
   std::shared_ptr<const nn::data::Dataset> open(nn::Model& model, Targets targets) const;
-  /// "MNIST files in data/mnist, test" for messages and headings.
+  /// "IDX files in data/mnist, test" for messages and headings.
   std::string name() const;
 
  private:

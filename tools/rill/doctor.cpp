@@ -87,10 +87,10 @@ int examine(const DoctorOptions& options) {
   const Judge judge(model, options.loss);
   const auto raw = options.data.open(model, judge.targets());
   const auto dataset = prepared(model, *raw);
-  const nn::HealthReport report =
-      nn::audit(model, dataset,
-                {.loss = [&](const Tensor& y, const Tensor& target) { return judge.loss(y, target); },
-                 .statistics = model.trained ? nn::Statistics::running : nn::Statistics::batch});
+  const nn::HealthReport report = nn::audit(
+      model, dataset,
+      {.loss = [&](const Tensor& y, const Tensor& target) { return judge.loss(y, target); },
+       .statistics = model.trained || dataset.size() < 2 ? nn::Statistics::running : nn::Statistics::batch});
   const std::vector<nn::Advice> findings = nn::diagnose(report);
   if (options.json) {
     print_json({{"model", options.model.path},

@@ -24,7 +24,7 @@ struct ModelFile {
   nn::Model open_trained() const;
 };
 
-/// "28x28 -> 10, 235,146 parameters"
+/// "28x28 -> 10, 235146 parameters"
 std::string describe(nn::Model& model);
 /// What the model gives for one sample.
 Shape output_shape(nn::Model& model);

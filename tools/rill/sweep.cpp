@@ -203,7 +203,8 @@ void add_sweep(Program& program) {
            "Trains one run after the other, for every combination of the values and for N seeds. Without\n"
            "varied values it does one config with N seeds, which shows their spread. Prints a\n"
            "table of the best epochs, and writes it with a plot. Called again, it goes on: runs that are\n"
-           "done are not done again, and one that was interrupted is resumed.",
+           "done are not done again, and one that was interrupted is resumed. It exits with 3\n"
+           "where every run diverged.",
        .examples =
            {{"rill sweep run.json --set model.layers.2.negative_slope=0,0.01,0.1,0.3 --seeds 3",
              "four slopes, three seeds each"},

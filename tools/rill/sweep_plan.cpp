@@ -1,6 +1,7 @@
 #include <rill/tools/rill/sweep_plan.hpp>
 
 #include <cctype>
+#include <map>
 #include <set>
 
 #include <rill/nn/config/nearest.hpp>
@@ -50,10 +51,11 @@ void check_key(const std::string& setting, const std::string& key, std::int64_t 
                      ": each run has a folder of its own in that of the sweep, expected --out DIR");
 }
 
-// A later one would take the place of what an earlier one varies.
-void check_order(const std::string& setting, const std::string& key, const std::vector<std::string>& before) {
-  for (const std::string& other : before) {
-    if (other != key && !other.starts_with(key + ".")) continue;
+// A setting takes the place of an earlier one of the same key or of one in it; where either varies, values would have no effect.
+void check_order(const std::string& setting, const std::string& key, bool varied,
+                 const std::map<std::string, bool>& before) {
+  for (const auto& [other, other_varied] : before) {
+    if ((other != key && !other.starts_with(key + ".")) || (!varied && !other_varied)) continue;
     throw UsageError("--set " + setting + ": it takes the place of --set " + other +
                      "=…, expected each key once, and what holds it before");
   }
@@ -64,16 +66,16 @@ void check_order(const std::string& setting, const std::string& key, const std::
 SweepPlan plan_sweep(const std::vector<std::string>& settings, std::uint64_t first_seed, std::int64_t seeds) {
   SweepPlan plan;
   std::vector<SweepRun> combinations(1);
-  std::vector<std::string> keys;
+  std::map<std::string, bool> before_it;  // keys, and whether they are varied
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
       throw UsageError("--set " + setting + ": expected KEY=VALUE, or KEY=VALUE,VALUE to vary it");
     const std::string key = setting.substr(0, equals);
     check_key(setting, key, seeds);
-    check_order(setting, key, keys);
-    keys.push_back(key);
     const std::vector<std::string> values = split_values(setting.substr(equals + 1));
+    check_order(setting, key, values.size() > 1, before_it);
+    before_it[key] = before_it[key] || values.size() > 1;
     if (values.size() > 1) plan.keys.push_back(key);
     std::vector<SweepRun> more;
     for (const SweepRun& before : combinations) {
