@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -113,7 +114,7 @@ class ClassNames {
 
 // Of a column of numbers: from where to where they go, and what f32 rounds off at most.
 struct Extent {
-  double low = INFINITY, high = -INFINITY, rounded = 0;
+  double low = std::numeric_limits<double>::infinity(), high = -low, rounded = 0;
 
   void add(const io::CsvValue& value) {
     low = std::min(low, value.wide);
