@@ -191,7 +191,7 @@ std::size_t trim_from(std::size_t first) noexcept {
   return freed;
 }
 
-// Before `bytes` more are taken from the system. Two threads at once may both give back, which harms nobody.
+// Before `bytes` more are taken from the system. Small pieces that are cached count as in use. Two threads at once may both give back, which harms nobody.
 void limit_held(SharedCache& shared, std::int64_t bytes) noexcept {
   const std::int64_t held = shared.bytes_held.load(std::memory_order_relaxed) + bytes,
                      in_use = held - shared.large_cached.load(std::memory_order_relaxed),

@@ -264,6 +264,12 @@ TEST_CASE("cross_entropy, nll_loss: rows of weight 0 alone have the gradient 0")
     CHECK(std::isnan(loss.item()));
     loss.backward();
     CHECK(x.grad().abs().sum().item() == 0);
+    // A weight that is NaN is not hidden.
+    const Tensor bad = tensor({NAN, 1, 1});
+    x.zero_grad();
+    loss = fused ? cross_entropy(x, target, {}, bad) : nll_loss(x.log_softmax(1), target, {}, bad);
+    loss.backward();
+    CHECK(std::isnan(x.grad().abs().sum().item()));
   }
 }
 

@@ -34,8 +34,8 @@ class Rows {
   std::int64_t classes() const { return classes_; }
   bool ignored(std::int64_t row) const { return target_[row] == options_.ignore_index; }
   double scale() const { return scale_; }
-  /// Of gradients: a mean over rows that all have weight 0 is NaN and asks for nothing.
-  double slope_scale() const { return std::isfinite(scale_) ? scale_ : 0; }
+  /// Of gradients: a mean over rows that all have weight 0 asks for nothing. A weight that is NaN stays one.
+  double slope_scale() const { return std::isinf(scale_) ? 0 : scale_; }
   double q(std::int64_t row, std::int64_t c) const {
     const double own = c == target_[row] ? (1 - options_.label_smoothing) * class_weight(c) : 0;
     return own + spread_ * class_weight(c);

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include <rill/core/ops/groups.hpp>
 #include <rill/core/ops/nll_loss.hpp>
 
@@ -7,7 +5,8 @@ namespace rill {
 namespace ops {
 namespace {
 
-// The factor of each row's element at its label: -w_t, scaled for a mean, and 0 for a row that is ignored.
+// The factor of each row's element at its label: -w_t, scaled for a mean, and 0 for a row that is ignored, as for all where
+// their weights come to 0.
 using Factors = std::vector<double, memory::Allocator<double>>;
 
 template <class T>
@@ -23,7 +22,7 @@ Factors factors_of(const NllLossOptions& options, const Tensor& target, const Te
     total += own;
   }
   if (options.reduction != Reduction::mean) return factors;
-  for (double& factor : factors) factor /= total;
+  for (double& factor : factors) factor = total == 0 ? 0 : factor / total;
   return factors;
 }
 
@@ -51,8 +50,7 @@ void NllLoss::forward(const Tensor& x, const Tensor& target, const Tensor& weigh
         out[static_cast<std::size_t>(row)] = static_cast<T>(term(row));
       return;
     }
-    const bool nothing = std::all_of(labels, labels + target.numel(),
-                                     [&](auto label) { return label == options.ignore_index; });
+    const bool nothing = std::ranges::all_of(factors, [](double factor) { return factor == 0; });
     const double sum = sum_terms(0, target.numel(), term);
     out[0] = nothing && options.reduction == Reduction::mean ? std::numeric_limits<T>::quiet_NaN()
                                                              : static_cast<T>(sum);
@@ -72,7 +70,7 @@ void NllLossBackward::forward(const Tensor& g, const Tensor& target, const Tenso
     std::fill(out.begin(), out.end(), T(0));
     const auto classes = static_cast<std::size_t>(shape[1]);
     for (std::size_t row = 0; row < labels.size(); ++row) {
-      if (labels[row] == options.ignore_index || !std::isfinite(factors[row])) continue;
+      if (labels[row] == options.ignore_index) continue;
       const double of_row = static_cast<double>(in[options.reduction == Reduction::none ? row : 0]);
       out[row * classes + static_cast<std::size_t>(labels[row])] = static_cast<T>(of_row * factors[row]);
     }
