@@ -225,6 +225,17 @@ TEST_CASE("csv_classifier: columns of a given file can be chosen") {
   CHECK(all.says("class from noise x\n"));
 }
 
+TEST_CASE("csv_classifier: columns of text become features where they are named") {
+  const TempDir folder;
+  std::string table = "x,town,class\n";
+  for (int i = 0; i < 120; ++i) table += std::to_string(i % 7) + (i % 2 == 0 ? ",Ulm,a\n" : ",Bonn,b\n");
+  const Outcome run = run_example("csv_classifier", {"--data", folder.write("t.csv", table), "--one-hot",
+                                                     "town", "--out", folder.path()});
+  CHECK(run.status == 0);
+  CHECK(run.says("class from x town=Bonn town=Ulm\n"));
+  CHECK(run.says("test accuracy: 100 %"));
+}
+
 TEST_CASE("csv_classifier: a bad file exits 1 with its place, a diverged run 3 with its cause") {
   const TempDir folder;
   const std::string file = folder.write("bad.csv", "a,b,class\n1,2,yes\n3,,no\n");

@@ -453,6 +453,36 @@ TEST_CASE("rill sweep: a setting that takes the place of another is wrong usage"
               "holds it before\n");
 }
 
+TEST_CASE(
+    "rill train: options of a table that do not go together are the config's fault, and a table's its own") {
+  const TempDir folder;
+  std::string table = "t,y\n";
+  for (int i = 0; i < 50; ++i) table += std::to_string(1700000000 + i) + "," + std::to_string(i) + "\n";
+  const std::string config = folder.write(
+      "run.json",
+      R"({"rill": 1, "model": {"rill": 1, "input_shape": [1], "layers": [{"type": "dense", "units": 1}]},
+    "data": {"format": "csv", "path": ")" +
+          folder.write("t.csv", table) +
+          R"(", "target": "y", "regression": true}, "loss": "mse",
+    "optimizer": {"type": "sgd", "lr": 0.1}, "training": {"epochs": 1}})");
+  const auto refusal = [&](const std::string& setting, int status) {
+    const Outcome outcome =
+        rill::test::rill({"train", config, "--out", folder.file("out"), "--no-report", "--set", setting});
+    CHECK(outcome.status == status);
+    return outcome.output;
+  };
+  const std::string data = "rill: " + config + ": /data/";
+  CHECK(refusal("data.header=false", 2) ==
+        data + "header: got false where a column is given by name, expected column numbers\n");
+  CHECK(refusal("data.stratified=true", 2)
+            .starts_with(data + "stratified: got true for targets that are numbers"));
+  CHECK(refusal(R"(data.classes=["a","b","a"])", 2) ==
+        data + "classes: \"a\" is given twice, expected different names\n");
+  CHECK(refusal("training.epochs=1", 1)
+            .starts_with("rill: " + folder.file("t.csv") +
+                         ": f32 rounds away what tells the numbers of column \"t\""));
+}
+
 TEST_CASE("rill sweep: of settings that do not vary the last one counts, as in rill train") {
   const Folder run;
   const Outcome outcome =

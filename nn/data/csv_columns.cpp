@@ -25,13 +25,16 @@ void check_csv_utf8(std::string_view name, const std::string& where) {
              " is not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
 }
 
+bool names_columns(const CsvOptions& options) {
+  const auto named = [](const CsvColumn& column) { return std::holds_alternative<std::string>(column); };
+  return (options.target && named(*options.target)) || std::ranges::any_of(options.features, named) ||
+         std::ranges::any_of(options.one_hot, named);
+}
+
 CsvColumns::CsvColumns(const CsvReader& reader, const std::string& path, const CsvOptions& options)
     : path_(path), first_line_(reader.line()) {
   for (std::size_t i = 0; i < reader.size(); ++i) first_.emplace_back(reader.trimmed(i));
-  const auto named = [](const CsvColumn& column) { return std::holds_alternative<std::string>(column); };
-  const bool by_name = (options.target && named(*options.target)) ||
-                       std::ranges::any_of(options.features, named) ||
-                       std::ranges::any_of(options.one_hot, named);
+  const bool by_name = names_columns(options);
   RILL_CHECK(options.header != CsvHeader::absent || !by_name,
              "load_csv: a column is given by name and the header as absent, expected column numbers");
   header_said_ = options.header == CsvHeader::present;

@@ -16,6 +16,9 @@ namespace rill::nn::data {
 /// Throws that a name, which is saved with the model, is not UTF-8.
 void check_csv_utf8(std::string_view name, const std::string& where);
 
+/// Whether a column is given by its name, so that there has to be a header.
+bool names_columns(const CsvOptions& options);
+
 class CsvColumns {
  public:
   /// The reader stands on the first record, which is a header or not. Throws Error as load_csv() does. `path` must live as long.

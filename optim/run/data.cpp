@@ -59,13 +59,8 @@ std::shared_ptr<const Dataset> first_samples(std::shared_ptr<const Dataset> data
 // Takes the share of the training samples for validation, unless it is 0.
 void take_validation(RunData& data, const SplitOptions& options) {
   if (options.validation <= 0) return;
-  Split parts = [&] {
-    try {
-      return placed("run: /data/validation", [&] { return split(data.train, options); });
-    } catch (const Error& error) {
-      throw RunConfigError(error.what());
-    }
-  }();
+  Split parts = as_config_error(
+      [&] { return placed("run: /data/validation", [&] { return split(data.train, options); }); });
   data.train = std::move(parts.train);
   data.validation = std::move(parts.validation);
 }

@@ -2,7 +2,7 @@
 
 #include <rill/core/text.hpp>
 #include <rill/nn/config/nearest.hpp>
-#include <rill/nn/data/csv_features.hpp>
+#include <rill/nn/data/csv_columns.hpp>
 #include <rill/nn/metrics.hpp>
 #include <rill/optim/run/make.hpp>
 
@@ -169,9 +169,8 @@ DataKind kind_of(const DataConfig& config) {
 void check_table(const CsvConfig& data) {
   RILL_CHECK(data.regression || !data.standardize_target,
              "run: /data/standardize_target: got true for classes, expected \"regression\": true beside it");
-  const auto named = [](const ColumnConfig& column) { return std::holds_alternative<std::string>(column); };
-  const bool by_name = (data.target && named(*data.target)) || std::ranges::any_of(data.features, named) ||
-                       std::ranges::any_of(data.one_hot, named);
+  const bool by_name =
+      nn::data::names_columns({.target = data.target, .features = data.features, .one_hot = data.one_hot});
   RILL_CHECK(data.header.value_or(true) || !by_name,
              "run: /data/header: got false where a column is given by name, expected column numbers");
   for (auto at = data.classes.begin(); at != data.classes.end(); ++at)

@@ -20,6 +20,16 @@ auto placed(const std::string& where, Make make) {
   }
 }
 
+/// What `make` returns; its errors are those of the config.
+template <class Make>
+auto as_config_error(Make make) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    throw RunConfigError(error.what());
+  }
+}
+
 /// With fresh weights that follow from the seed, or those of its file.
 nn::Model make_model(const RunConfig& config);
 Loss make_loss(const LossConfig& config);

@@ -31,15 +31,6 @@ std::optional<nn::data::Loader> validation_loader(const RunData& data) {
   return nn::data::Loader(data.validation, {.batch_size = 500});
 }
 
-template <class Check>
-void as_config_error(Check check) {
-  try {
-    check();
-  } catch (const Error& error) {
-    throw RunConfigError(error.what());
-  }
-}
-
 // The one that holds the last layer.
 nn::Sequential& last_sequential(nn::Sequential& network) {
   auto* inner = dynamic_cast<nn::Sequential*>(&network[network.size() - 1]);

@@ -51,6 +51,15 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+// As a script gives it where a variable is not set.
+void refuse_empty_values(const CLI::App& app, const std::string& command) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::vector<std::string>& given = option->results();
+    if (std::find(given.begin(), given.end(), "") != given.end())
+      throw UsageError(command + ": " + option->get_name() + " is empty, expected a value");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> names_of(const CLI::Option& option) {
@@ -152,19 +161,6 @@ void Program::refuse_extras() {
       nn::config::nearest(name, std::vector<std::string_view>(known.begin(), known.end())));
   throw UsageError(where + "unknown option " + name + (near.empty() ? see : "; did you mean " + near + "?"));
 }
-
-namespace {
-
-// As a script gives it where a variable is not set.
-void refuse_empty_values(const CLI::App& app, const std::string& command) {
-  for (const CLI::Option* option : app.get_options()) {
-    const std::vector<std::string>& given = option->results();
-    if (std::find(given.begin(), given.end(), "") != given.end())
-      throw UsageError(command + ": " + option->get_name() + " is empty, expected a value");
-  }
-}
-
-}  // namespace
 
 int Program::parse(int argc, char** argv) {
   try {
