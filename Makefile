@@ -151,7 +151,7 @@ PIE-release := -pie
 BOUNDS-release := -D_GLIBCXX_ASSERTIONS
 GUARDS-release := $(BOUNDS-release) -fstack-protector-strong $(if $(filter x86_64,$(machine)),-fcf-protection)
 
-LANGUAGE := -std=c++20 -fPIC -fopenmp
+LANGUAGE := -std=c++20 -fPIC -fopenmp -fvisibility-inlines-hidden
 CPP := -I $(BUILD)/include $(BLAS_CPPFLAGS) $(CPPFLAGS)
 COMPILE := $(CXX) $(LANGUAGE) $(OPTIMISE) $(FLOATS) $(WARNINGS) $(CPP) $(CXXFLAGS)
 LINK := $(CXX) $(LANGUAGE) $(OPTIMISE) $(HARD_LINK-$(MODE)) $(CXXFLAGS)
