@@ -10,6 +10,7 @@
 #include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
+#include <rill/nn/data/impute.hpp>
 #include <rill/nn/data/loader.hpp>
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>

@@ -1,4 +1,4 @@
-// Learns classes from a CSV file: columns, parts, standardised inputs, and a training loop that knows when to stop.
+// Learns classes from a CSV file: columns, parts, missing cells, standardised inputs, and a training loop that knows when to stop.
 // Without --data it first writes a file of its own: the stars of a galaxy with three spiral arms.
 #include <cmath>
 #include <filesystem>
@@ -76,7 +76,7 @@ void print_confusion(nn::Module& model, const Loader& test, const std::vector<st
 }
 
 void run(const Settings& settings, std::uint64_t seed) {
-  CsvOptions options;
+  CsvOptions options{.missing = CsvMissing::nan};
   if (!settings.target.empty()) options.target = settings.target;
   options.features.assign(settings.features.begin(), settings.features.end());
   options.one_hot.assign(settings.one_hot.begin(), settings.one_hot.end());
@@ -85,19 +85,20 @@ void run(const Settings& settings, std::uint64_t seed) {
   for (const std::string& name : table.features) std::cout << ' ' << name;
   std::cout << '\n';
 
-  // One part tells when to stop, one what the model is worth; mean and std are those of the part that it learns from.
+  // One part tells when to stop, one what the model is worth; medians, means and deviations are those of the part that it learns from.
   const SplitOptions a_fifth{.validation = 0.2, .seed = seed, .stratified = true};
   const auto [rest, test] = split(table.dataset, a_fifth);
   const auto [seen, validation] = split(rest, a_fifth);
-  const Transforms standardize{Standardize::fit(*seen)};
+  Transforms prepare{Impute::fit(*seen)};
+  prepare.push_back(Standardize::fit(*seen, {.before = prepare}));
 
   Generator generator(seed);
   nn::Sequential model{nn::Dense(std::ssize(table.features), 64, generator), nn::LeakyReLU(0.1),
                        nn::Dense(64, 64, generator), nn::LeakyReLU(0.1),
                        nn::Dense(64, std::ssize(table.classes), generator)};
-  train(model, {seen, {.batch_size = 32, .shuffle = true, .seed = seed, .transforms = standardize}},
-        {validation, {.batch_size = 256, .transforms = standardize}}, settings);
-  print_confusion(model, {test, {.batch_size = 256, .transforms = standardize}}, table.classes);
+  train(model, {seen, {.batch_size = 32, .shuffle = true, .seed = seed, .transforms = prepare}},
+        {validation, {.batch_size = 256, .transforms = prepare}}, settings);
+  print_confusion(model, {test, {.batch_size = 256, .transforms = prepare}}, table.classes);
 }
 
 }  // namespace

@@ -161,8 +161,8 @@ TEST_CASE("load_csv: one-hot columns that cannot be are refused") {
   CHECK(refusal("1,Ulm,2\n3,Bonn,4\n", {.one_hot = {1}, .regression = true}) ==
         "a.csv:1: there is no header, expected one that names the one-hot columns");
   CHECK(refusal("city,y\nUlm,1\n,2\n", {.one_hot = {"city"}, .regression = true}) ==
-        "a.csv:3: column \"city\" is empty (a missing value), expected text; fill in or remove such rows "
-        "before");
+        "a.csv:3: column \"city\" is empty (a missing value), expected text; fill in or remove such rows, or "
+        "train with \"missing\": \"median\"");
   CHECK(refusal("city,y\nUlm,1\nK\xf6ln,2\n", {.one_hot = {"city"}, .regression = true}) ==
         "a.csv:3: column \"city\" is \"K\\xf6ln\", not UTF-8, expected text in it; convert the file, as with "
         "iconv "

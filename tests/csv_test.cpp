@@ -342,14 +342,16 @@ TEST_CASE("load_csv: bad cells are refused with file, line, column and value") {
   };
   const CsvOptions named{.target = "c"};
   refuse("a,b,c\n1,2,x\n1,,x\n",
-         ":3: column \"b\" is empty (a missing value), expected a number; fill in or remove such rows before",
+         ":3: column \"b\" is empty (a missing value), expected a number; fill in or remove such rows, or "
+         "train with \"missing\": \"median\"",
          named);
-  refuse(
-      "a,b,c\n1,NaN,x\n",
-      ":2: column \"b\" is \"NaN\" (a missing value), expected a number; fill in or remove such rows before",
-      named);
+  refuse("a,b,c\n1,NaN,x\n",
+         ":2: column \"b\" is \"NaN\" (a missing value), expected a number; fill in or remove such rows, or "
+         "train with \"missing\": \"median\"",
+         named);
   refuse("a,b,c\n1,?,x\n",
-         ":2: column \"b\" is \"?\" (a missing value), expected a number; fill in or remove such rows before",
+         ":2: column \"b\" is \"?\" (a missing value), expected a number; fill in or remove such rows, or "
+         "train with \"missing\": \"median\"",
          named);
   refuse("a,b,c\n1,2,\n",
          ":2: column \"c\" is empty (a missing value), expected a class name; fill in or remove such rows "
@@ -375,7 +377,8 @@ TEST_CASE("load_csv: bad cells are refused with file, line, column and value") {
   refuse("a,c\n1,x\n", ":2: column \"c\" is \"x\", expected a number", {.target = "c", .regression = true});
   // A missing value does not make a header of the first row.
   refuse("1,NA,x\n1,2,x\n",
-         ":1: column 1 is \"NA\" (a missing value), expected a number; fill in or remove such rows before",
+         ":1: column 1 is \"NA\" (a missing value), expected a number; fill in or remove such rows, or train "
+         "with \"missing\": \"median\"",
          {.target = 2});
 }
 

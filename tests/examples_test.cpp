@@ -238,10 +238,10 @@ TEST_CASE("csv_classifier: columns of text become features where they are named"
 
 TEST_CASE("csv_classifier: a bad file exits 1 with its place, a diverged run 3 with its cause") {
   const TempDir folder;
-  const std::string file = folder.write("bad.csv", "a,b,class\n1,2,yes\n3,,no\n");
+  const std::string file = folder.write("bad.csv", "a,b,class\n1,2,yes\n3,x,no\n");
   const Outcome bad = run_example("csv_classifier", {"--data", file, "--out", folder.path()});
   CHECK(bad.status == 1);
-  CHECK(bad.says("error: " + file + ":3: column \"b\" is empty (a missing value), expected a number"));
+  CHECK(bad.says("error: " + file + ":3: column \"b\" is \"x\", expected a number"));
   const Outcome diverged = run_example("csv_classifier", {"--lr", "1e30", "--out", folder.path()});
   CHECK(diverged.status == 3);
   CHECK(diverged.says("error: TerminateOnNaN: the loss is not finite in epoch 1/"));

@@ -278,6 +278,19 @@ TEST_CASE("onnx: preprocessing stands before the network") {
   CHECK(inverse[1] == 0.125F);
 }
 
+TEST_CASE("onnx: missing values are filled before the network") {
+  nn::Tanh tanh;
+  const onnx::ModelProto model =
+      exported(tanh, {2},
+               {.preprocessing = {std::make_shared<nn::data::Impute>(tensor({1, 2}, DType::f64)),
+                                  std::make_shared<nn::data::Scale>(0.5)}});
+  CHECK(ops_of(model) == Names{"IsNaN", "Where", "Mul", "Tanh"});
+  CHECK(initializers(model) == Names{"preprocessing.0.values", "constant/0.5"});
+  const auto& where = model.graph().node(1);
+  CHECK(Names{where.input(0), where.input(1), where.input(2)} ==
+        Names{"preprocessing.0/IsNaN", "preprocessing.0.values", "input"});
+}
+
 TEST_CASE("onnx: the network's mode, gradients and hooks are as before") {
   Generator generator(1);
   nn::Sequential network{nn::Dense(3, 3, generator), nn::BatchNorm1d(3)};
@@ -332,10 +345,10 @@ TEST_CASE("onnx: parameters of two dtypes are refused") {
   refused(text, rows, {2, 3});
 }
 
-TEST_CASE("onnx: preprocessing other than scale and standardize is refused") {
+TEST_CASE("onnx: preprocessing that ONNX has no nodes for here is refused") {
   nn::Flatten flatten;
-  refused("save_onnx: preprocessing 0 is a \"shift\", expected scale, normalize or standardize", flatten,
-          {8, 8}, {.preprocessing = {std::make_shared<nn::data::Shift>(nn::data::ShiftOptions{})}});
+  refused("save_onnx: preprocessing 0 is a \"shift\", expected scale, normalize, standardize or impute",
+          flatten, {8, 8}, {.preprocessing = {std::make_shared<nn::data::Shift>(nn::data::ShiftOptions{})}});
   refused("transforms: transform 0 is null, expected a transform", flatten, {8},
           {.preprocessing = {nullptr}});
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <rill/nn/config/preprocessing.hpp>
+#include <rill/nn/data/impute.hpp>
 
 namespace rill::nn::config {
 namespace {
@@ -22,6 +23,9 @@ struct Maker {
   std::shared_ptr<const data::Transform> operator()(const StandardizeConfig& config) const {
     return std::make_shared<data::Standardize>(f64_of(config.mean), f64_of(config.std));
   }
+  std::shared_ptr<const data::Transform> operator()(const ImputeConfig& config) const {
+    return std::make_shared<data::Impute>(f64_of(config.values));
+  }
 };
 
 }  // namespace
@@ -39,8 +43,10 @@ TransformConfig TransformConfig::of(const data::Transform& transform) {
     return {StandardizeConfig{.mean = {standardize->mean().begin(), standardize->mean().end()},
                               .std = {standardize->std().begin(), standardize->std().end()}}};
   }
+  if (const auto* impute = dynamic_cast<const data::Impute*>(&transform))
+    return {ImputeConfig{.values = {impute->values().begin(), impute->values().end()}}};
   rill::detail::fail("save_model: the preprocessing \"" + std::string(transform.type()) +
-                     "\" cannot be saved, expected scale, normalize or standardize");
+                     "\" cannot be saved, expected scale, normalize, standardize or impute");
 }
 
 }  // namespace rill::nn::config

@@ -42,10 +42,22 @@ struct StandardizeConfig {
   }
 };
 
+struct ImputeConfig {
+  static constexpr std::string_view type_name = "impute";
+  std::vector<double> values = {};
+  template <class Self, class Archive>
+  static void fields(Self& self, Archive& archive) {
+    Check each = finite();
+    each.min_items = 1;
+    archive.required("values", self.values,
+                     "what a missing one (NaN) of each element becomes, or one for all", each);
+  }
+};
+
 struct TransformConfig {
   static constexpr std::string_view noun = "preprocessing";
   static constexpr bool by_name = false;
-  std::variant<ScaleConfig, NormalizeConfig, StandardizeConfig> value;
+  std::variant<ScaleConfig, NormalizeConfig, StandardizeConfig, ImputeConfig> value;
 
   /// Throws Error as the transform does.
   std::shared_ptr<const data::Transform> make() const;

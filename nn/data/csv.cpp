@@ -139,6 +139,8 @@ struct Extent {
 struct Rows {
   std::vector<float> x;  // one number for each source; of a one-hot column the place of the value
   std::map<std::size_t, Extent> extents{};  // of sources with a number that f32 rounds
+  std::map<std::size_t, std::int64_t>
+      gaps{};  // of sources of numbers: how many are missing, and are NaN in x
   std::int64_t count = 0;
 };
 
@@ -149,7 +151,8 @@ void measure(Rows& rows, std::size_t source, std::size_t width, const io::CsvVal
     if (value.wide == static_cast<double>(value.number)) return;
     found = rows.extents.emplace(source, Extent()).first;
     for (std::size_t at = source; at < rows.x.size() - source; at += width)
-      found->second.add({CsvKind::number, rows.x[at], static_cast<double>(rows.x[at])});
+      if (!std::isnan(rows.x[at]))
+        found->second.add({CsvKind::number, rows.x[at], static_cast<double>(rows.x[at])});
   }
   found->second.add(value);
 }
@@ -167,8 +170,12 @@ Rows read_rows(CsvReader& reader, CsvColumns& columns, const std::string& path, 
             source.values->place(reader, source.column, columns.header_name(source.column))));
         continue;
       }
-      const io::CsvValue value = columns.number(reader, source.column);
-      measure(rows, i, columns.sources().size(), value);
+      const io::CsvValue value = columns.feature(reader, source);
+      if (value.kind == CsvKind::number) {
+        measure(rows, i, columns.sources().size(), value);
+      } else {
+        ++rows.gaps[i];
+      }
       rows.x.push_back(value.number);
     }
     take_target();
@@ -192,7 +199,7 @@ Tensor matrix(const Rows& rows, std::vector<CsvSource>& sources) {
     places.push_back(source.values ? source.values->sort() : std::vector<std::size_t>());
     width += static_cast<std::int64_t>(source.width());
   }
-  if (std::ranges::none_of(sources, [](const CsvSource& s) { return s.values.has_value(); }))
+  if (std::ranges::none_of(sources, [](const CsvSource& s) { return s.values || s.indicator; }))
     return tensor(std::span<const float>(rows.x), {rows.count, width});
   Tensor x = zeros({rows.count, width});
   float* to = x.mutable_data<float>().data();
@@ -203,6 +210,7 @@ Tensor matrix(const Rows& rows, std::vector<CsvSource>& sources) {
       to[places[at][static_cast<std::size_t>(number)]] = 1;
     } else {
       *to = number;
+      if (sources[at].indicator) to[1] = std::isnan(number) ? 1 : 0;
     }
     to += sources[at].width();
   }
@@ -253,6 +261,10 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
       labels.push_back(classes.label(reader, columns));
     }
   });
+  for (const auto& [source, count] : rows.gaps)
+    RILL_CHECK(count < rows.count, path, ": column ",
+               quote_csv_field(columns.name(columns.sources()[source].column)),
+               " is missing in all rows, expected a number in it; leave the column out");
   const Tensor x = matrix(rows, columns.sources());
   CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header(), {}};
   for (const auto& [source, extent] : rows.extents)

@@ -1,7 +1,7 @@
 // CSV files as datasets: columns of numbers or of text, and one column to be predicted.
 //
-// Every cell of a chosen column has to be there: missing values are refused with their place, not filled in. Columns
-// are named by the header or numbered from 0, negative numbers from the end. Spaces and tabs around a name, of a column
+// Every cell of a chosen column has to be there: missing values are refused with their place, or kept as NaN for an Impute to
+// fill, if the options say so; the target is always there. Columns are named by the header or numbered from 0, negative numbers from the end. Spaces and tabs around a name, of a column
 // or a class, do not count unless it stands in quotes: the header `x, y` has a column "y". Functions may be called from
 // any thread and keep nothing.
 #pragma once
@@ -29,6 +29,12 @@ enum class CsvHeader {
   absent
 };
 
+enum class CsvMissing {
+  refuse,
+  /// NaN in a column of numbers, for nn::data::Impute; in a one-hot column a value of its own, "city="
+  nan
+};
+
 struct CsvOptions {
   CsvHeader header = CsvHeader::automatic;
   std::optional<CsvColumn> target{};  ///< not given: the last column, and none to load_csv_inputs
@@ -41,11 +47,17 @@ struct CsvOptions {
   std::vector<std::string>
       classes{};  ///< the class names in the order of their labels; none: those in the file
   std::optional<char> delimiter = ',';  ///< not given: as CsvReader finds it
+  CsvMissing missing =
+      CsvMissing::refuse;  ///< what becomes of features' cells that are missing (see CsvKind)
+  /// Behind the feature "age" of a column in which such cells are, "age=", which is 1 there and 0 elsewhere. Such a file needs a header;
+  /// among the features above the name asks for it, too.
+  bool missing_indicator = false;
 };
 
 struct CsvData {
   std::shared_ptr<const TensorDataset> dataset;  ///< x f32 [rows, features]; y i64 [rows], or f32 [rows, 1]
-  std::vector<std::string> features;  ///< names of columns, or "column=value"; without a header "0", "1", ...
+  /// Names of columns, "column=value", or "column=" for what is missing there; without a header "0", "1", ...
+  std::vector<std::string> features;
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
   bool header = false;               ///< whether the file has one
@@ -64,7 +76,7 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
-/// file without rows, a cell that is missing (see CsvKind) or no finite f32, a class that is not among options.classes, a value that
+/// file without rows, a cell that is missing (see CsvKind) where the options refuse it or no finite f32, a column of numbers with none, a class that is not among options.classes, a value that
 /// is not among features "column=value" of its column, more than 1000 of a one-hot column, names of columns, values and
 /// classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
 /// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that
@@ -73,7 +85,7 @@ CsvData load_csv(const std::string& path, const CsvOptions& options = {});
 
 struct CsvInputs {
   Tensor x;                           ///< f32 [rows, features]
-  std::vector<std::string> features;  ///< names of columns, or "column=value"; without a header "0", "1", ...
+  std::vector<std::string> features;  ///< as CsvData's
   bool header = false;                ///< whether the file has one
 };
 

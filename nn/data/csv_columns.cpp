@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <rill/core/error.hpp>
@@ -16,7 +17,8 @@ namespace {
 
 constexpr const char* a_number = "a number";
 
-bool is_one_hot(const CsvSource& source) { return source.values.has_value(); }
+bool is_one_hot(const CsvSource& source) { return source.values != nullptr; }
+bool has_values(const CsvSource& source) { return is_one_hot(source) || source.indicator; }
 
 }  // namespace
 
@@ -32,7 +34,13 @@ bool names_columns(const CsvOptions& options) {
 }
 
 CsvColumns::CsvColumns(const CsvReader& reader, const std::string& path, const CsvOptions& options)
-    : path_(path), first_line_(reader.line()) {
+    : path_(path),
+      first_line_(reader.line()),
+      may_miss_(options.missing == CsvMissing::nan),
+      indicates_(options.missing_indicator) {
+  RILL_CHECK(
+      may_miss_ || !indicates_,
+      "load_csv: missing_indicator is set where missing values are refused, expected them kept as nan");
   for (std::size_t i = 0; i < reader.size(); ++i) first_.emplace_back(reader.trimmed(i));
   const bool by_name = names_columns(options);
   RILL_CHECK(options.header != CsvHeader::absent || !by_name,
@@ -50,6 +58,8 @@ CsvColumns::CsvColumns(const CsvReader& reader, const std::string& path, const C
   }
   RILL_CHECK(header_ || options.one_hot.empty(), where(),
              ": there is no header, expected one that names the one-hot columns");
+  RILL_CHECK(header_ || !options.missing_indicator, where(),
+             ": there is no header, expected one that names the columns for missing_indicator");
   if (header_ && options.features.empty()) check_features_named();
 }
 
@@ -57,10 +67,11 @@ std::vector<std::string> CsvColumns::feature_names() const {
   std::vector<std::string> names;
   for (const CsvSource& source : sources_) {
     if (!source.values) names.push_back(name(source.column));
+    if (source.indicator) names.push_back(name(source.column) + "=");
     for (std::size_t i = 0; source.values && i < source.width(); ++i)
       names.push_back(name(source.column) + "=" + source.values->all()[i]);
   }
-  if (std::ranges::none_of(sources_, is_one_hot)) return names;
+  if (std::ranges::none_of(sources_, has_values)) return names;
   std::vector<CsvSource> again;
   for (const std::string& name : names) {
     const bool same = add_csv_feature(name, first_, again) == CsvMatch::found &&
@@ -95,6 +106,16 @@ CsvValue CsvColumns::number(const CsvReader& reader, std::size_t column) const {
   return value;
 }
 
+CsvValue CsvColumns::feature(const CsvReader& reader, CsvSource& source) const {
+  CsvValue value = io::parse_csv_value(reader[source.column]);
+  if (value.kind == CsvKind::number) [[likely]]
+    return value;
+  if (value.kind != CsvKind::missing || !may_miss_) refuse(reader, source.column, value.kind, a_number);
+  source.indicator |= indicates_;
+  value.number = std::numeric_limits<float>::quiet_NaN();
+  return value;
+}
+
 void CsvColumns::refuse(const CsvReader& reader, std::size_t column, CsvKind kind,
                         const std::string& expected) const {
   const std::string_view field = reader.trimmed(column);
@@ -105,9 +126,9 @@ void CsvColumns::refuse(const CsvReader& reader, std::size_t column, CsvKind kin
       reader.where(), ": column ", header_ ? quote_csv_field(first_[column]) : name(column), " is ", what,
       kind == CsvKind::missing ? " (a missing value)" : "", ", expected ",
       kind == CsvKind::not_finite ? std::string("a finite number that f32 holds") : expected,
-      kind == CsvKind::missing ? "; fill in or remove such rows before"
-      : of_text                ? "; a column of text can be one-hot"
-                               : ""));
+      kind != CsvKind::missing ? of_text ? "; a column of text can be one-hot" : ""
+      : column == target_      ? "; fill in or remove such rows before"
+                               : std::string("; ") + csv_gap_remedy));
 }
 
 std::string CsvColumns::where() const { return rill::detail::concat(path_, ":", first_line_); }
@@ -189,7 +210,8 @@ void CsvColumns::make_one_hot(std::size_t column) {
   RILL_CHECK(
       !source->values, where(), ": ", shown(column),
       " is one-hot, and so it is by another name or by features that are its values, expected one of these");
-  source->values.emplace(CsvCategories::Of::table);
+  source->values = std::make_unique<CsvCategories>(may_miss_ ? CsvCategories::Of::table_with_gaps
+                                                             : CsvCategories::Of::table);
 }
 
 }  // namespace rill::nn::data

@@ -37,6 +37,8 @@ class CsvColumns {
   /// After all rows: a first row of a table of text may have been taken for a header.
   void check_values() const;
   io::CsvValue number(const io::CsvReader& reader, std::size_t column) const;
+  /// A feature's: also a value that is missing, if the options say so. Notes what they want to know of that.
+  io::CsvValue feature(const io::CsvReader& reader, CsvSource& source) const;
   /// Throws that a cell is not what was expected, in the words that fit what it is.
   [[noreturn]] void refuse(const io::CsvReader& reader, std::size_t column, io::CsvKind kind,
                            const std::string& expected) const;
@@ -55,7 +57,7 @@ class CsvColumns {
   const std::string& path_;
   std::vector<std::string> first_;
   std::int64_t first_line_;
-  bool header_ = false, header_said_ = false;
+  bool header_ = false, header_said_ = false, may_miss_ = false, indicates_ = false;
   std::optional<std::size_t> target_;
   std::vector<CsvSource> sources_;
 };

@@ -20,9 +20,13 @@ std::size_t CsvCategories::place(const io::CsvReader& row, std::size_t column, s
     return rill::detail::concat(row.where(), ": column ", io::quote_csv_field(name), " is ",
                                 value.empty() ? "empty" : io::quote_csv_field(value));
   };
-  RILL_CHECK(io::parse_csv_value(value).kind != io::CsvKind::missing, cell(),
-             " (a missing value), expected text; fill in or remove such rows before");
-  RILL_CHECK(of_ == Of::table, cell(), ", which is none of its features, expected ", listed_csv_fields(all_));
+  if (io::parse_csv_value(value).kind == io::CsvKind::missing) {
+    if (of_ == Of::table_with_gaps) add("");
+    const auto gap = places_.find("");
+    RILL_CHECK(gap != places_.end(), cell(), " (a missing value), expected text; ", csv_gap_remedy);
+    return gap->second;
+  }
+  RILL_CHECK(of_table(), cell(), ", which is none of its features, expected ", listed_csv_fields(all_));
   RILL_CHECK(rill::detail::is_utf8(value), cell(),
              ", not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
   RILL_CHECK(all_.size() < max_csv_values, cell(), ", after ", all_.size(),
@@ -34,7 +38,7 @@ std::size_t CsvCategories::place(const io::CsvReader& row, std::size_t column, s
 std::vector<std::size_t> CsvCategories::sort() {
   std::vector<std::size_t> order(all_.size()), place(all_.size());
   std::iota(order.begin(), order.end(), 0);
-  if (of_ == Of::features) return order;
+  if (!of_table()) return order;
   std::ranges::sort(order, {}, [&](std::size_t old) -> const std::string& { return all_[old]; });
   std::vector<std::string> sorted;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -74,10 +78,16 @@ CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> 
   for (std::size_t at = feature.find('='); at != std::string_view::npos; at = feature.find('=', at + 1)) {
     const std::size_t column = column_of(feature.substr(0, at));
     if (column == columns.size()) continue;
-    const bool one_more = !to.empty() && to.back().column == column && to.back().values;
-    if (!one_more && is_read(column)) return CsvMatch::twice;
-    if (!one_more) to.push_back({column, CsvCategories(CsvCategories::Of::features)});
-    return to.back().values->add(feature.substr(at + 1)) ? CsvMatch::found : CsvMatch::twice;
+    const std::string_view value = feature.substr(at + 1);
+    const bool behind = !to.empty() && to.back().column == column;
+    if (behind && !to.back().values) {
+      if (!value.empty() || to.back().indicator) return CsvMatch::twice;
+      to.back().indicator = true;
+      return CsvMatch::found;
+    }
+    if (!behind && is_read(column)) return CsvMatch::twice;
+    if (!behind) to.push_back({column, std::make_unique<CsvCategories>(CsvCategories::Of::features)});
+    return to.back().values->add(value) ? CsvMatch::found : CsvMatch::twice;
   }
   return CsvMatch::missing;
 }

@@ -1,12 +1,13 @@
 // Where a model's features stand in a table: each is a column of numbers, or one of the values of a one-hot column.
 //
 // The feature "city=Ulm" is 1 in rows whose column "city" holds Ulm, and 0 where it holds the value of another feature; every cell
-// holds one of them. Values of one column stand side by side. A column that has this very name is meant before.
+// holds one of them. Values of one column stand side by side. A column that has this very name is meant before. A cell that is missing
+// (see CsvKind) has the value "": "city=" is 1 there, and "age=", behind the feature "age" of a column of numbers, where that misses one.
 #pragma once
 
 #include <cstddef>
 #include <map>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,11 +20,15 @@ namespace rill::nn::data {
 /// The most values that a one-hot column may have.
 inline constexpr std::size_t max_csv_values = 1000;
 
+/// What to do about a cell that is missing and must not be.
+inline constexpr const char* csv_gap_remedy =
+    "fill in or remove such rows, or train with \"missing\": \"median\"";
+
 /// The values of a one-hot column, in the order of their features.
 class CsvCategories {
  public:
-  enum class Of { features, table };
-  /// `of` features, which add() names, or all that a table turns out to have.
+  enum class Of { features, table, table_with_gaps };
+  /// `of` features, which add() names, or all that a table turns out to have, the value "" of cells that are missing with them or not.
   explicit CsvCategories(Of of) : of_(of) {}
 
   /// False if it is there already.
@@ -37,7 +42,7 @@ class CsvCategories {
   std::vector<std::size_t> sort();
 
   const std::vector<std::string>& all() const { return all_; }
-  bool of_table() const { return of_ == Of::table; }
+  bool of_table() const { return of_ != Of::features; }
 
  private:
   Of of_;
@@ -48,9 +53,12 @@ class CsvCategories {
 /// A column that one feature is read from, or several.
 struct CsvSource {
   std::size_t column;
-  std::optional<CsvCategories> values{};  ///< of a one-hot column; else its cells are numbers
+  std::unique_ptr<CsvCategories> values{};  ///< of a one-hot column; else its cells are numbers
+  bool indicator = false;  ///< of numbers, that a second feature says which of them are missing
 
-  std::size_t width() const { return values ? values->all().size() : 1; }  ///< how many features
+  std::size_t width() const {  ///< how many features
+    return values ? values->all().size() : indicator ? 2 : 1;
+  }
 };
 
 enum class CsvMatch { found, missing, twice };

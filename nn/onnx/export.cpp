@@ -48,6 +48,14 @@ void append_standardize(onnx_export::Graph& graph, const data::Standardize& stan
   graph.add("Mul", {graph.value(), graph.numbers("inverse_std", shape, inverse)});
 }
 
+void append_impute(onnx_export::Graph& graph, const data::Impute& impute) {
+  const std::span<const double> values = impute.values();
+  const Shape shape = values.size() == 1 ? Shape{1} : graph.sample();
+  const std::string x = graph.value();
+  const std::string missing = graph.add("IsNaN", {x});
+  graph.add("Where", {missing, graph.numbers("values", shape, {values.begin(), values.end()}), x});
+}
+
 void append_preprocessing(onnx_export::Graph& graph, const data::Transforms& transforms) {
   for (std::size_t i = 0; i < transforms.size(); ++i) {
     const onnx_export::Place place(graph, "preprocessing." + std::to_string(i));
@@ -57,10 +65,12 @@ void append_preprocessing(onnx_export::Graph& graph, const data::Transforms& tra
       const data::detail::PixelScale pixels("save_onnx", normalize->options());
       graph.add("Sub", {graph.value(), graph.scalar(pixels.offset)});
       graph.add("Div", {graph.value(), graph.scalar(pixels.divisor)});
+    } else if (const auto* impute = dynamic_cast<const data::Impute*>(transforms[i].get())) {
+      append_impute(graph, *impute);
     } else {
       const auto* standardize = dynamic_cast<const data::Standardize*>(transforms[i].get());
       RILL_CHECK(standardize, "save_onnx: preprocessing ", i, " is a \"", transforms[i]->type(),
-                 "\", expected scale, normalize or standardize");
+                 "\", expected scale, normalize, standardize or impute");
       append_standardize(graph, *standardize);
     }
   }

@@ -16,7 +16,7 @@ namespace rill::nn {
 
 struct OnnxOptions {
   data::Transforms preprocessing =
-      {};  ///< Scale, Normalize and Standardize, computed in the network's dtype before it
+      {};  ///< Scale, Normalize, Standardize and Impute, computed in the network's dtype before it
   std::string producer = "rill";
   std::string input = "input";
   std::string output = "output";

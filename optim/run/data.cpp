@@ -3,6 +3,7 @@
 #include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
+#include <rill/nn/data/impute.hpp>
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
@@ -65,22 +66,45 @@ void take_validation(RunData& data, const SplitOptions& options) {
   data.validation = std::move(parts.validation);
 }
 
-// The whole set, standardized by what was measured on the training part of it.
-std::shared_ptr<const Dataset> standardized(const TensorDataset& whole, const Transforms& by) {
+// The whole set, prepared by what was measured on the training part of it.
+std::shared_ptr<const Dataset> prepared(const TensorDataset& whole, const Transforms& by) {
   Tensor x = whole.x().clone();
   apply_transforms(by, x);
   return std::make_shared<TensorDataset>(x, whole.y(),
                                          whole.classes() > 0 ? std::optional(whole.classes()) : std::nullopt);
 }
 
+struct Preparation {
+  std::optional<ImputeBy> impute = {};
+  bool standardize = false;
+};
+
+std::span<const double> first_numbers(const Impute& impute) { return impute.values(); }
+std::span<const double> first_numbers(const Standardize& standardize) { return standardize.mean(); }
+
+// The transform that a model was trained with, where it is of such samples, or what `measure` makes.
+template <class Kind, class Measure>
+void add_step(Transforms& steps, const Transforms& before, const Shape& samples, const Measure& measure) {
+  for (const auto& transform : before) {
+    const auto* const found = dynamic_cast<const Kind*>(transform.get());
+    if (found && std::ssize(first_numbers(*found)) == samples.numel()) return steps.push_back(transform);
+  }
+  steps.push_back(measure());
+}
+
 RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOptions& options,
-                bool standardize, std::shared_ptr<const Standardize> by = nullptr) {
+                const Preparation& preparation, const Transforms& before = {}) {
   RunData data{.train = whole, .validation = nullptr};
   take_validation(data, options);
-  if (!standardize) return data;
-  if (by && by->mean().size() != static_cast<std::size_t>(whole->sample_shape().numel())) by = nullptr;
-  data.preprocessing = {by ? by : Standardize::fit(*data.train)};
-  data.train = standardized(*whole, data.preprocessing);
+  const Shape samples = whole->sample_shape();
+  Transforms& steps = data.preprocessing;
+  if (preparation.impute)
+    add_step<Impute>(steps, before, samples, [&] { return Impute::fit(*data.train, *preparation.impute); });
+  if (preparation.standardize)
+    add_step<Standardize>(steps, before, samples,
+                          [&] { return Standardize::fit(*data.train, {.before = steps}); });
+  if (steps.empty()) return data;
+  data.train = prepared(*whole, steps);
   take_validation(data, options);
   return data;
 }
@@ -88,8 +112,15 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
 // Of the rows that the same split of the whole set trains on.
 nn::TargetScale scale_of_targets(const TensorDataset& whole, const SplitOptions& options) {
   const auto targets = std::make_shared<const TensorDataset>(whole.y(), whole.y());
-  const auto measured = Standardize::fit(*tensors(targets, options, false).train);
+  const auto measured = Standardize::fit(*tensors(targets, options, {}).train);
   return {.mean = measured->mean()[0], .std = measured->std()[0]};
+}
+
+Preparation preparation_of(const CsvConfig& config) {
+  Preparation preparation{.standardize = config.standardize};
+  if (config.missing != "refuse")
+    preparation.impute = config.missing == "mean" ? ImputeBy::mean : ImputeBy::median;
+  return preparation;
 }
 
 void check_there(const char* place, const std::string& path) {
@@ -100,7 +131,7 @@ void check_there(const char* place, const std::string& path) {
 
 struct DataLoader {
   std::uint64_t seed;
-  const std::shared_ptr<const Standardize>& standardize;
+  const Transforms& before;
 
   RunData operator()(const IdxConfig& config) const {
     const std::string folder = config.path.empty() ? find_mnist() : config.path;
@@ -128,14 +159,16 @@ struct DataLoader {
                        .one_hot = config.one_hot,
                        .regression = config.regression,
                        .classes = config.classes,
-                       .delimiter = config.delimiter[0]};
+                       .delimiter = config.delimiter[0],
+                       .missing = config.missing == "refuse" ? CsvMissing::refuse : CsvMissing::nan,
+                       .missing_indicator = config.missing_indicator};
     if (config.header) options.header = *config.header ? CsvHeader::present : CsvHeader::absent;
     check_table(config);
     check_there("/data/path", config.path);
     const CsvData csv = load_csv(config.path, options);
     check_csv_precision(config.path, csv);
     const SplitOptions split{.validation = config.validation, .seed = seed, .stratified = config.stratified};
-    RunData data = tensors(csv.dataset, split, config.standardize, standardize);
+    RunData data = tensors(csv.dataset, split, preparation_of(config), before);
     data.classes = csv.classes;
     data.features = csv.features;
     data.target = csv.target;
@@ -148,16 +181,15 @@ struct DataLoader {
     check_there("/data/y", config.y);
     return tensors(load_npy(config.x, config.y, {.regression = config.regression}),
                    {.validation = config.validation, .seed = seed, .stratified = config.stratified},
-                   config.standardize, standardize);
+                   {.standardize = config.standardize}, before);
   }
 };
 
 }  // namespace
 }  // namespace config
 
-RunData load_data(const DataConfig& config, std::uint64_t seed,
-                  const std::shared_ptr<const nn::data::Standardize>& standardize) {
-  return std::visit(config::DataLoader{seed, standardize}, config.value);
+RunData load_data(const DataConfig& config, std::uint64_t seed, const nn::data::Transforms& before) {
+  return std::visit(config::DataLoader{seed, before}, config.value);
 }
 
 }  // namespace rill::optim

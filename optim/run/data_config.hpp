@@ -84,6 +84,8 @@ struct CsvConfig {
   std::string delimiter = ",";
   double validation = 0.2;
   bool stratified = false, standardize = true;
+  std::string missing = "refuse";
+  bool missing_indicator = false;
   template <class Self, class Archive>
   static void fields(Self& self, Archive& archive) {
     archive.required("path", self.path, "the file");
@@ -106,6 +108,14 @@ struct CsvConfig {
     archive.optional("validation", self.validation, "share of the rows that are kept for it; 0 for none",
                      between(0, 0.999));
     archive.optional("stratified", self.stratified, "the same share of every class");
+    archive.optional(
+        "missing", self.missing,
+        "what becomes of cells that are missing, but for the target's: refused, or filled with their "
+        "column's mean or median, as measured on the training rows; one-hot they are a value of their own",
+        one_of({"refuse", "mean", "median"}));
+    archive.optional(
+        "missing_indicator", self.missing_indicator,
+        "a feature \"age=\" behind that of each column of numbers with such cells, 1 where one is missing");
     archive.optional("standardize", self.standardize,
                      "every feature to mean 0 and deviation 1, as measured on the training rows");
   }

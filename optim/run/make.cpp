@@ -169,6 +169,9 @@ DataKind kind_of(const DataConfig& config) {
 void check_table(const CsvConfig& data) {
   RILL_CHECK(data.regression || !data.standardize_target,
              "run: /data/standardize_target: got true for classes, expected \"regression\": true beside it");
+  RILL_CHECK(data.missing != "refuse" || !data.missing_indicator,
+             "run: /data/missing_indicator: got true where missing values are refused, expected \"missing\": "
+             "\"median\" or \"mean\" beside it");
   const bool by_name =
       nn::data::names_columns({.target = data.target, .features = data.features, .one_hot = data.one_hot});
   RILL_CHECK(data.header.value_or(true) || !by_name,
@@ -179,9 +182,8 @@ void check_table(const CsvConfig& data) {
                " is given twice, expected different names");
 }
 
-std::shared_ptr<const nn::data::Standardize> standardize_of(const nn::Model& model) {
-  if (!model.trained || model.preprocessing.size() != 1) return nullptr;
-  return std::dynamic_pointer_cast<const nn::data::Standardize>(model.preprocessing.front());
+nn::data::Transforms preprocessing_before(const nn::Model& model) {
+  return model.trained ? model.preprocessing : nn::data::Transforms();
 }
 
 void check_going_on(nn::Model& model, const RunData& data) {

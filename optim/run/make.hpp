@@ -43,8 +43,8 @@ void check_fit(const RunConfig& config, nn::Model& model, const RunData& data);
 
 /// Throws Error for a table's options that do not go together.
 void check_table(const CsvConfig& data);
-/// What a model that goes on was trained with, or null: its inputs keep their meaning.
-std::shared_ptr<const nn::data::Standardize> standardize_of(const nn::Model& model);
+/// What a model that goes on was trained with, or none: its inputs keep their meaning.
+nn::data::Transforms preprocessing_before(const nn::Model& model);
 /// Throws Error where a model that goes on was trained on other columns or classes, or on samples that were prepared otherwise.
 void check_going_on(nn::Model& model, const RunData& data);
 /// Throws Error for a loss that is for other targets than the data's.

@@ -53,16 +53,17 @@ Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std
   return sample;
 }
 
-// Of a row of a table, its cells: "area 100, city=Ulm"; of one-hot features the one that is on.
+// Of a row of a table, its cells: "area 100, city=Ulm, age missing"; of one-hot features the one that is on.
 std::string description_of(const RunConfig& config, const RunData& data, const Tensor& sample) {
   constexpr std::size_t most_cells = 24;
-  const nn::data::Standardize* by = nullptr;
+  const nn::data::Standardize* by = nullptr;  // the last step, if it is there
   if (!data.preprocessing.empty())
-    by = dynamic_cast<const nn::data::Standardize*>(data.preprocessing.front().get());
+    by = dynamic_cast<const nn::data::Standardize*>(data.preprocessing.back().get());
   const auto x = sample.data<float>();
   if (data.features.size() != x.size() || (by && by->mean().size() != x.size())) return "";
   const auto* table = std::get_if<CsvConfig>(&config.data.value);
-  const bool has_values = table && (!table->one_hot.empty() || !table->features.empty());
+  const bool has_values =
+      table && (!table->one_hot.empty() || !table->features.empty() || table->missing_indicator);
   std::vector<std::string> cells;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double raw = by ? x[i] * by->std()[i] + by->mean()[i] : static_cast<double>(x[i]);
@@ -70,6 +71,12 @@ std::string description_of(const RunConfig& config, const RunData& data, const T
     // The column city holds Ulm, or does not.
     const bool is_value = has_values && name.find('=') != std::string::npos;
     if (is_value && std::abs(raw) < 1e-4) continue;
+    if (is_value && name.ends_with('=')) {
+      const std::string column = name.substr(0, name.size() - 1);
+      if (i > 0 && data.features[i - 1] == column) cells.pop_back();  // what its cell was filled with
+      cells.push_back(column + " missing");
+      continue;
+    }
     cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.7g}", name, raw));
   }
   const std::size_t shown = std::min(cells.size(), most_cells);

@@ -49,9 +49,8 @@ struct RunData {
 };
 
 /// Splits and drawn digits follow from the seed; what is measured, such as for "standardize", from the training part alone, or
-/// it is that of `standardize`, if not null. Throws Error as the readers of the files do.
-RunData load_data(const DataConfig& config, std::uint64_t seed,
-                  const std::shared_ptr<const nn::data::Standardize>& standardize = nullptr);
+/// it is that of `before`, what a model that goes on was trained with. Throws Error as the readers of the files do.
+RunData load_data(const DataConfig& config, std::uint64_t seed, const nn::data::Transforms& before = {});
 
 /// What is wrong in a config itself, also where it only shows beside the data: "run: /loss: …".
 class RunConfigError : public Error {

@@ -45,7 +45,7 @@ class Training {
         folder_(config.out),
         model_(make_model(config)),
         config_(as_run(config, model_)),
-        data_(load_data(config.data, static_cast<std::uint64_t>(config.seed), standardize_of(model_))),
+        data_(load_data(config.data, static_cast<std::uint64_t>(config.seed), preprocessing_before(model_))),
         loss_(make_loss(config.loss)) {
     as_config_error([&] {
       check_fit(config_, model_, data_);

@@ -10,6 +10,7 @@
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/csv_features.hpp>
 #include <rill/nn/data/drawn_digits.hpp>
+#include <rill/nn/data/impute.hpp>
 #include <rill/nn/data/mnist.hpp>
 #include <rill/nn/data/npy.hpp>
 #include <rill/nn/data/split.hpp>
@@ -78,8 +79,12 @@ std::shared_ptr<const nn::data::Dataset> with_labels(const std::string& path, co
 
 std::shared_ptr<const nn::data::Dataset> read_csv(const DataSource& source, nn::Model& model,
                                                   Targets targets) {
-  nn::data::CsvOptions options{
-      .regression = targets == Targets::numbers, .classes = model.classes, .delimiter = std::nullopt};
+  nn::data::CsvOptions options{.regression = targets == Targets::numbers,
+                               .classes = model.classes,
+                               .delimiter = std::nullopt,
+                               .missing = nn::data::fills_missing(model.preprocessing)
+                                              ? nn::data::CsvMissing::nan
+                                              : nn::data::CsvMissing::refuse};
   const std::string& target = source.target.empty() ? model.target : source.target;
   std::vector<std::string> names = model.features;
   if (!target.empty()) names.push_back(target);

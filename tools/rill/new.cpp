@@ -26,7 +26,7 @@ struct NewOptions {
   bool regression = false, force = false;
 };
 
-std::string quoted(const std::string& text) {
+std::string json_text(const std::string& text) {
   return nn::config::Json(text).dump(-1, ' ', false, nn::config::Json::error_handler_t::replace);
 }
 
@@ -61,22 +61,28 @@ Table table_of(const NewOptions& options) {
     csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
   if (!options.target.empty()) csv.target = column_of(options.target, first);
   for (const std::string& feature : options.features) csv.features.push_back(column_of(feature, first));
-  const std::vector<TextFeature> texts = text_features(options.data, csv);
+  auto [texts, gaps] = survey_features(options.data, csv);
   for (const TextFeature& text : texts) csv.one_hot.emplace_back(text.column);
-  const nn::data::CsvData data = nn::data::load_csv(options.data, csv);
+  csv.missing = nn::data::CsvMissing::nan;
+  nn::data::CsvData data = nn::data::load_csv(options.data, csv);
+  std::erase_if(gaps, [&](const FeatureGaps& gap) { return data.header && gap.cells == 0; });
+  csv.missing_indicator = data.header && std::ranges::any_of(gaps, [&](const FeatureGaps& gap) {
+                            return std::ranges::count(texts, gap.column, &TextFeature::column) == 0;
+                          });
+  if (csv.missing_indicator) data = nn::data::load_csv(options.data, csv);
   nn::data::check_csv_precision(options.data, data);
   RILL_CHECK(
-      options.regression || data.classes.size() > 1, options.data, ": column ", quoted(data.target), " is ",
-      data.classes.empty() ? "" : quoted(data.classes[0]),
+      options.regression || data.classes.size() > 1, options.data, ": column ", json_text(data.target),
+      " is ", data.classes.empty() ? "" : json_text(data.classes[0]),
       " in all rows, expected 2 classes or more; for numbers set --regression, for another column --target");
   table.path = options.data;
   table.delimiter = first.delimiter();
   // A file without a header has columns by number, as has a column without a name.
-  const auto column = [&](const std::string& name) { return data.header ? quoted(name) : name; };
+  const auto column = [&](const std::string& name) { return data.header ? json_text(name) : name; };
   const auto numbered = [&](std::int64_t number) {
     const std::int64_t place = number < 0 ? number + static_cast<std::int64_t>(first.size()) : number;
     const std::string_view name = first.trimmed(static_cast<std::size_t>(place));
-    return data.header && !name.empty() ? quoted(std::string(name)) : std::to_string(place);
+    return data.header && !name.empty() ? json_text(std::string(name)) : std::to_string(place);
   };
   const auto append = [](std::string& list, const std::string& item) {
     list += (list.empty() ? "" : ", ") + item;
@@ -84,13 +90,24 @@ Table table_of(const NewOptions& options) {
   table.target = column(data.target);
   for (const nn::data::CsvColumn& feature : csv.features) {
     const auto* const name = std::get_if<std::string>(&feature);
-    append(table.features, name ? quoted(*name) : numbered(std::get<std::int64_t>(feature)));
+    append(table.features, name ? json_text(*name) : numbered(std::get<std::int64_t>(feature)));
   }
   for (const TextFeature& text : texts) {
     append(table.one_hot, numbered(text.column));
     note(options.data + ": column " + numbered(text.column) + " is text; each of its " +
          std::to_string(text.values) + " values becomes a feature");
   }
+  for (const FeatureGaps& gap : gaps) {
+    const bool is_text = std::ranges::count(texts, gap.column, &TextFeature::column) > 0;
+    const std::string name = numbered(gap.column);
+    note(fmt::format("{}: column {} misses {} of its {} cells; {}", options.data, name,
+                     gap.cells + (gap.first && !data.header ? 1 : 0), data.dataset->size(),
+                     is_text       ? "that is a value, too"
+                     : data.header ? "its median fills them, and one more feature says where"
+                                   : "its median fills them"));
+  }
+  table.missing = !gaps.empty();
+  table.missing_indicator = csv.missing_indicator;
   table.inputs = static_cast<std::int64_t>(data.features.size());
   table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
   return table;
@@ -99,17 +116,28 @@ Table table_of(const NewOptions& options) {
 std::string csv_starter(const NewOptions& options) {
   const Table table = table_of(options);
   std::string text(csv_run);
-  replace_all(text, "@PATH@", quoted(table.path));
+  replace_all(text, "@PATH@", json_text(table.path));
   std::string form;
   if (!options.header.empty())
     form += std::string("\n    \"header\": ") + (options.header == "yes" ? "true," : "false,");
-  if (table.delimiter != ',') form += "\n    \"delimiter\": " + quoted(std::string(1, table.delimiter)) + ",";
+  if (table.delimiter != ',')
+    form += "\n    \"delimiter\": " + json_text(std::string(1, table.delimiter)) + ",";
   if (!options.features.empty()) form += "\n    \"features\": [" + table.features + "],";
   if (!table.one_hot.empty())
     form +=
         "\n    \"// one_hot\": \"columns of text; each value becomes a feature, which is 1 where it stands\","
         "\n    \"one_hot\": [" +
         table.one_hot + "],";
+  if (table.missing)
+    form +=
+        "\n    \"// missing\": \"cells that are missing get the median of their column's training rows, or "
+        "its "
+        "mean\",\n    \"missing\": \"median\",";
+  if (table.missing_indicator)
+    form +=
+        "\n    \"// missing_indicator\": \"a feature for each such column of numbers, which is 1 where its "
+        "cell is "
+        "missing\",\n    \"missing_indicator\": true,";
   replace_all(text, "@FORM@", form);
   replace_all(text, "@TARGET@", table.target);
   replace_all(text, "@INPUTS@", std::to_string(table.inputs));
@@ -128,7 +156,7 @@ std::string starter(const NewOptions& options) {
   std::string text(options.kind == "mnist" ? mnist_run : options.kind == "digits" ? digits_run : model_alone);
   if (options.kind == "csv") text = csv_starter(options);
   const std::string url = schema_url(options.kind == "model" ? "model" : "run");
-  replace_all(text, "@SCHEMA@", url.empty() ? "" : "\n  \"$schema\": " + quoted(url) + ",");
+  replace_all(text, "@SCHEMA@", url.empty() ? "" : "\n  \"$schema\": " + json_text(url) + ",");
   return text;
 }
 

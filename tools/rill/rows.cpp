@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -12,6 +13,7 @@
 #include <rill/nn/config/nearest.hpp>
 #include <rill/nn/data/csv.hpp>
 #include <rill/nn/data/csv_features.hpp>
+#include <rill/nn/data/impute.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 
@@ -30,7 +32,8 @@ class CsvRows final : public Rows {
   CsvRows(const std::string& path, const nn::Model& model)
       : reader_(path, std::nullopt),
         where_(path),
-        inputs_(static_cast<std::size_t>(model.input_shape.numel())) {
+        inputs_(static_cast<std::size_t>(model.input_shape.numel())),
+        may_miss_(nn::data::fills_missing(model.preprocessing)) {
     pending_ = reader_.next();
     RILL_CHECK(pending_, path, ": the file is empty, expected a row for each sample");
     width_ = reader_.size();
@@ -137,7 +140,11 @@ class CsvRows final : public Rows {
 
   // One-hot columns are found by their names, so there is a header.
   void append(nn::data::CsvSource& source, std::vector<float>& values) const {
-    if (!source.values) return values.push_back(value(source.column));
+    if (!source.values) {
+      values.push_back(value(source.column));
+      if (source.indicator) values.push_back(std::isnan(values.back()) ? 1.0f : 0.0f);
+      return;
+    }
     const std::size_t place = source.values->place(reader_, source.column, names_[source.column]);
     values.resize(values.size() + source.width(), 0.0f);
     values[values.size() - source.width() + place] = 1;
@@ -145,6 +152,7 @@ class CsvRows final : public Rows {
 
   float value(std::size_t column) const {
     const io::CsvValue read = io::parse_csv_value(reader_[column]);
+    if (read.kind == io::CsvKind::missing && may_miss_) return std::numeric_limits<float>::quiet_NaN();
     RILL_CHECK(read.kind == io::CsvKind::number, reader_.where(), ": column ",
                header_ ? io::quote_csv_field(names_[column]) : std::to_string(column), " is ",
                io::quote_csv_field(reader_[column]), ", expected a finite number");
@@ -156,7 +164,7 @@ class CsvRows final : public Rows {
   std::size_t inputs_, width_ = 0;
   std::vector<nn::data::CsvSource> sources_;
   std::vector<std::string> names_;  // of a header
-  bool header_ = false, pending_ = false;
+  bool may_miss_, header_ = false, pending_ = false;
 };
 
 // An array that is in memory as the file holds it; its batches alone become f32.

@@ -12,6 +12,7 @@ struct Table {
   std::string path = "data.csv", target = "\"species\"", features = "", one_hot = "";  // the columns as JSON
   std::int64_t inputs = 4, outputs = 3;
   char delimiter = ',';
+  bool missing = false, missing_indicator = false;  // cells of features
 };
 
 inline constexpr std::string_view mnist_run = R"({@SCHEMA@

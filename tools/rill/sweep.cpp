@@ -85,7 +85,7 @@ void check_data(const PlannedRun& planned) {
   const auto before = checkpoint.metadata.find("rill.data");
   const auto now = optim::config::fingerprint(
       optim::load_data(planned.config.data, static_cast<std::uint64_t>(planned.config.seed),
-                       optim::config::standardize_of(optim::config::make_model(planned.config))));
+                       optim::config::preprocessing_before(optim::config::make_model(planned.config))));
   RILL_CHECK(before == checkpoint.metadata.end() || before->second == now, planned.config.out,
              ": the data have changed since this run was done, expected the same; give another --out, or "
              "remove it");

@@ -14,11 +14,14 @@ constexpr std::size_t most_values = 100, few_values = 10;
 
 struct Column {
   std::string name;
-  std::int64_t texts = 0, like_numbers = 0;
+  bool first_missing = false;
+  std::int64_t texts = 0, like_numbers = 0, missing = 0;
   std::set<std::string, std::less<>> values = {};
 
   void see(std::string_view field) {
-    if (io::parse_csv_value(field).kind != io::CsvKind::text) return;
+    const io::CsvKind kind = io::parse_csv_value(field).kind;
+    if (kind == io::CsvKind::missing) ++missing;
+    if (kind != io::CsvKind::text) return;
     ++texts;
     if (nn::data::begins_like_number(field)) ++like_numbers;
     if (values.size() <= most_values && !values.contains(field)) values.emplace(field);
@@ -38,28 +41,32 @@ bool is_feature(const nn::data::CsvOptions& csv, std::int64_t place, const Colum
 
 }  // namespace
 
-std::vector<TextFeature> text_features(const std::string& path, const nn::data::CsvOptions& csv) {
+TableFeatures survey_features(const std::string& path, const nn::data::CsvOptions& csv) {
+  TableFeatures found;
   io::CsvReader reader(path, csv.delimiter);
-  if (!reader.next()) return {};
+  if (!reader.next()) return found;
   std::vector<Column> columns;
-  for (std::size_t i = 0; i < reader.size(); ++i) columns.push_back({std::string(reader.trimmed(i))});
+  for (std::size_t i = 0; i < reader.size(); ++i)
+    columns.push_back({.name = std::string(reader.trimmed(i)),
+                       .first_missing = io::parse_csv_value(reader[i]).kind == io::CsvKind::missing});
   std::int64_t rows = 0;
   for (; reader.next() && reader.size() == columns.size(); ++rows) {
     for (std::size_t i = 0; i < columns.size(); ++i) columns[i].see(reader.trimmed(i));
   }
-  std::vector<TextFeature> found;
   for (std::int64_t i = 0; i < std::ssize(columns); ++i) {
     const Column& column = columns[static_cast<std::size_t>(i)];
-    const std::int64_t values = std::ssize(column.values);
-    if (!is_feature(csv, i, column, std::ssize(columns)) || 2 * column.texts <= rows) continue;
-    if (2 * column.like_numbers > column.texts) continue;
+    if (!is_feature(csv, i, column, std::ssize(columns))) continue;
+    if (column.missing > 0 || column.first_missing)
+      found.gaps.push_back({i, column.missing, column.first_missing});
+    const std::int64_t values = std::ssize(column.values), cells = rows - column.missing;
+    if (2 * column.texts <= cells || 2 * column.like_numbers > column.texts) continue;
     const bool few = column.values.size() <= few_values, many = column.values.size() > most_values;
     RILL_CHECK(
-        few || (!many && 2 * values <= rows), path, ": column ", io::quote_csv_field(column.name),
+        few || (!many && 2 * values <= cells), path, ": column ", io::quote_csv_field(column.name),
         " is text with ", many ? "more than " : "", many ? most_values : column.values.size(), " values in ",
-        rows, " rows, expected numbers, or at most ", most_values,
+        cells, " rows, expected numbers, or at most ", most_values,
         " values that come again; choose the other columns with --features, or name it in one_hot by hand");
-    found.push_back({i, values});
+    found.texts.push_back({i, values});
   }
   return found;
 }
