@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -204,12 +205,12 @@ void limit_held(SharedCache& shared, std::int64_t bytes) noexcept {
   trim_from(class_of(least_large));
 }
 
-void* from_system(std::size_t bytes) {
+void* from_system(std::size_t bytes, std::size_t asked) {
   SharedCache& shared = shared_cache();
   if (bytes >= least_large) limit_held(shared, static_cast<std::int64_t>(bytes));
   void* piece = new_piece(bytes);
   if (!piece && trim() > 0) piece = new_piece(bytes);
-  if (!piece) throw std::bad_alloc();
+  if (!piece) throw OutOfMemory(asked);
   shared.system_allocations.fetch_add(1, std::memory_order_relaxed);
   shared.bytes_held.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   return piece;
@@ -217,14 +218,19 @@ void* from_system(std::size_t bytes) {
 
 }  // namespace
 
+OutOfMemory::OutOfMemory(std::size_t bytes) noexcept {
+  std::snprintf(text_.data(), text_.size(), "out of memory: %zu bytes (%.3g GB) in one piece", bytes,
+                static_cast<double>(bytes) / 1e9);
+}
+
 void* allocate(std::size_t bytes) {
   const std::size_t index = class_of(bytes);
-  if (index >= class_count) throw std::bad_alloc();
+  if (index >= class_count) throw OutOfMemory(bytes);
   void* piece = find_cached(index);
   if (piece) {
     shared_cache().count_cached(index, -1);
   } else {
-    piece = from_system(class_bytes(index));
+    piece = from_system(class_bytes(index), bytes);
   }
   ASAN_POISON_MEMORY_REGION(piece, class_bytes(index));
   ASAN_UNPOISON_MEMORY_REGION(piece, bytes);

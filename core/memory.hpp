@@ -6,10 +6,12 @@
 // of static objects after main. Under AddressSanitizer, cached pieces are poisoned.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,17 @@ static_assert(sizeof(void*) == 8, "rill counts bytes in 64 bits");
 
 constexpr std::size_t alignment = 64;
 
-/// A piece of at least `bytes` bytes, aligned to 64. Throws std::bad_alloc.
+/// Says how many bytes were asked for.
+class OutOfMemory final : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t bytes) noexcept;
+  const char* what() const noexcept override { return text_.data(); }
+
+ private:
+  std::array<char, 80> text_{};
+};
+
+/// A piece of at least `bytes` bytes, aligned to 64. Throws OutOfMemory.
 void* allocate(std::size_t bytes);
 
 /// Gives a piece back; `bytes` must be what was asked for.

@@ -42,6 +42,12 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
   return out << ']';
 }
 
+AxisList::AxisList(std::span<const int> axes) : count_(axes.size()) {
+  RILL_CHECK(axes.size() <= axes_.size(), "axes: there are ", axes.size(), ", expected at most ",
+             axes_.size());
+  std::ranges::copy(axes, axes_.begin());
+}
+
 int normalize_axis(int axis, const Shape& shape, const char* where) {
   const int rank = shape.rank();
   RILL_CHECK(axis >= -rank && axis < rank, where, ": axis ", axis, " is out of range for shape ", shape,

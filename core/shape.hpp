@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
 #include <span>
+#include <vector>
 
 namespace rill {
 
@@ -51,6 +53,28 @@ class Shape {
 
 /// Prints `[32, 784]`.
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+/// Axes of a tensor, negative ones counted from the end: what `x.sum(1)` and `x.mean({0, -1})` name. None are all of them.
+class AxisList {
+ public:
+  // NOLINTBEGIN(google-explicit-constructor): a number is a list of one
+  AxisList(int axis) : axes_{axis}, count_(1) {}
+  /// Throws Error for more axes than a shape may have.
+  AxisList(std::span<const int> axes);
+  AxisList(std::initializer_list<int> axes) : AxisList(std::span(axes.begin(), axes.size())) {}
+  AxisList(const std::vector<int>& axes) : AxisList(std::span(axes)) {}
+  // NOLINTEND(google-explicit-constructor)
+  template <std::same_as<bool> Flag>
+  AxisList(Flag) = delete;  // sum(true): which axes?
+
+  bool empty() const { return count_ == 0; }
+  const int* begin() const { return axes_.data(); }
+  const int* end() const { return axes_.data() + count_; }
+
+ private:
+  std::array<int, Shape::max_rank> axes_{};
+  std::size_t count_ = 0;
+};
 
 /// The axis counted from the front; `axis` may be negative as in PyTorch. Throws Error naming `where`.
 int normalize_axis(int axis, const Shape& shape, const char* where);

@@ -99,10 +99,9 @@ class Tensor {
   std::int64_t size(int axis) const { return shape().at(axis); }
   std::int64_t numel() const { return shape().numel(); }
 
-  /// The elements, row-major; valid while a tensor on the block lives, so not beyond a temporary. Throws Error if T is
-  /// not the dtype.
+  /// The elements, row-major; valid while a tensor on the block lives. Throws Error if T is not the dtype.
   template <Element T>
-  std::span<const T> data() const {
+  std::span<const T> data() const& {
     begin_read(dtype_of<T>());
     return {reinterpret_cast<const T*>(record_->data), static_cast<std::size_t>(numel())};
   }
@@ -112,6 +111,17 @@ class Tensor {
   std::span<T> mutable_data() {
     begin_write(dtype_of<T>());
     return {reinterpret_cast<T*>(record_->data), static_cast<std::size_t>(numel())};
+  }
+
+  template <Element T>
+  std::span<const T> data() const&& =
+      delete;  // of a temporary they may be gone: name it, or take to_vector()
+
+  /// A copy of the elements, row-major. Throws Error if T is not the dtype.
+  template <Element T>
+  std::vector<T> to_vector() const {
+    const std::span<const T> elements = data<T>();
+    return {elements.begin(), elements.end()};
   }
 
   /// The value of a tensor with one element. Throws Error for any other size.
@@ -199,16 +209,16 @@ class Tensor {
 
   // Over all axes, or over those that are named.
   Tensor sum() const;
-  Tensor sum(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor sum(const AxisList& axes, bool keepdim = false) const;
   Tensor mean() const;
-  Tensor mean(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor mean(const AxisList& axes, bool keepdim = false) const;
   Tensor max() const;
-  Tensor max(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor max(const AxisList& axes, bool keepdim = false) const;
   Tensor min() const;
-  Tensor min(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor min(const AxisList& axes, bool keepdim = false) const;
   Tensor var() const;
-  Tensor var(const std::vector<int>& axes, bool keepdim = false) const;
-  Tensor logsumexp(const std::vector<int>& axes, bool keepdim = false) const;
+  Tensor var(const AxisList& axes, bool keepdim = false) const;
+  Tensor logsumexp(const AxisList& axes, bool keepdim = false) const;
   Tensor argmax() const;
   Tensor argmax(int axis, bool keepdim = false) const;
   Tensor softmax(int axis = -1) const;

@@ -107,7 +107,7 @@ class AbsX {
   }
 
   static void judge(const rill::Tensor& predictions, const rill::Tensor& y, Outcome& outcome) {
-    const rill::Tensor off = (predictions - y).square().mean({1});
+    const rill::Tensor off = (predictions - y).square().mean(1);
     const auto p = predictions.data<float>(), mse = off.data<float>();
     for (std::size_t i = 0; i < mse.size(); ++i) {
       const auto own = p.subspan(i * points, points);

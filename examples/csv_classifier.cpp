@@ -69,7 +69,7 @@ void print_confusion(nn::Module& model, const Loader& test, const std::vector<st
   for (const std::string& name : classes) std::cout << std::setw(13) << name.substr(0, 12);
   for (std::int64_t label = 0; label < count; ++label) {
     std::cout << '\n' << std::setw(16) << classes[std::size_t(label)].substr(0, 15);
-    for (const float samples : confusion[label].data<float>()) std::cout << std::setw(13) << samples;
+    for (const float samples : confusion[label].to_vector<float>()) std::cout << std::setw(13) << samples;
   }
   const double right = (confusion * eye(count)).sum().item(), all = confusion.sum().item();
   std::cout << "\n\ntest accuracy: " << 100 * right / all << " %\n";

@@ -23,7 +23,7 @@ struct GatedBlock final : nn::Module {
   Tensor forward(const Tensor& x) override {
     if (training()) {
       const NoGrad no_grad;
-      mean = 0.9 * mean + 0.1 * x.mean({0});
+      mean = 0.9 * mean + 0.1 * x.mean(0);
     }
     return x + gate * dense(x - mean).leaky_relu(0.1);
   }
@@ -40,7 +40,7 @@ struct GatedBlock final : nn::Module {
 struct Ring {
   Tensor x, y;
   Ring(std::int64_t count, Generator& generator) : x(randn({count, 2}, generator)) {
-    const Tensor radius = x.square().sum({1}).sqrt();
+    const Tensor radius = x.square().sum(1).sqrt();
     y = ((radius > 0.8) * (radius < 1.6)).to(DType::i64);
   }
 };

@@ -35,9 +35,9 @@ void read_back(const std::string& file, const nn::data::ImageDataset& test) {
   nn::Model model = nn::load_model(file);
   Tensor pixels = empty({1, 28, 28});
   std::ranges::copy(test.image(0), pixels.mutable_data<float>().begin());
-  const auto label = model.predict(pixels).argmax(1).data<std::int64_t>()[0];
+  const auto label = static_cast<std::size_t>(model.predict(pixels).argmax(1).item());
   fmt::print("the first test image is a {}, the saved model reads a {}\n", test.labels()[0],
-             model.classes[static_cast<std::size_t>(label)]);
+             model.classes[label]);
 }
 
 void run(const Settings& settings, std::uint64_t seed, bool quick) {

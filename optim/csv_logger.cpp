@@ -12,14 +12,6 @@
 namespace rill::optim::callbacks {
 namespace {
 
-// A name as a field of a CSV file (RFC 4180).
-std::string csv_field(const std::string& name, char separator) {
-  if (name.find_first_of(std::string("\"\r\n") + separator) == std::string::npos) return name;
-  std::string quoted = "\"";
-  for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted + '"';
-}
-
 // A NaN has no sign to tell of.
 std::string number(double value) { return std::isnan(value) ? "nan" : fmt::format("{}", value); }
 
@@ -100,7 +92,7 @@ void CSVLogger::load_state_dict(const Run&, const StateDict& state) {
 std::string CSVLogger::header() const {
   std::string line;
   for (const std::string& name : columns_)
-    line += (line.empty() ? "" : std::string(1, separator_)) + csv_field(name, separator_);
+    line += (line.empty() ? "" : std::string(1, separator_)) + io::csv_field(name, separator_);
   return line;
 }
 

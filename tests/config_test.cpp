@@ -130,7 +130,7 @@ TEST_CASE("model: a saved file stands alone") {
   CHECK(loaded.classes == model.classes);
   CHECK(loaded.trained);
   const Tensor x = tensor({1, 2, 3, 4}).reshape({1, 4});
-  CHECK(std::ranges::equal(loaded.predict(x).data<float>(), model.predict(x).data<float>()));
+  CHECK(std::ranges::equal(loaded.predict(x).to_vector<float>(), model.predict(x).to_vector<float>()));
 }
 
 TEST_CASE("model: a saved file has room for the names of 100,000 inputs") {

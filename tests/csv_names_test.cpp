@@ -27,7 +27,7 @@ CsvData load(const std::string& text, const CsvOptions& options = {}) {
 }
 
 std::vector<std::int64_t> labels(const CsvData& data) {
-  const auto y = data.dataset->y().data<std::int64_t>();
+  const auto y = data.dataset->y().to_vector<std::int64_t>();
   return {y.begin(), y.end()};
 }
 

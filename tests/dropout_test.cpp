@@ -89,7 +89,8 @@ TEST_CASE("Dropout: evaluation mode gives x itself and counts nothing") {
   nn::Dropout layer(0.5, generator);
   layer.eval();
   const Tensor x = ones({8});
-  CHECK(layer(x).data<float>().data() == x.data<float>().data());
+  const Tensor y = layer(x);
+  CHECK(y.data<float>().data() == x.data<float>().data());
   Counter counter;
   layer.visit(counter);
   CHECK(counter.value == 0);

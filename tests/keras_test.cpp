@@ -117,7 +117,7 @@ TEST_CASE("keras: what is saved as rill's config or model is the same model") {
   nn::save_model(model, folder.file("model.safetensors"));
   nn::Model again = nn::load_model(folder.file("model.safetensors"));
   const Tensor x = test::f32({1, -2, 3, -4, 5, -6}, {1, 2, 3});
-  CHECK(std::ranges::equal(again.predict(x).data<float>(), model.predict(x).data<float>()));
+  CHECK(std::ranges::equal(again.predict(x).to_vector<float>(), model.predict(x).to_vector<float>()));
 }
 
 TEST_CASE("keras: a config takes its weights from a safetensors file with PyTorch's names") {
@@ -127,12 +127,12 @@ TEST_CASE("keras: a config takes its weights from a safetensors file with PyTorc
   nn::Model loaded = nn::load_model(variants + "c.json", {.weights = folder.file("w.safetensors")});
   CHECK(loaded.trained);
   const Tensor x = test::f32({1, 2, 3}, {1, 3});
-  CHECK(loaded.predict(x).data<float>()[0] == model.predict(x).data<float>()[0]);
+  CHECK(loaded.predict(x).to_vector<float>()[0] == model.predict(x).to_vector<float>()[0]);
 }
 
 TEST_CASE("keras: the same seed draws the same weights") {
   const auto first_weight = [](std::uint64_t seed) {
-    return nn::load_model(variants + "e.json", {.seed = seed}).parameters().front().data<float>()[0];
+    return nn::load_model(variants + "e.json", {.seed = seed}).parameters().front().to_vector<float>()[0];
   };
   CHECK(first_weight(5) == first_weight(5));
   CHECK(first_weight(5) != first_weight(6));

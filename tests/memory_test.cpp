@@ -121,6 +121,10 @@ TEST_CASE("memory: pieces in use do not overlap") {
 TEST_CASE("memory: a size that no machine has is refused with bad_alloc") {
   CHECK_THROWS_AS(memory::allocate(std::size_t{1} << 62), std::bad_alloc);
   CHECK_THROWS_AS(memory::allocate(~std::size_t{0}), std::bad_alloc);
+  CHECK_THROWS_WITH_AS(zeros({1'000'000, 1'000'000'000}),
+                       "out of memory: 4000000000000064 bytes (4e+06 GB) in one piece", std::bad_alloc);
+  CHECK_THROWS_WITH(memory::allocate(~std::size_t{0}),
+                    "out of memory: 18446744073709551615 bytes (1.84e+10 GB) in one piece");
 }
 
 TEST_CASE("memory: a warm loop of tensors asks the system for nothing") {
@@ -160,7 +164,7 @@ TEST_CASE("memory: tensors in use survive trim, and the library works on") {
   memory::trim();
   CHECK(y.item() == 900);
   y.backward();
-  CHECK(x.grad().data<float>()[99] == 6);
+  CHECK(x.grad().to_vector<float>()[99] == 6);
   memory::trim();
   CHECK((x * 2.0).sum().item() == 600);
 }

@@ -180,7 +180,7 @@ TEST_CASE("run: missing cells are filled by the median of the training rows, in 
   const auto seen = split(whole.dataset, {.validation = 0.2, .seed = 42}).train;
   Floats ages;
   for (std::int64_t i = 0; i < seen->size(); ++i)
-    if (const float age = seen->range(i, i + 1).x.data<float>()[0]; !std::isnan(age)) ages.push_back(age);
+    if (const float age = seen->range(i, i + 1).x.to_vector<float>()[0]; !std::isnan(age)) ages.push_back(age);
   std::ranges::sort(ages);
   const double median = (double(ages[(ages.size() - 1) / 2]) + double(ages[ages.size() / 2])) / 2;
   CHECK(impute->values()[0] == median);

@@ -74,6 +74,22 @@ TEST_CASE("reduce: every set of axes reduces the groups that index arithmetic fi
   }
 }
 
+TEST_CASE("reduce: one axis needs no braces, and no axis is all of them") {
+  const Tensor x = tensor({{1, 2, 6}, {4, 5, 12}});
+  CHECK(test::same_bits(x.sum(1), tensor({9, 21})));
+  CHECK(test::same_bits(x.sum(-2), x.sum({0})));
+  CHECK(test::same_bits(x.mean(0, true), tensor({{2.5, 3.5, 9}})));
+  CHECK(test::same_bits(rill::max(x, 1), tensor({6, 12})));
+  CHECK(x.var(1).shape() == Shape{2});
+  CHECK(x.logsumexp(0).shape() == Shape{3});
+  const std::int64_t last = 1;
+  CHECK(test::same_bits(x.min(static_cast<int>(last)), tensor({1, 4})));
+  CHECK(x.sum({}).item() == 30);
+  CHECK(x.sum(std::vector<int>{0, 1}).item() == 30);
+  static_assert(!std::is_constructible_v<AxisList, bool>);
+  CHECK_THROWS_WITH_AS(x.sum({0, 1, 2, 3, 4, 5, 6, 7, 8}), "axes: there are 9, expected at most 8", Error);
+}
+
 TEST_CASE("reduce: keepdim leaves sizes of 1") {
   const Tensor x = ones({2, 3, 4});
   CHECK(x.max({0, 2}, true).shape() == Shape{1, 3, 1});

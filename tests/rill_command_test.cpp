@@ -252,7 +252,7 @@ TEST_CASE("rill: convert joins a config with its weights, and refuses one withou
       0);
   nn::Model loaded = nn::load_model(whole);
   const Tensor x = flower_rows();
-  CHECK(std::ranges::equal(loaded.predict(x).data<float>(), model.predict(x).data<float>()));
+  CHECK(std::ranges::equal(loaded.predict(x).to_vector<float>(), model.predict(x).to_vector<float>()));
 }
 
 TEST_CASE("rill: convert writes ONNX where rill was built with it, or names the packages") {

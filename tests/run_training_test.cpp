@@ -343,8 +343,8 @@ TEST_CASE("run: classes of a CSV file are learnt, from features that are standar
   const auto data = load_data(config.data, 42);
   CHECK(data.train->size() == 192);
   const auto x = data.train->all().x;
-  CHECK(std::abs(x.mean({0}).data<float>()[0]) < 1e-5);
-  CHECK(std::abs(data.validation->all().x.mean({0}).data<float>()[0]) > 1e-5);
+  CHECK(std::abs(x.mean({0}).to_vector<float>()[0]) < 1e-5);
+  CHECK(std::abs(data.validation->all().x.mean({0}).to_vector<float>()[0]) > 1e-5);
 }
 
 TEST_CASE("run: a number is learnt from a CSV file") {

@@ -60,7 +60,7 @@ TEST_CASE("losses: standardized is the loss in standard units, and its gradient"
   const Tensor loss = mse(x, target);
   CHECK(loss.item() == doctest::Approx((0.5 * 0.5 + 0 + 2 * 2) / 3));
   loss.backward();
-  const auto dx = x.grad().data<float>();  // 2 (x - t) / std² / n
+  const auto dx = x.grad().to_vector<float>();  // 2 (x - t) / std² / n
   CHECK(dx[0] == doctest::Approx(2 * 2 / 16.0 / 3));
   CHECK(dx[2] == doctest::Approx(2 * -8 / 16.0 / 3));
   // |x - t| / std is 0.5, 0 and 2: with delta 1 a parabola, 0, and a line.

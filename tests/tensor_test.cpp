@@ -25,6 +25,19 @@ using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 using Longs = std::vector<std::int64_t>;
 
+template <class T>
+concept LendsItsElements = requires(T&& x) {
+  std::forward<T>(x).template data<float>();
+};
+
+TEST_CASE("tensor: elements are read where they are, and those of a temporary are copied") {
+  static_assert(LendsItsElements<Tensor&> && LendsItsElements<const Tensor&>);
+  static_assert(!LendsItsElements<Tensor> && !LendsItsElements<const Tensor>);
+  const Tensor x = tensor({1, 2, 3});
+  CHECK((x * 2).to_vector<float>() == std::vector<float>{2, 4, 6});
+  CHECK_THROWS_AS(x.to_vector<double>(), Error);
+}
+
 TEST_CASE("tensor: a temporary is not assigned to, where nobody would see it") {
   static_assert(!std::is_assignable_v<Tensor, Tensor> && !std::is_assignable_v<Tensor, const Tensor&>);
   static_assert(std::is_nothrow_assignable_v<Tensor&, Tensor> &&
@@ -62,7 +75,8 @@ TEST_CASE("tensor: shape, size, dim and numel") {
 
 TEST_CASE("tensor: blocks are aligned to a cache line") {
   for (const std::int64_t n : {1, 3, 100, 100'000}) {
-    CHECK(reinterpret_cast<std::uintptr_t>(empty({n}).data<float>().data()) % 64 == 0);
+    const Tensor x = empty({n});
+    CHECK(reinterpret_cast<std::uintptr_t>(x.data<float>().data()) % 64 == 0);
   }
 }
 
@@ -231,7 +245,8 @@ TEST_CASE("tensor: to converts, into a block of its own") {
   CHECK(values(t.to(DType::f32)) == Floats{1.5, -2.5});
   CHECK(values<std::int64_t>(t.to(DType::i64)) == Longs{1, -2});
   CHECK(values<double>(tensor({3}, DType::i64).to(DType::f64)) == Doubles{3});
-  CHECK(t.to(DType::f64).data<double>().data() != t.data<double>().data());
+  const Tensor same = t.to(DType::f64);
+  CHECK(same.data<double>().data() != t.data<double>().data());
 }
 
 TEST_CASE("tensor: to i64 refuses NaN and numbers out of range") {
@@ -239,7 +254,7 @@ TEST_CASE("tensor: to i64 refuses NaN and numbers out of range") {
                        "to: x [1] contains nan, expected numbers in the range of i64", Error);
   CHECK_THROWS_AS(tensor({INFINITY}).to(DType::i64), Error);
   CHECK_THROWS_AS(full({}, 0x1p63, DType::f64).to(DType::i64), Error);
-  CHECK(full({}, -0x1p63, DType::f64).to(DType::i64).data<std::int64_t>()[0] == INT64_MIN);
+  CHECK(full({}, -0x1p63, DType::f64).to(DType::i64).to_vector<std::int64_t>()[0] == INT64_MIN);
 }
 
 TEST_CASE("tensor: to is differentiable between f32 and f64, and leaves the graph at i64") {

@@ -52,7 +52,7 @@ TEST_CASE("tfjs: a tensor may cross the border of shards") {
   folder.write("two.bin", "");
   folder.write("three.bin", model.shard.substr(7));
   nn::Model loaded = nn::load_model(folder.write("m.json", model.document.dump()));
-  CHECK(loaded.predict(test::f32({1, 10}, {1, 2})).data<float>()[1] == 38);
+  CHECK(loaded.predict(test::f32({1, 10}, {1, 2})).to_vector<float>()[1] == 38);
 }
 
 TEST_CASE("tfjs: every group has files of its own") {
@@ -64,7 +64,7 @@ TEST_CASE("tfjs: every group has files of its own") {
   folder.write("w.bin", model.shard.substr(0, 16));
   folder.write("bias.bin", model.shard.substr(16));
   nn::Model loaded = nn::load_model(folder.write("m.json", model.document.dump()));
-  CHECK(loaded.predict(test::f32({1, 10}, {1, 2})).data<float>()[0] == 32.5F);
+  CHECK(loaded.predict(test::f32({1, 10}, {1, 2})).to_vector<float>()[0] == 32.5F);
 }
 
 TEST_CASE("tfjs: weights of the optimizer are passed over") {

@@ -249,6 +249,14 @@ CsvValue parse_csv_value(std::string_view field) {
   return {CsvKind::number, number, wide};
 }
 
+std::string csv_field(std::string_view text, char delimiter) {
+  const bool plain = text.find_first_of("\"\r\n") == std::string_view::npos &&
+                     text.find(delimiter) == std::string_view::npos && trimmed(text) == text;
+  std::string field = plain ? "" : "\"";
+  for (const char c : text) field.append(c == '"' ? 2 : 1, c);
+  return plain ? field : field + '"';
+}
+
 std::string quote_csv_field(std::string_view field) {
   constexpr std::size_t most = 40;
   constexpr std::string_view digits = "0123456789abcdef";

@@ -99,6 +99,9 @@ struct CsvValue {
 /// Reads a number as C writes it in decimal (`-1.5e3`, also `+2` and `.5`); spaces and tabs around it do not count.
 CsvValue parse_csv_value(std::string_view field);
 
+/// A text as a field of a file: in quotes where it has to be (RFC 4180), or where spaces at its ends would be lost.
+std::string csv_field(std::string_view text, char delimiter = ',');
+
 /// The field for a message: in quotes, on one line, cut after 40 bytes.
 std::string quote_csv_field(std::string_view field);
 

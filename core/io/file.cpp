@@ -273,6 +273,13 @@ std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes)
   return content;
 }
 
+void check_rereadable(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return;
+  RILL_CHECK(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode), path,
+             ": what comes through a pipe or a device is read only once, expected a file");
+}
+
 FileReader::FileReader(const std::string& path) : path_(path) {
   Opened opened = open_to_read(path);
   if (S_ISREG(opened.info.st_mode)) size_ = static_cast<std::uint64_t>(opened.info.st_size);

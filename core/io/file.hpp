@@ -45,6 +45,9 @@ class FileReader {
   std::optional<std::uint64_t> size_;
 };
 
+/// Throws Error for what is there and can be read only once, such as a pipe.
+void check_rereadable(const std::string& path);
+
 /// What write_file_atomically() hands to its callback: appends to the file. Unbuffered, so meant for large pieces.
 class Writer {
  public:

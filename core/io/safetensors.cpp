@@ -241,6 +241,13 @@ std::string make_header(const std::vector<const Named*>& order, const Safetensor
 
 }  // namespace
 
+bool begins_safetensors(std::string_view head) {
+  std::uint64_t length = 0;
+  if (head.size() < 9 || head[8] != '{') return false;
+  std::memcpy(&length, head.data(), sizeof length);
+  return length <= max_safetensors_header;
+}
+
 Safetensors parse_safetensors(std::span<const std::byte> content, const std::string& where) {
   std::span<const std::byte> rest = content;
   const auto read = [&](std::span<std::byte> room) {

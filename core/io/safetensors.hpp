@@ -16,6 +16,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,9 @@ Safetensors load_safetensors(const std::string& path);
 
 /// The same for a file's content at hand; errors start with `where`.
 Safetensors parse_safetensors(std::span<const std::byte> content, const std::string& where);
+
+/// Whether a file that begins with these bytes, 9 or more of it, is of this format: a header's length, then the header.
+bool begins_safetensors(std::string_view head);
 
 /// Writes `file` to `path` as write_file_atomically() does: tensors of 8-byte types first, then by name, their data
 /// aligned to 8. With a checksum the metadata says "rill.format": "1" as well. Throws Error before the file is touched for a tensor that is undefined, has no name or one that is

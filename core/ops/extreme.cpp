@@ -114,10 +114,10 @@ std::vector<std::pair<Axes, SampleInput>> extreme_samples() {
 
 }  // namespace ops
 
-Tensor max(const Tensor& x, const std::vector<int>& axes, bool keepdim) {
+Tensor max(const Tensor& x, const AxisList& axes, bool keepdim) {
   return apply(ops::Max{ops::axes_of("max", x.shape(), axes, keepdim)}, x);
 }
-Tensor min(const Tensor& x, const std::vector<int>& axes, bool keepdim) {
+Tensor min(const Tensor& x, const AxisList& axes, bool keepdim) {
   return apply(ops::Min{ops::axes_of("min", x.shape(), axes, keepdim)}, x);
 }
 Tensor argmax(const Tensor& x) { return apply(ops::ArgMax{ops::axes_of("argmax", x.shape(), {}, false)}, x); }
@@ -130,13 +130,9 @@ Tensor argmin(const Tensor& x, int axis, bool keepdim) {
 }
 
 Tensor Tensor::max() const { return rill::max(*this); }
-Tensor Tensor::max(const std::vector<int>& axes, bool keepdim) const {
-  return rill::max(*this, axes, keepdim);
-}
+Tensor Tensor::max(const AxisList& axes, bool keepdim) const { return rill::max(*this, axes, keepdim); }
 Tensor Tensor::min() const { return rill::min(*this); }
-Tensor Tensor::min(const std::vector<int>& axes, bool keepdim) const {
-  return rill::min(*this, axes, keepdim);
-}
+Tensor Tensor::min(const AxisList& axes, bool keepdim) const { return rill::min(*this, axes, keepdim); }
 Tensor Tensor::argmax() const { return rill::argmax(*this); }
 Tensor Tensor::argmax(int axis, bool keepdim) const { return rill::argmax(*this, axis, keepdim); }
 

@@ -65,9 +65,9 @@ struct ArgMin {
 
 /// The largest element over `axes` (all of them if none are given); axes may be negative. NaN wins, and equal ones share
 /// the gradient. Throws Error where a maximum would be of no elements.
-Tensor max(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false);
+Tensor max(const Tensor& x, const AxisList& axes = {}, bool keepdim = false);
 /// The smallest element, as max().
-Tensor min(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false);
+Tensor min(const Tensor& x, const AxisList& axes = {}, bool keepdim = false);
 
 /// The index i64 of the largest element: of the first one if several are equal; NaN counts as the largest. Without an axis,
 /// the index in the elements of x row by row. Throws Error where it would be of no elements.

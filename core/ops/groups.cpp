@@ -18,7 +18,7 @@ std::int64_t Axes::count(const Shape& shape) const {
   return product;
 }
 
-Axes axes_of(const char* where, const Shape& shape, const std::vector<int>& axes, bool keepdim) {
+Axes axes_of(const char* where, const Shape& shape, const AxisList& axes, bool keepdim) {
   Axes result{axes.empty() ? (1u << shape.rank()) - 1 : 0, keepdim};
   for (const int axis : axes) {
     const unsigned bit = 1u << normalize_axis(axis, shape, where);

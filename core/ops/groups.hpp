@@ -20,7 +20,7 @@ struct Axes {
 };
 
 /// The axes as a mask; no axes mean all. Throws Error for an axis out of range or named twice.
-Axes axes_of(const char* where, const Shape& shape, const std::vector<int>& axes, bool keepdim);
+Axes axes_of(const char* where, const Shape& shape, const AxisList& axes, bool keepdim);
 
 /// Element r of group (o, i) stands at (o · reduced + r) · inner + i; groups are numbered o · inner + i.
 struct Groups {

@@ -63,10 +63,10 @@ std::array<Tensor, 2> ExpOfDifference::gradient(const Incoming& g, Output<0> p) 
 
 }  // namespace ops
 
-Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keepdim) {
+Tensor logsumexp(const Tensor& x, const AxisList& axes, bool keepdim) {
   return apply(ops::LogSumExp{ops::axes_of("logsumexp", x.shape(), axes, keepdim)}, x);
 }
-Tensor Tensor::logsumexp(const std::vector<int>& axes, bool keepdim) const {
+Tensor Tensor::logsumexp(const AxisList& axes, bool keepdim) const {
   return rill::logsumexp(*this, axes, keepdim);
 }
 

@@ -30,6 +30,6 @@ struct ExpOfDifference {
 
 /// log Σ exp x over `axes` (all of them if none are given), without overflow; axes may be negative. The gradient at -inf
 /// is 0. Throws Error for i64.
-Tensor logsumexp(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false);
+Tensor logsumexp(const Tensor& x, const AxisList& axes = {}, bool keepdim = false);
 
 }  // namespace rill

@@ -118,19 +118,15 @@ std::vector<Sample<Mean>> Mean::samples() { return reduction_samples<Mean>(); }
 
 }  // namespace ops
 
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keepdim) {
+Tensor sum(const Tensor& x, const AxisList& axes, bool keepdim) {
   return apply(ops::Sum{ops::axes_of("sum", x.shape(), axes, keepdim)}, x);
 }
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keepdim) {
+Tensor mean(const Tensor& x, const AxisList& axes, bool keepdim) {
   return apply(ops::Mean{ops::axes_of("mean", x.shape(), axes, keepdim)}, x);
 }
 Tensor Tensor::sum() const { return rill::sum(*this); }
-Tensor Tensor::sum(const std::vector<int>& axes, bool keepdim) const {
-  return rill::sum(*this, axes, keepdim);
-}
+Tensor Tensor::sum(const AxisList& axes, bool keepdim) const { return rill::sum(*this, axes, keepdim); }
 Tensor Tensor::mean() const { return rill::mean(*this); }
-Tensor Tensor::mean(const std::vector<int>& axes, bool keepdim) const {
-  return rill::mean(*this, axes, keepdim);
-}
+Tensor Tensor::mean(const AxisList& axes, bool keepdim) const { return rill::mean(*this, axes, keepdim); }
 
 }  // namespace rill

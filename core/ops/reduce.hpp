@@ -30,8 +30,8 @@ struct Mean {
 }  // namespace ops
 
 /// Σ x over `axes` (all of them if none are given); axes may be negative.
-Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false);
+Tensor sum(const Tensor& x, const AxisList& axes = {}, bool keepdim = false);
 /// The mean of x over `axes` (all of them if none are given); axes may be negative.
-Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false);
+Tensor mean(const Tensor& x, const AxisList& axes = {}, bool keepdim = false);
 
 }  // namespace rill

@@ -52,13 +52,11 @@ std::vector<Sample<Var>> Var::samples() {
 
 }  // namespace ops
 
-Tensor var(const Tensor& x, const std::vector<int>& axes, bool keepdim, double correction) {
+Tensor var(const Tensor& x, const AxisList& axes, bool keepdim, double correction) {
   return apply(ops::Var{ops::axes_of("var", x.shape(), axes, keepdim), correction}, x);
 }
 
 Tensor Tensor::var() const { return rill::var(*this); }
-Tensor Tensor::var(const std::vector<int>& axes, bool keepdim) const {
-  return rill::var(*this, axes, keepdim);
-}
+Tensor Tensor::var(const AxisList& axes, bool keepdim) const { return rill::var(*this, axes, keepdim); }
 
 }  // namespace rill

@@ -23,6 +23,6 @@ struct Var {
 /// The variance over `axes` (all of them if none are given), with the divisor n - correction: unbiased for 1, PyTorch's
 /// default. A divisor below 0 counts as 0; where it is 0, the variance is NaN of equal elements, else inf, as in PyTorch.
 /// Throws Error for i64.
-Tensor var(const Tensor& x, const std::vector<int>& axes = {}, bool keepdim = false, double correction = 1);
+Tensor var(const Tensor& x, const AxisList& axes = {}, bool keepdim = false, double correction = 1);
 
 }  // namespace rill

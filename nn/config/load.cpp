@@ -1,4 +1,3 @@
-#include <cstring>
 #include <filesystem>
 
 #include <rill/core/io/file.hpp>
@@ -87,6 +86,7 @@ Model model_of_file(const std::string& path, const LoadOptions& options) {
 }
 
 std::vector<std::byte> first_bytes(const std::string& path) {
+  io::check_rereadable(path);
   std::vector<std::byte> bytes(64);
   bytes.resize(io::FileReader(path).read(bytes));
   return bytes;
@@ -129,14 +129,6 @@ void check_kind(const std::string& path, std::string_view head) {
     refuse_kind(path, "HTML or XML", "an error page may have come in the place of a download");
 }
 
-// 8 bytes of a header's length, then the header.
-bool is_safetensors(std::string_view head) {
-  if (head.size() < 9 || head[8] != '{') return false;
-  std::uint64_t length = 0;
-  std::memcpy(&length, head.data(), sizeof length);
-  return length <= io::max_safetensors_header;
-}
-
 // A file that is cut, or damaged, where it would tell what it is: its name does, unless it begins as JSON.
 bool is_named_safetensors(const std::string& path, std::string_view head) {
   const std::size_t first = head.find_first_not_of(" \t\r\n");
@@ -175,7 +167,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
   const std::vector<std::byte> bytes = config::first_bytes(path);
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   // First, as the length of a header may begin like another kind of file: 640 is 80 02, a pickle's first bytes.
-  if (config::is_safetensors(head)) {
+  if (io::begins_safetensors(head)) {
     RILL_CHECK(options.weights.empty(), path,
                ": the file has weights of its own, expected none beside it, got ", options.weights);
     return config::model_of_file(path, options);

@@ -67,11 +67,12 @@ class LogitRows {
     const Tensor x = x_.detach().requires_grad_();
     const Tensor losses = cross_entropy(x, labels_, {Reduction::none});
     losses.backward(ones({rows_}, x.dtype()));
+    const Tensor slopes = x.grad();
     for (std::int64_t row = 0; row < rows_; ++row) {
       const double before = std::max({worst.loss, worst.slope, worst.row_sum});
       const std::uint64_t wrong = worst.wrong_class;
       check_row(row, losses.data<T>()[static_cast<std::size_t>(row)],
-                x.grad().data<T>().data() + row * classes_, worst);
+                slopes.data<T>().data() + row * classes_, worst);
       if (worst.wrong_class > wrong ||
           std::max({worst.loss, worst.slope, worst.row_sum}) > std::max(before, 4.0))
         report.detail(fmt::format("{}, row {} of {} classes, label {}", name, row, classes_,

@@ -157,7 +157,7 @@ class Sweep {
     if (function_.value.compare) function_.value.compare(held_, y.data<float>(), values);
     if (function_.slope.compare) {
       y.backward(ones(y.shape()));
-      function_.slope.compare(held_, x.grad().data<float>(), slopes);
+      function_.slope.compare(held_, x.grad().to_vector<float>(), slopes);
     }
     held_.clear();
   }

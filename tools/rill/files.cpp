@@ -1,7 +1,6 @@
 #include <rill/tools/rill/files.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <string_view>
 
@@ -16,14 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_safetensors(std::string_view head) {
-  std::uint64_t length = 0;
-  if (head.size() < 9 || head[8] != '{') return false;
-  std::memcpy(&length, head.data(), sizeof length);
-  return length <= io::max_safetensors_header;
-}
-
 bool has_one_of(const std::string& path, std::initializer_list<const char*> keys) {
+  io::check_rereadable(path);
   try {
     const nn::config::Json document = nn::config::read_json(path);
     for (const char* key : keys) {
@@ -45,7 +38,7 @@ FileKind kind_of(const std::string& path) {
   std::vector<std::byte> bytes(64);
   bytes.resize(io::FileReader(path).read(bytes));
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (is_safetensors(head)) return FileKind::safetensors;
+  if (io::begins_safetensors(head)) return FileKind::safetensors;
   if (head.starts_with("\x93NUMPY")) return FileKind::npy;
   if (head.starts_with("\x1f\x8b")) return FileKind::gzip;
   if (head.size() >= 4 && head[0] == 0 && head[1] == 0) return FileKind::idx;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <new>
 
+#include <rill/core/memory.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/core/text.hpp>
 #include <rill/core/version.hpp>
@@ -201,6 +202,8 @@ int Program::run(int argc, char** argv) {
     return status;
   } catch (const UsageError& error) {
     return report(error.what(), misused);
+  } catch (const memory::OutOfMemory& error) {
+    return report(error.what(), failed);
   } catch (const std::bad_alloc&) {
     return report("out of memory", failed);
   } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/nn/config/json.hpp>
 #include <rill/optim/report/charts.hpp>
 #include <rill/optim/report/gnuplot.hpp>
@@ -22,13 +23,6 @@ std::vector<std::string> names_in(const std::vector<SweepResult>& results) {
     }
   }
   return names;
-}
-
-std::string field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
 }
 
 struct Spread {
@@ -108,19 +102,19 @@ std::optional<double> SweepResult::number(const std::string& name) const {
 std::string sweep_csv(const SweepPlan& plan, const std::vector<SweepResult>& results) {
   const std::vector<std::string> names = names_in(results);
   std::string text;
-  for (const std::string& key : plan.keys) text += field(key) + ",";
+  for (const std::string& key : plan.keys) text += io::csv_field(key) + ",";
   text += "seed,status,best_epoch";
-  for (const std::string& name : names) text += "," + field(name);
+  for (const std::string& name : names) text += "," + io::csv_field(name);
   text += ",folder\n";
   for (const SweepResult& result : results) {
-    for (const std::string& value : result.run.values) text += field(value) + ",";
+    for (const std::string& value : result.run.values) text += io::csv_field(value) + ",";
     text +=
         fmt::format("{},{},{}", result.run.seed, result.diverged ? "diverged" : "done", result.best_epoch);
     for (const std::string& name : names) {
       const auto value = result.number(name);
       text += "," + (value ? nn::config::number_text(*value) : "");
     }
-    text += "," + field(result.folder) + "\n";
+    text += "," + io::csv_field(result.folder) + "\n";
   }
   return text;
 }
