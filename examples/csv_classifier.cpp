@@ -90,7 +90,7 @@ void run(const Settings& settings, std::uint64_t seed) {
   const auto [rest, test] = split(table.dataset, a_fifth);
   const auto [seen, validation] = split(rest, a_fifth);
   Transforms prepare{Impute::fit(*seen)};
-  prepare.push_back(Standardize::fit(*seen, {.before = prepare}));
+  prepare.push_back(Standardize::fit(*seen, {.before = prepare, .keep = table.values}));
 
   Generator generator(seed);
   nn::Sequential model{nn::Dense(std::ssize(table.features), 64, generator), nn::LeakyReLU(0.1),

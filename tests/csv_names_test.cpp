@@ -62,9 +62,7 @@ TEST_CASE("load_csv: a blank cell without quotes is a missing value") {
   const std::string path = folder.write("a.csv", "x,y\n1, \n");
   CHECK_ERROR(
       load_csv(path),
-      path +
-          ":2: column \"y\" is empty (a missing value), expected a class name; fill in or remove such "
-          "rows before");
+      path + ":2: column \"y\" is empty (a missing value), expected a class name; remove such rows before");
 }
 
 TEST_CASE("load_csv: integer classes may have a plus and blanks around them") {

@@ -155,14 +155,16 @@ TEST_CASE("load_csv: one-hot columns that cannot be are refused") {
   CHECK(with({"town"}) ==
         "a.csv:1: there is no column \"town\", expected one of \"area\", \"city\", \"rooms\", \"price\"");
   CHECK(with({}, {"city=Ulm", "area", "city=Bonn"}) ==
-        "a.csv:1: column \"city=Bonn\" is a feature twice, expected different columns");
+        "a.csv:1: feature \"city=Bonn\" is there twice, or apart from the others of its column, expected "
+        "each once, and those side by side");
   CHECK(with({}, {"city=Ulm", "city=Ulm"}) ==
-        "a.csv:1: column \"city=Ulm\" is a feature twice, expected different columns");
+        "a.csv:1: feature \"city=Ulm\" is there twice, or apart from the others of its column, expected each "
+        "once, and those side by side");
   CHECK(refusal("1,Ulm,2\n3,Bonn,4\n", {.one_hot = {1}, .regression = true}) ==
         "a.csv:1: there is no header, expected one that names the one-hot columns");
   CHECK(refusal("city,y\nUlm,1\n,2\n", {.one_hot = {"city"}, .regression = true}) ==
         "a.csv:3: column \"city\" is empty (a missing value), expected text; fill in or remove such rows, or "
-        "train with \"missing\": \"median\"");
+        "have them filled (CsvMissing::nan; in a run \"missing\": \"median\")");
   CHECK(refusal("city,y\nUlm,1\nK\xf6ln,2\n", {.one_hot = {"city"}, .regression = true}) ==
         "a.csv:3: column \"city\" is \"K\\xf6ln\", not UTF-8, expected text in it; convert the file, as with "
         "iconv "
@@ -268,14 +270,14 @@ TEST_CASE("rill new: text whose values hardly come again, or that has no header,
     text += "house " + std::to_string(i) + "," + std::to_string(i) + "," + std::to_string(i * i) + ".5\n";
   const std::string table = folder.write("a.csv", text), config = folder.file("run.json");
   CHECK(rill::test::rill({"new", config, "--data", table, "--regression"})
-            .says("a.csv: column \"name\" is text with 30 values in 30 rows, expected numbers, or at most "
+            .says("a.csv: column \"name\" is text with 30 values in 30 cells, expected numbers, or at most "
                   "100 values that come "
                   "again; choose the other columns with --features, or name it in one_hot by hand"));
   CHECK(rill::test::rill({"new", config, "--data", table, "--regression", "--features", "area"}).status == 0);
   std::string many = "town,y\n";
   for (int i = 0; i < 300; ++i) many += "t" + std::to_string(i % 101) + ",1.5\n";
   CHECK(rill::test::rill({"new", config, "--force", "--data", folder.write("many.csv", many), "--regression"})
-            .says("column \"town\" is text with more than 100 values in 300 rows"));
+            .says("column \"town\" is text with more than 100 values in 300 cells"));
   const std::string bare = folder.write("bare.csv", "Ulm,60,1.5\nBonn,70,2.5\nUlm,80,3.5\n");
   CHECK(rill::test::rill({"new", config, "--force", "--data", bare, "--regression"})
             .says("bare.csv:1: there is no header, expected one that names the one-hot columns"));

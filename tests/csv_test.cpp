@@ -343,23 +343,22 @@ TEST_CASE("load_csv: bad cells are refused with file, line, column and value") {
   const CsvOptions named{.target = "c"};
   refuse("a,b,c\n1,2,x\n1,,x\n",
          ":3: column \"b\" is empty (a missing value), expected a number; fill in or remove such rows, or "
-         "train with \"missing\": \"median\"",
+         "have them filled (CsvMissing::nan; in a run \"missing\": \"median\")",
          named);
   refuse("a,b,c\n1,NaN,x\n",
          ":2: column \"b\" is \"NaN\" (a missing value), expected a number; fill in or remove such rows, or "
-         "train with \"missing\": \"median\"",
+         "have them filled (CsvMissing::nan; in a run \"missing\": \"median\")",
          named);
   refuse("a,b,c\n1,?,x\n",
          ":2: column \"b\" is \"?\" (a missing value), expected a number; fill in or remove such rows, or "
-         "train with \"missing\": \"median\"",
+         "have them filled (CsvMissing::nan; in a run \"missing\": \"median\")",
          named);
   refuse("a,b,c\n1,2,\n",
-         ":2: column \"c\" is empty (a missing value), expected a class name; fill in or remove such rows "
-         "before",
+         ":2: column \"c\" is empty (a missing value), expected a class name; remove such rows before",
          named);
   refuse("a,b,c\n1,2,NA\n",
-         ":2: column \"c\" is \"NA\" (a missing value), expected a class name; fill in or remove such rows "
-         "before",
+         ":2: column \"c\" is \"NA\" (a missing value), expected a class name; remove such rows before, or "
+         "list it in `classes` if it is one",
          named);
   refuse("a,b,c\n1,abc,x\n",
          ":2: column \"b\" is \"abc\", expected a number; a column of text can be one-hot", named);
@@ -377,8 +376,8 @@ TEST_CASE("load_csv: bad cells are refused with file, line, column and value") {
   refuse("a,c\n1,x\n", ":2: column \"c\" is \"x\", expected a number", {.target = "c", .regression = true});
   // A missing value does not make a header of the first row.
   refuse("1,NA,x\n1,2,x\n",
-         ":1: column 1 is \"NA\" (a missing value), expected a number; fill in or remove such rows, or train "
-         "with \"missing\": \"median\"",
+         ":1: column 1 is \"NA\" (a missing value), expected a number; fill in or remove such rows, or have "
+         "them filled (CsvMissing::nan; in a run \"missing\": \"median\")",
          {.target = 2});
 }
 
@@ -427,3 +426,17 @@ TEST_CASE("load_csv: options that contradict each other are refused") {
 }
 
 }  // namespace
+
+TEST_CASE("csv_field: what is written is read back as it was") {
+  CHECK(io::csv_field("plain text") == "plain text");
+  CHECK(io::csv_field("") == "");
+  CHECK(io::csv_field("a;b") == "a;b");
+  CHECK(io::csv_field("a;b", ';') == "\"a;b\"");
+  std::string line;
+  const std::vector<std::string> texts{"a,b", "say \"x\"", " lead", "trail\t", "two\nlines", "\r", "", "\""};
+  for (const std::string& text : texts) line += (line.empty() ? "" : ",") + io::csv_field(text);
+  io::CsvReader reader = io::CsvReader::from_text(line, "line");
+  REQUIRE(reader.next());
+  REQUIRE(reader.size() == texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) CHECK(reader.trimmed(i) == texts[i]);
+}

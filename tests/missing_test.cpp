@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <rill/nn/data/csv_features.hpp>
 #include <rill/nn/data/impute.hpp>
 
 #include "rill_command.hpp"
@@ -16,6 +17,7 @@ namespace {
 using namespace rill;
 using namespace rill::nn::data;
 using namespace rill::test;
+using optim::load_data;
 
 using Names = std::vector<std::string>;
 using Floats = std::vector<float>;
@@ -88,7 +90,6 @@ TEST_CASE("impute: fit measures mean and median of what is there, as numpy's nan
 }
 
 TEST_CASE("impute: what cannot be filled, or filled with, is refused") {
-  const float inf = std::numeric_limits<float>::infinity();
   CHECK(message_of([&] {
           fitted(tensor({{1, missing}, {2, missing}}), ImputeBy::mean);
         }) == "impute: element 1 is missing in all 2 samples, expected a number in one of them");
@@ -130,16 +131,15 @@ TEST_CASE("load_csv: missing cells are NaN, one-hot a value, and features say wh
 }
 
 TEST_CASE("load_csv: what may be missing is no more than asked for") {
-  const std::string remedy = "; fill in or remove such rows, or train with \"missing\": \"median\"";
+  const std::string remedy =
+      "; fill in or remove such rows, or have them filled (CsvMissing::nan; in a run \"missing\": "
+      "\"median\")";
   CHECK(refusal(people, {.features = {"age"}, .regression = true}) ==
         "a.csv:3: column \"age\" is \"?\" (a missing value), expected a number" + remedy);
   CHECK(refusal(people, {.features = {"city"}, .one_hot = {"city"}, .regression = true}) ==
         "a.csv:4: column \"city\" is \"NA\" (a missing value), expected text" + remedy);
   CHECK(refusal("a,y\n1,2\n3,\n", with_gaps()) ==
-        "a.csv:3: column \"y\" is empty (a missing value), expected a number; fill in or remove such rows "
-        "before");
-  CHECK(refusal("a,b,y\n,1,2\n?,2,4\n", with_gaps()) ==
-        "a.csv: column \"a\" is missing in all rows, expected a number in it; leave the column out");
+        "a.csv:3: column \"y\" is empty (a missing value), expected a number; remove such rows before");
   CHECK(refusal("1,2\n,4\n", with_gaps()) ==
         "a.csv:1: there is no header, expected one that names the columns for missing_indicator");
   CHECK(same(load("1,2\n,4\n", {.regression = true, .missing = CsvMissing::nan}).dataset->x(), {1, missing}));
@@ -147,13 +147,90 @@ TEST_CASE("load_csv: what may be missing is no more than asked for") {
   const std::string path = folder.write("a.csv", people);
   CHECK(message_of([&] { load_csv(path, {.missing_indicator = true}); }) ==
         "load_csv: missing_indicator is set where missing values are refused, expected them kept as nan");
+  const auto no_column = [](const std::string& name) {
+    return "a.csv:1: there is no column \"" + name +
+           "\", expected one of \"age\", \"city\", \"rooms\", \"rent\"";
+  };
+  CHECK(refusal(people, {.target = "rent", .features = {"rooms", "age", "age="}, .regression = true}) ==
+        no_column("age="));
+  CHECK(refusal(people, {.target = "rent", .features = {"city=", "city=Ulm"}, .regression = true}) ==
+        no_column("city="));
   CHECK(refusal("a,a=,y\n,1,2\n3,2,4\n", with_gaps()) ==
         "a.csv:1: feature \"a=\" can be read in two ways, as a column and as a value, expected other names");
   CsvOptions twice{.target = "rent", .regression = true, .missing = CsvMissing::nan};
   twice.features = {"age", "age=", "age="};
-  CHECK(refusal(people, twice) == "a.csv:1: column \"age=\" is a feature twice, expected different columns");
+  CHECK(refusal(people, twice) ==
+        "a.csv:1: feature \"age=\" is there twice, or apart from the others of its column, expected each "
+        "once, and those side by side");
   CHECK(load("t,y\n,1\n1700000000,2\n1700000001,3\n", with_gaps()).blurred ==
         Names{"\"t\", from 1700000000 to 1700000001,"});
+}
+
+TEST_CASE("load_csv: what is missing counts as one of the values that a one-hot column may have") {
+  std::string text = "id,y\n";
+  for (int i = 0; i < 1000; ++i) text += "n" + std::to_string(i) + ",1.5\n";
+  const CsvOptions options{.one_hot = {"id"}, .regression = true, .missing = CsvMissing::nan};
+  CHECK(load(text, options).features.size() == max_csv_values);
+  CHECK(refusal(text + "?,1\n", options) ==
+        "a.csv:1002: column \"id\" is \"?\" (a missing value), after 1000 other values, expected at most "
+        "1000 in "
+        "a one-hot column");
+  CHECK(load(",y\nUlm,1\n,2\n",
+             {.target = "y", .features = {0}, .one_hot = {0}, .regression = true, .missing = CsvMissing::nan})
+            .features == Names{"=", "=Ulm"});
+}
+
+TEST_CASE("check_csv_numbers: a column without a number is named, by its name or its place") {
+  const auto message = [](const std::string& text) {
+    const CsvData data = load(text, {.regression = true, .missing = CsvMissing::nan});
+    return message_of([&] { check_csv_numbers("a.csv", data, *data.dataset); });
+  };
+  CHECK(
+      message("a,b,y\n1,,2\n?,?,4\n") ==
+      "a.csv: column \"b\" is missing in all 2 rows, expected a number in one of them; leave the column out");
+  CHECK(message(",1,2\n?,1,4\n").starts_with("a.csv: column 0 is missing in all 2 rows"));
+  CHECK(message("a,y\n,2\n1,4\n") == "no error");
+}
+
+TEST_CASE("run: a column that only validation rows have is refused by its name") {
+  const TempDir folder;
+  const int rows = 10;
+  int refused = 0;
+  for (int only = 0; only < rows; ++only) {
+    std::string text = "a,rare,y\n";
+    for (int i = 0; i < rows; ++i)
+      text += std::to_string(i) + "," + (i == only ? "7" : "") + "," + std::to_string(i) + "\n";
+    const std::string path = folder.write("a.csv", text);
+    const std::string message = message_of([&] {
+      load_data(
+          {optim::config::CsvConfig{.path = path, .target = "y", .regression = true, .missing = "mean"}}, 42);
+    });
+    if (message == "no error") continue;
+    ++refused;
+    CHECK(message == path +
+                         ": column \"rare\" is missing in all 8 training rows, expected a number in one of "
+                         "them; leave the column out");
+  }
+  CHECK(refused == 2);
+}
+
+TEST_CASE("run: missing cells may get the mean, and values of columns stay 0 and 1") {
+  const TempDir folder;
+  const std::string path = folder.write("a.csv", "a,city,y\n1,Ulm,1\n,Bonn,2\n4,,3\n7,Ulm,4\n");
+  const optim::RunData data = load_data({optim::config::CsvConfig{.path = path,
+                                                                  .target = "y",
+                                                                  .one_hot = {"city"},
+                                                                  .regression = true,
+                                                                  .validation = 0,
+                                                                  .missing = "mean",
+                                                                  .missing_indicator = true}},
+                                        1);
+  CHECK(data.features == Names{"a", "a=", "city=", "city=Bonn", "city=Ulm"});
+  REQUIRE(data.preprocessing.size() == 2);
+  CHECK(dynamic_cast<const Impute&>(*data.preprocessing[0]).values()[0] == 4);
+  const float far = static_cast<float>(3 / std::sqrt(4.5));
+  CHECK(floats(data.train->all().x) ==
+        Floats{-far, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, far, 0, 0, 0, 1});
 }
 
 TEST_CASE("run: missing cells are filled by the median of the training rows, in the run and in its model") {
@@ -180,7 +257,8 @@ TEST_CASE("run: missing cells are filled by the median of the training rows, in 
   const auto seen = split(whole.dataset, {.validation = 0.2, .seed = 42}).train;
   Floats ages;
   for (std::int64_t i = 0; i < seen->size(); ++i)
-    if (const float age = seen->range(i, i + 1).x.to_vector<float>()[0]; !std::isnan(age)) ages.push_back(age);
+    if (const float age = seen->range(i, i + 1).x.to_vector<float>()[0]; !std::isnan(age))
+      ages.push_back(age);
   std::ranges::sort(ages);
   const double median = (double(ages[(ages.size() - 1) / 2]) + double(ages[ages.size() / 2])) / 2;
   CHECK(impute->values()[0] == median);
@@ -206,6 +284,13 @@ TEST_CASE("run: missing cells are filled by the median of the training rows, in 
   const std::string from = "model=" + folder.file("gaps/best.safetensors");
   folder.write("older.csv",
                "age,city,rent\n" + std::string("70,Ulm,1\n80,Bonn,2\n90,,3\n,Ulm,4\n75,Bonn,5\n"));
+  CHECK(message_of([&] {
+          train("other", {from, "data.missing_indicator=true"});
+        }) ==
+        "run: /model: it was trained on the columns \"age\", \"city=\", \"city=Bonn\", \"city=Ulm\", the "
+        "data have "
+        "\"age\", \"age=\", \"city=\", \"city=Bonn\", \"city=Ulm\", expected the same in the same order; set "
+        "/data/features");
   const auto further = train("further", {from, "data.path=" + folder.file("older.csv"), "data.missing=mean"});
   CHECK(dynamic_cast<const Impute&>(*further.model.preprocessing[0]).values()[0] == median);
   CHECK(message_of([&] {
@@ -254,6 +339,13 @@ TEST_CASE("rill new: a table that misses cells is one to train, judge and predic
   const nlohmann::json judged = rill_json({"eval", model, "--csv", table});
   CHECK(judged.at("mean_absolute_error").get<double>() < 40);  // rents lie between 200 and 900
   CHECK(rill::test::rill({"doctor", model, "--csv", table}).status == 0);
+  CHECK(rill::test::rill({"eval", model, "--csv", folder.write("one.csv", "rent,age,city\n900,,Ulm\n")})
+            .status == 0);
+  CHECK(
+      rill::test::rill(
+          {"predict", model, "--input", folder.write("bare.csv", "1,2,3,4,5\n"), "--output", "-"})
+          .says("bare.csv: there is no header, and the model reads \"age=\", a value of a column, expected a "
+                "header that names the columns"));
   const Outcome predicted =
       rill::test::rill({"predict", model, "--input", folder.write("new.csv", "city,age\nUlm,\n,30\nUlm,30\n"),
                         "--output", "-"});
@@ -268,6 +360,36 @@ TEST_CASE("rill new: a table that misses cells is one to train, judge and predic
   CHECK(rill::test::rill(
             {"predict", model, "--input", folder.write("bad.csv", "city,age\nUlm,x\n"), "--output", "-"})
             .says("bad.csv:2: column \"age\" is \"x\", expected a finite number"));
+}
+
+TEST_CASE("rill new: a column of text may be missing in most rows") {
+  const TempDir folder;
+  std::string text = "cabin,fare,y\n";
+  for (int i = 0; i < 100; ++i)
+    text += std::string(i % 5 == 0 ? (i % 2 ? "A" : "B") : "") + "," + std::to_string(i) + "," +
+            std::to_string(i) + ".5\n";
+  const Outcome made = rill::test::rill(
+      {"new", folder.file("run.json"), "--data", folder.write("a.csv", text), "--regression"});
+  CHECK(made.says("column \"cabin\" is text; each of its 2 values becomes a feature"));
+  CHECK(made.says("column \"cabin\" misses 80 of its 100 cells; that is a value, too"));
+}
+
+TEST_CASE(
+    "rill predict: a model that fills nothing says what is missing, and knows no feature that tells of it") {
+  const TempDir folder;
+  Generator generator(1);
+  nn::Model model(nn::Sequential{nn::Dense(2, 1, generator)}, {2});
+  model.features = {"x", "x="};
+  const std::string path = folder.file("m.safetensors");
+  nn::save_model(model, path);
+  const auto predicted = [&](const std::string& table) {
+    return rill::test::rill({"predict", path, "--input", folder.write("a.csv", table), "--output", "-"});
+  };
+  CHECK(predicted("x\n1\n").says("columns that the model reads are missing: \"x=\"; the file has \"x\""));
+  CHECK(predicted("x=,x\n1,2\n").status == 0);
+  CHECK(predicted("x=,x\n1,\n")
+            .says("a.csv:2: column \"x\" is \"\" (a missing value), expected a finite number; the model "
+                  "fills in none"));
 }
 
 TEST_CASE("rill new: a table without a header that misses cells has them filled") {
@@ -299,6 +421,18 @@ TEST_CASE("rill train: the report shows rows with what they miss") {
   const std::string report = folder.read("out/report.html");
   CHECK(report.find("age missing, size ") != std::string::npos);
   CHECK(report.find("age=") == std::string::npos);
+
+  // A name that looks like a value's, first, and 0 for most.
+  text = "age>=65,size,kind\n";
+  for (int i = 0; i < 80; ++i)
+    text += std::string(i % 4 == 0   ? ""
+                        : i % 7 == 0 ? "1"
+                                     : "0") +
+            "," + std::to_string(i % 7) + "," + (i * 13 % 5 < 2 ? "a" : "b") + "\n";
+  REQUIRE(rill::test::rill({"new", config, "--force", "--data", folder.write("a.csv", text)}).status == 0);
+  const std::string again = folder.file("again");
+  REQUIRE(rill::test::rill({"train", config, "--out", again, "--set", "training.epochs=1"}).status == 0);
+  CHECK(folder.read("again/report.html").find("age&gt;=65 missing, size ") != std::string::npos);
 }
 
 TEST_CASE("preprocessing: impute is saved with the model and read again, and refused where it does not fit") {

@@ -243,6 +243,56 @@ TEST_CASE("rill predict: --labels is refused for a model that predicts a number"
   CHECK(run.output == "rill: --labels: the model predicts a number, expected one that tells classes apart\n");
 }
 
+TEST_CASE("rill predict: --keep writes columns of the table in front, as they are") {
+  const TempDir folder;
+  Generator generator(1);
+  nn::Model model(nn::Sequential{nn::Dense(1, 1, generator)}, {1});
+  model.features = {"x"};
+  model.target = "y";
+  const std::string path = folder.file("m.safetensors");
+  nn::save_model(model, path);
+  const auto predicted = [&](const std::string& table, const std::string& keep) {
+    return rill::test::rill({"predict", path, "--input", folder.write("a.csv", table), "--output", "-",
+                             "--batch", "2", "--keep", keep});
+  };
+  const auto without_last = [](const std::string& line) { return line.substr(0, line.rfind(',')); };
+  const Outcome done =
+      predicted("id,x,a name,other\n07,1,\"Ulm, Stadt\",-\n8,2,\"say \"\"a\"\"\",-\n9,3,,-\n", "a name,id");
+  REQUIRE(done.status == 0);
+  CHECK(done.says("columns that the model does not read are left out: \"other\"\n"));
+  std::vector<std::string> lines;
+  for (const std::string& line : lines_of(done.output))
+    if (!line.starts_with("rill: note")) lines.push_back(line);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0] == "a name,id,y");
+  CHECK(without_last(lines[1]) == "\"Ulm, Stadt\",07");
+  CHECK(without_last(lines[2]) == "\"say \"\"a\"\"\",8");
+  CHECK(without_last(lines[3]) == ",9");
+  CHECK(predicted("x,id\n1,a\n", "1").says("id,y\na,"));
+  CHECK(predicted("1\n2\n", "0").says("1,"));
+  const Outcome unknown = predicted("x,id\n1,a\n", "name");
+  CHECK(unknown.status == 2);
+  CHECK(unknown.says("--keep: " + folder.file("a.csv") +
+                     " has no column \"name\"; the file has \"x\", \"id\""));
+  CHECK(predicted("1\n2\n", "1").says("a.csv has no column \"1\", expected 0 to 0"));
+}
+
+TEST_CASE(
+    "rill: a model or config that comes through a pipe is refused, and one on standard input as a file is "
+    "read") {
+  const std::string text = R"('{"rill": 1, "input_shape": [2], "layers": [{"type": "dense", "units": 1}]}')";
+  for (const std::string command : {"check", "summary"}) {
+    const Outcome piped = rill::test::rill_sh("echo " + text + " | rill " + command + " /dev/stdin");
+    CHECK(piped.status != 0);
+    CHECK(piped.says(
+        "rill: /dev/stdin: what comes through a pipe or a device is read only once, expected a file"));
+    const TempDir folder;
+    const std::string path = folder.file("m.json");
+    CHECK(rill::test::rill_sh("echo " + text + " > " + path + "; rill " + command + " /dev/stdin < " + path)
+              .status == 0);
+  }
+}
+
 TEST_CASE("rill predict: a pipe is read from its first byte, by whatever name") {
   Flowers flowers;
   const std::string semicolons = flowers.folder.write(
@@ -294,7 +344,8 @@ TEST_CASE("rill predict: input that does not fit is refused with its place, and 
         "in.csv: the rows have 3 columns, the model expects 4: \"sepal length\", \"sepal width\", \"petal "
         "length\", \"petal width\"\n");
   CHECK(message("1,2,3,4\n1,2,x,4\n") == "in.csv:2: column 2 is \"x\", expected a finite number\n");
-  CHECK(message("1,2,3,4\n1,2,,4\n") == "in.csv:2: column 2 is \"\", expected a finite number\n");
+  CHECK(message("1,2,3,4\n1,2,,4\n") ==
+        "in.csv:2: column 2 is \"\" (a missing value), expected a finite number; the model fills in none\n");
   CHECK(message("petal width,sepal length,petal length,sepal width\n1,2,x,4\n") ==
         "in.csv:2: column \"petal length\" is \"x\", expected a finite number\n");
   CHECK(message("1,2,3,4\n1,2,3\n") == "in.csv:2: the row has 3 fields, expected 4 as in the first row\n");

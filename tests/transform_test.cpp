@@ -98,6 +98,15 @@ TEST_CASE("standardize: fit may measure one mean and std for all elements") {
   CHECK(fitted->std()[0] == doctest::Approx(std::sqrt(3.5)).epsilon(1e-15));
 }
 
+TEST_CASE("standardize: fit keeps the elements that it is told to") {
+  const auto data = unlabelled(tensor({{1, 0}, {3, 1}, {5, 0}}));
+  CHECK(applied({Standardize::fit(*data, {.keep = {1}})}, tensor({{3, 1}})) == Floats{0, 1});
+  CHECK_ERROR(Standardize::fit(*data, {.keep = {2}}),
+              "standardize: element 2 of 2 is to be kept, expected one of a sample, and a mean per feature");
+  CHECK_ERROR(Standardize::fit(*data, {.per_feature = false, .keep = {0}}),
+              "standardize: element 0 of 1 is to be kept, expected one of a sample, and a mean per feature");
+}
+
 TEST_CASE("standardize: what fit measured on many samples comes out with mean 0 and std 1") {
   Generator generator(4);
   Tensor x = randn({1300, 3}, generator);

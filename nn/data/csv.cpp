@@ -139,8 +139,6 @@ struct Extent {
 struct Rows {
   std::vector<float> x;  // one number for each source; of a one-hot column the place of the value
   std::map<std::size_t, Extent> extents{};  // of sources with a number that f32 rounds
-  std::map<std::size_t, std::int64_t>
-      gaps{};  // of sources of numbers: how many are missing, and are NaN in x
   std::int64_t count = 0;
 };
 
@@ -171,11 +169,7 @@ Rows read_rows(CsvReader& reader, CsvColumns& columns, const std::string& path, 
         continue;
       }
       const io::CsvValue value = columns.feature(reader, source);
-      if (value.kind == CsvKind::number) {
-        measure(rows, i, columns.sources().size(), value);
-      } else {
-        ++rows.gaps[i];
-      }
+      if (value.kind == CsvKind::number) measure(rows, i, columns.sources().size(), value);
       rows.x.push_back(value.number);
     }
     take_target();
@@ -217,6 +211,16 @@ Tensor matrix(const Rows& rows, std::vector<CsvSource>& sources) {
   return x;
 }
 
+std::vector<std::size_t> places_of_values(const std::vector<CsvSource>& sources) {
+  std::vector<std::size_t> places;
+  std::size_t feature = 0;
+  for (const CsvSource& source : sources) {
+    for (std::size_t i = 0; i < source.width(); ++i, ++feature)
+      if (source.values || i > 0) places.push_back(feature);
+  }
+  return places;
+}
+
 }  // namespace
 
 bool is_csv_header(const CsvReader& first, std::span<const std::size_t> columns) {
@@ -240,6 +244,20 @@ void check_csv_precision(const std::string& path, const CsvData& data) {
              " apart, expected numbers closer to 0; subtract one of them from all, or leave the column out");
 }
 
+void check_csv_numbers(const std::string& path, const CsvData& data, const Dataset& rows) {
+  const Tensor x = rows.all().x;
+  const auto numbers = x.data<float>();
+  for (std::size_t feature = 0; feature < data.features.size(); ++feature) {
+    bool there = false;
+    for (std::size_t i = feature; i < numbers.size() && !there; i += data.features.size())
+      there = !std::isnan(numbers[i]);
+    RILL_CHECK(there, path, ": column ",
+               data.header ? quote_csv_field(data.features[feature]) : data.features[feature],
+               " is missing in all ", rows.size(), rows.size() < data.dataset->size() ? " training" : "",
+               " rows, expected a number in one of them; leave the column out");
+  }
+}
+
 CsvData load_csv(const std::string& path, const CsvOptions& given) {
   CsvOptions options = given;
   if (!options.target) options.target = -1;
@@ -261,12 +279,13 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
       labels.push_back(classes.label(reader, columns));
     }
   });
-  for (const auto& [source, count] : rows.gaps)
-    RILL_CHECK(count < rows.count, path, ": column ",
-               quote_csv_field(columns.name(columns.sources()[source].column)),
-               " is missing in all rows, expected a number in it; leave the column out");
   const Tensor x = matrix(rows, columns.sources());
-  CsvData data{nullptr, columns.feature_names(), columns.name(columns.target()), {}, columns.header(), {}};
+  CsvData data{.dataset = nullptr,
+               .features = columns.feature_names(),
+               .values = places_of_values(columns.sources()),
+               .target = columns.name(columns.target()),
+               .classes = {},
+               .header = columns.header()};
   for (const auto& [source, extent] : rows.extents)
     if (extent.blurred()) data.blurred.push_back(extent.text(columns.name(columns.sources()[source].column)));
   if (target.blurred()) data.blurred.push_back(target.text(data.target));

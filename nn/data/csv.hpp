@@ -58,6 +58,7 @@ struct CsvData {
   std::shared_ptr<const TensorDataset> dataset;  ///< x f32 [rows, features]; y i64 [rows], or f32 [rows, 1]
   /// Names of columns, "column=value", or "column=" for what is missing there; without a header "0", "1", ...
   std::vector<std::string> features;
+  std::vector<std::size_t> values;  ///< which features are 1 or 0: "column=value" and "column="
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
   bool header = false;               ///< whether the file has one
@@ -69,6 +70,9 @@ struct CsvData {
 /// Throws Error if a column of the file at `path` is blurred.
 void check_csv_precision(const std::string& path, const CsvData& data);
 
+/// Throws Error if a feature of the file at `path` is missing (NaN) in all of these rows of it, all or the training part.
+void check_csv_numbers(const std::string& path, const CsvData& data, const Dataset& rows);
+
 /// Whether a table's first record names its columns, by those of it that hold numbers: one that is neither a number nor missing is a
 /// name. Throws Error where names and numbers stand side by side and the names begin like numbers, "1.2.3": that is a header, or a
 /// mistake.
@@ -76,7 +80,7 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
-/// file without rows, a cell that is missing (see CsvKind) where the options refuse it or no finite f32, a column of numbers with none, a class that is not among options.classes, a value that
+/// file without rows, a cell that is missing (see CsvKind) where the options refuse it or no finite f32, a class that is not among options.classes, a value that
 /// is not among features "column=value" of its column, more than 1000 of a one-hot column, names of columns, values and
 /// classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
 /// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that

@@ -74,7 +74,7 @@ std::vector<std::string> CsvColumns::feature_names() const {
   if (std::ranges::none_of(sources_, has_values)) return names;
   std::vector<CsvSource> again;
   for (const std::string& name : names) {
-    const bool same = add_csv_feature(name, first_, again) == CsvMatch::found &&
+    const bool same = add_csv_feature(name, first_, may_miss_, again) == CsvMatch::found &&
                       again.size() <= sources_.size() &&
                       again.back().column == sources_[again.size() - 1].column &&
                       is_one_hot(again.back()) == is_one_hot(sources_[again.size() - 1]);
@@ -91,7 +91,7 @@ void CsvColumns::check_row(const CsvReader& reader) const {
 
 void CsvColumns::check_values() const {
   for (const CsvSource& source : sources_) {
-    const bool recurs = source.values && source.values->of_table() &&
+    const bool recurs = source.values && source.values->of_table() && !first_[source.column].empty() &&
                         std::ranges::count(source.values->all(), first_[source.column]) > 0;
     RILL_CHECK(
         !recurs || header_said_, where(), ": ", shown(source.column), " holds its own name",
@@ -127,8 +127,10 @@ void CsvColumns::refuse(const CsvReader& reader, std::size_t column, CsvKind kin
       kind == CsvKind::missing ? " (a missing value)" : "", ", expected ",
       kind == CsvKind::not_finite ? std::string("a finite number that f32 holds") : expected,
       kind != CsvKind::missing ? of_text ? "; a column of text can be one-hot" : ""
-      : column == target_      ? "; fill in or remove such rows before"
-                               : std::string("; ") + csv_gap_remedy));
+      : column != target_      ? std::string("; ") + csv_gap_remedy
+      : expected == a_number || field.empty()
+          ? "; remove such rows before"
+          : "; remove such rows before, or list it in `classes` if it is one"));
 }
 
 std::string CsvColumns::where() const { return rill::detail::concat(path_, ":", first_line_); }
@@ -186,9 +188,10 @@ void CsvColumns::choose_features(const std::vector<CsvColumn>& chosen) {
   for (const CsvColumn& feature : chosen) {
     const std::size_t before = sources_.size();
     const auto* const name = std::get_if<std::string>(&feature);
-    const CsvMatch match = name ? add_csv_feature(*name, first_, sources_) : CsvMatch::missing;
-    RILL_CHECK(match != CsvMatch::twice, where(), ": column ", quote_csv_field(*name),
-               " is a feature twice, expected different columns");
+    const CsvMatch match = name ? add_csv_feature(*name, first_, may_miss_, sources_) : CsvMatch::missing;
+    RILL_CHECK(match != CsvMatch::twice, where(), ": feature ", quote_csv_field(*name),
+               " is there twice, or apart from the others of its column, expected each once, and those side "
+               "by side");
     if (match == CsvMatch::missing) sources_.push_back({find(feature)});
     if (sources_.size() == before) continue;  // one more value of a column
     const std::size_t found = sources_.back().column;

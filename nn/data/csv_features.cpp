@@ -14,22 +14,21 @@ bool CsvCategories::add(std::string_view value) {
 }
 
 std::size_t CsvCategories::place(const io::CsvReader& row, std::size_t column, std::string_view name) {
-  const std::string_view value = row.trimmed(column);
+  const std::string_view cell = row.trimmed(column);
+  if (const auto known = places_.find(cell); known != places_.end()) return known->second;
+  const bool gap = io::parse_csv_value(cell).kind == io::CsvKind::missing;
+  const std::string_view value = gap ? "" : cell;
   if (const auto known = places_.find(value); known != places_.end()) return known->second;
-  const auto cell = [&] {
+  const auto shown = [&] {
     return rill::detail::concat(row.where(), ": column ", io::quote_csv_field(name), " is ",
-                                value.empty() ? "empty" : io::quote_csv_field(value));
+                                cell.empty() ? "empty" : io::quote_csv_field(cell),
+                                gap ? " (a missing value)" : "");
   };
-  if (io::parse_csv_value(value).kind == io::CsvKind::missing) {
-    if (of_ == Of::table_with_gaps) add("");
-    const auto gap = places_.find("");
-    RILL_CHECK(gap != places_.end(), cell(), " (a missing value), expected text; ", csv_gap_remedy);
-    return gap->second;
-  }
-  RILL_CHECK(of_table(), cell(), ", which is none of its features, expected ", listed_csv_fields(all_));
-  RILL_CHECK(rill::detail::is_utf8(value), cell(),
+  RILL_CHECK(of_table(), shown(), ", which is none of its features, expected ", listed_csv_fields(all_));
+  RILL_CHECK(!gap || of_ == Of::table_with_gaps, shown(), ", expected text; ", csv_gap_remedy);
+  RILL_CHECK(rill::detail::is_utf8(value), shown(),
              ", not UTF-8, expected text in it; convert the file, as with iconv -f latin1 -t utf-8");
-  RILL_CHECK(all_.size() < max_csv_values, cell(), ", after ", all_.size(),
+  RILL_CHECK(all_.size() < max_csv_values, shown(), ", after ", all_.size(),
              " other values, expected at most ", max_csv_values, " in a one-hot column");
   add(value);
   return all_.size() - 1;
@@ -58,11 +57,16 @@ std::string listed_csv_fields(std::span<const std::string> fields) {
   return fields.size() > most ? out + rill::detail::concat(" and ", fields.size() - most, " more") : out;
 }
 
+bool names_csv_value(std::string_view feature) {
+  const std::size_t at = feature.find('=');
+  return at != std::string_view::npos && at > 0;
+}
+
 bool begins_like_number(std::string_view field) {
   return !field.empty() && std::string_view("0123456789+-.").find(field.front()) != std::string_view::npos;
 }
 
-CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns,
+CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns, bool with_gaps,
                          std::vector<CsvSource>& to) {
   const auto column_of = [&](std::string_view name) {
     return static_cast<std::size_t>(std::ranges::find(columns, name) - columns.begin());
@@ -77,8 +81,8 @@ CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> 
   }
   for (std::size_t at = feature.find('='); at != std::string_view::npos; at = feature.find('=', at + 1)) {
     const std::size_t column = column_of(feature.substr(0, at));
-    if (column == columns.size()) continue;
     const std::string_view value = feature.substr(at + 1);
+    if (column == columns.size() || (value.empty() && !with_gaps)) continue;
     const bool behind = !to.empty() && to.back().column == column;
     if (behind && !to.back().values) {
       if (!value.empty() || to.back().indicator) return CsvMatch::twice;

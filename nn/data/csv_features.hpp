@@ -22,7 +22,7 @@ inline constexpr std::size_t max_csv_values = 1000;
 
 /// What to do about a cell that is missing and must not be.
 inline constexpr const char* csv_gap_remedy =
-    "fill in or remove such rows, or train with \"missing\": \"median\"";
+    "fill in or remove such rows, or have them filled (CsvMissing::nan; in a run \"missing\": \"median\")";
 
 /// The values of a one-hot column, in the order of their features.
 class CsvCategories {
@@ -64,9 +64,12 @@ struct CsvSource {
 enum class CsvMatch { found, missing, twice };
 
 /// Adds the source of a feature in a table with columns of these names, or a value to the last source. `missing` if there is no
-/// such column, `twice` if another feature is read from there, too; nothing is added then.
-CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns,
+/// such column, `twice` if another feature is read from there, too; nothing is added then. What is missing is a value only `with_gaps`.
+CsvMatch add_csv_feature(std::string_view feature, std::span<const std::string> columns, bool with_gaps,
                          std::vector<CsvSource>& to);
+
+/// Whether a feature's name may be that of a value: "city=Ulm", "age=".
+bool names_csv_value(std::string_view feature);
 
 /// Whether a field that is no number may be a mistaken one: "60,5", "2024-01-01", "3x".
 bool begins_like_number(std::string_view field);

@@ -164,6 +164,12 @@ std::shared_ptr<const Standardize> Standardize::fit(const Dataset& dataset,
     const double measured = std::sqrt(moments.squares[k] / moments.count);
     stds[k] = measured > 0 ? measured : 1;
   }
+  for (const std::size_t element : options.keep) {
+    RILL_CHECK(options.per_feature && element < means.size(), "standardize: element ", element, " of ",
+               means.size(), " is to be kept, expected one of a sample, and a mean per feature");
+    means[element] = 0;
+    stds[element] = 1;
+  }
   return std::make_shared<Standardize>(mean, std);
 }
 

@@ -88,6 +88,8 @@ class Normalize final : public Transform {
 struct StandardizeOptions {
   bool per_feature = true;  ///< or one mean and one std for all elements
   Transforms before{};      ///< applied to the samples first
+  /// Elements that stay as they are, with mean 0 and std 1, such as the values of one-hot columns: a rare 1 would become a large number.
+  std::vector<std::size_t> keep{};
 };
 
 /// (x - mean) / std, per element of the sample or with one pair for all.
@@ -99,8 +101,8 @@ class Standardize final : public Transform {
   Standardize(const Tensor& mean, const Tensor& std);
 
   /// Measures mean and std (of the population: divided by n) in two passes over the dataset. A feature that never
-  /// changes gets std 1, so that it becomes 0. Throws Error for a value that is not finite, naming the sample, and for
-  /// random transforms in options.before.
+  /// changes gets std 1, so that it becomes 0. Throws Error for a value that is not finite, naming the sample, for
+  /// random transforms in options.before, and for elements to keep that a sample has not, or of samples with one mean for all.
   static std::shared_ptr<const Standardize> fit(const Dataset& dataset,
                                                 const StandardizeOptions& options = {});
 

@@ -11,7 +11,7 @@
 namespace rill::optim::report {
 namespace {
 
-constexpr std::size_t most_mistakes = 48, most_features = 16;
+constexpr std::size_t most_features = 16;
 constexpr std::int64_t most_pixels = 64;  // a side
 
 // Every so many pixels where there are more; images above `most_pixels` only need to be recognised.

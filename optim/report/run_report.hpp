@@ -28,6 +28,9 @@ struct Misclassified {
   std::string description = {};           ///< takes the place of the sample, if not empty
 };
 
+/// The most mistakes that a report shows, those with the highest probability.
+inline constexpr std::size_t most_mistakes = 48;
+
 /// What a report tells. Every part but the title may be empty.
 struct RunReport {
   std::string title = {};
@@ -42,7 +45,7 @@ struct RunReport {
   Tensor confusion =
       {};  ///< i64 [classes, classes], a row a true class; undefined where there are no classes
   std::int64_t unjudged = 0;                 ///< more samples, whose outputs are NaN: they stand in no class
-  std::vector<Misclassified> mistakes = {};  ///< the 48 with the highest probability are shown
+  std::vector<Misclassified> mistakes = {};  ///< most_mistakes of them are shown
   std::string model_summary = {};            ///< as nn::summary()
   std::string config_json = {};
 };

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <functional>
 
 #include <rill/nn/data/augment.hpp>
 #include <rill/nn/data/csv.hpp>
@@ -77,6 +78,9 @@ std::shared_ptr<const Dataset> prepared(const TensorDataset& whole, const Transf
 struct Preparation {
   std::optional<ImputeBy> impute = {};
   bool standardize = false;
+  std::vector<std::size_t> values =
+      {};  // elements that are 0 or 1, and stay so: one-hot values and indicators
+  std::function<void(const Dataset& train)> check = [](const Dataset&) {};  // before anything is measured
 };
 
 std::span<const double> first_numbers(const Impute& impute) { return impute.values(); }
@@ -99,10 +103,14 @@ RunData tensors(const std::shared_ptr<const TensorDataset>& whole, const SplitOp
   const Shape samples = whole->sample_shape();
   Transforms& steps = data.preprocessing;
   if (preparation.impute)
-    add_step<Impute>(steps, before, samples, [&] { return Impute::fit(*data.train, *preparation.impute); });
+    add_step<Impute>(steps, before, samples, [&] {
+      preparation.check(*data.train);
+      return Impute::fit(*data.train, *preparation.impute);
+    });
   if (preparation.standardize)
-    add_step<Standardize>(steps, before, samples,
-                          [&] { return Standardize::fit(*data.train, {.before = steps}); });
+    add_step<Standardize>(steps, before, samples, [&] {
+      return Standardize::fit(*data.train, {.before = steps, .keep = preparation.values});
+    });
   if (steps.empty()) return data;
   data.train = prepared(*whole, steps);
   take_validation(data, options);
@@ -116,8 +124,9 @@ nn::TargetScale scale_of_targets(const TensorDataset& whole, const SplitOptions&
   return {.mean = measured->mean()[0], .std = measured->std()[0]};
 }
 
-Preparation preparation_of(const CsvConfig& config) {
-  Preparation preparation{.standardize = config.standardize};
+Preparation preparation_of(const CsvConfig& config, const CsvData& table) {
+  Preparation preparation{.standardize = config.standardize, .values = table.values};
+  preparation.check = [&](const Dataset& train) { check_csv_numbers(config.path, table, train); };
   if (config.missing != "refuse")
     preparation.impute = config.missing == "mean" ? ImputeBy::mean : ImputeBy::median;
   return preparation;
@@ -168,9 +177,10 @@ struct DataLoader {
     const CsvData csv = load_csv(config.path, options);
     check_csv_precision(config.path, csv);
     const SplitOptions split{.validation = config.validation, .seed = seed, .stratified = config.stratified};
-    RunData data = tensors(csv.dataset, split, preparation_of(config), before);
+    RunData data = tensors(csv.dataset, split, preparation_of(config, csv), before);
     data.classes = csv.classes;
     data.features = csv.features;
+    data.values = csv.values;
     data.target = csv.target;
     if (config.standardize_target) data.target_scale = scale_of_targets(*csv.dataset, split);
     return data;

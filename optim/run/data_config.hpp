@@ -117,7 +117,7 @@ struct CsvConfig {
         "missing_indicator", self.missing_indicator,
         "a feature \"age=\" behind that of each column of numbers with such cells, 1 where one is missing");
     archive.optional("standardize", self.standardize,
-                     "every feature to mean 0 and deviation 1, as measured on the training rows");
+                     "every column of numbers to mean 0 and deviation 1, as measured on the training rows");
   }
 };
 

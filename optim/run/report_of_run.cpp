@@ -14,7 +14,6 @@
 namespace rill::optim::config {
 namespace {
 
-constexpr std::size_t most_mistakes = 48;
 constexpr std::int64_t most_judged_classes = 2000;  // whose confusions take 64 MB
 
 // The least probable ones go when there are too many.
@@ -54,30 +53,27 @@ Tensor sample_of(const DataConfig& config, const nn::data::Dataset& dataset, std
 }
 
 // Of a row of a table, its cells: "area 100, city=Ulm, age missing"; of one-hot features the one that is on.
-std::string description_of(const RunConfig& config, const RunData& data, const Tensor& sample) {
+std::string description_of(const RunData& data, const Tensor& sample) {
   constexpr std::size_t most_cells = 24;
   const nn::data::Standardize* by = nullptr;  // the last step, if it is there
   if (!data.preprocessing.empty())
     by = dynamic_cast<const nn::data::Standardize*>(data.preprocessing.back().get());
   const auto x = sample.data<float>();
   if (data.features.size() != x.size() || (by && by->mean().size() != x.size())) return "";
-  const auto* table = std::get_if<CsvConfig>(&config.data.value);
-  const bool has_values =
-      table && (!table->one_hot.empty() || !table->features.empty() || table->missing_indicator);
   std::vector<std::string> cells;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double raw = by ? x[i] * by->std()[i] + by->mean()[i] : static_cast<double>(x[i]);
     const std::string& name = data.features[i];
-    // The column city holds Ulm, or does not.
-    const bool is_value = has_values && name.find('=') != std::string::npos;
-    if (is_value && std::abs(raw) < 1e-4) continue;
+    const bool is_value =
+        std::ranges::binary_search(data.values, i);  // the column city holds Ulm, or does not
+    const bool filled = i + 1 < x.size() && std::ranges::binary_search(data.values, i + 1) &&
+                        data.features[i + 1] == name + "=" && x[i + 1] > 0;
+    if ((is_value && std::abs(raw) < 1e-4) || (!is_value && filled)) continue;
     if (is_value && name.ends_with('=')) {
-      const std::string column = name.substr(0, name.size() - 1);
-      if (i > 0 && data.features[i - 1] == column) cells.pop_back();  // what its cell was filled with
-      cells.push_back(column + " missing");
-      continue;
+      cells.push_back(name.substr(0, name.size() - 1) + " missing");
+    } else {
+      cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.7g}", name, raw));
     }
-    cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.7g}", name, raw));
   }
   const std::size_t shown = std::min(cells.size(), most_cells);
   std::string text;
@@ -116,7 +112,7 @@ void judge_classes(RunReport& report, const RunConfig& config, const RunData& da
   const auto* part = dynamic_cast<const nn::data::Subset*>(&judged);
   for (Misclassified& mistake : report.mistakes) {
     mistake.sample = sample_of(config.data, judged, mistake.index);
-    mistake.description = description_of(config, data, mistake.sample);
+    mistake.description = description_of(data, mistake.sample);
     if (part) mistake.index = part->indices()[static_cast<std::size_t>(mistake.index)];
   }
 }

@@ -48,8 +48,8 @@ class Training {
         data_(load_data(config.data, static_cast<std::uint64_t>(config.seed), preprocessing_before(model_))),
         loss_(make_loss(config.loss)) {
     as_config_error([&] {
-      check_fit(config_, model_, data_);
       check_going_on(model_, data_);
+      check_fit(config_, model_, data_);
     });
     model_.target_scale.reset();
     if (data_.target_scale) standardize_target(*data_.target_scale);

@@ -29,8 +29,7 @@ std::string bash_values(const OptionSpec& option) {
   if (!option.choices.empty())
     return "COMPREPLY=($(compgen -W '" + joined(option.choices) + "' -- \"$word\"))";
   if (option.is_folder()) return "COMPREPLY=($(compgen -d -- \"$word\"))";
-  if (option.placeholder == "FILE" || option.placeholder == "X Y")
-    return "COMPREPLY=($(compgen -f -- \"$word\"))";
+  if (option.is_file()) return "COMPREPLY=($(compgen -f -- \"$word\"))";
   return "COMPREPLY=()";
 }
 
@@ -79,7 +78,7 @@ std::string zsh_text(const std::string& text) {
 std::string zsh_values(const OptionSpec& option) {
   if (!option.choices.empty()) return "(" + joined(option.choices) + ")";
   if (option.is_folder()) return "_files -/";
-  return option.placeholder == "FILE" || option.placeholder == "X Y" || option.names.empty() ? "_files" : " ";
+  return option.is_file() || option.names.empty() ? "_files" : " ";
 }
 
 std::string zsh_command(const Command& command) {
@@ -134,8 +133,7 @@ std::string fish_option(const OptionSpec& option, const std::string& condition) 
   if (!option.choices.empty()) {
     line += " -x -a " + fish_text(joined(option.choices));
   } else if (option.takes_value) {
-    line +=
-        option.placeholder == "FILE" || option.placeholder == "X Y" || option.is_folder() ? " -r -F" : " -x";
+    line += option.is_file() || option.is_folder() ? " -r -F" : " -x";
   }
   return line + " -d " + fish_text(option.description) + "\n";
 }

@@ -13,7 +13,7 @@
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/starters.hpp>
-#include <rill/tools/rill/text_features.hpp>
+#include <rill/tools/rill/table_survey.hpp>
 
 namespace rill::command {
 namespace {
@@ -61,7 +61,9 @@ Table table_of(const NewOptions& options) {
     csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
   if (!options.target.empty()) csv.target = column_of(options.target, first);
   for (const std::string& feature : options.features) csv.features.push_back(column_of(feature, first));
-  auto [texts, gaps] = survey_features(options.data, csv);
+  const TableFeatures survey = survey_features(options.data, csv);
+  const std::vector<TextFeature>& texts = survey.texts;
+  std::vector<FeatureGaps> gaps = survey.gaps;
   for (const TextFeature& text : texts) csv.one_hot.emplace_back(text.column);
   csv.missing = nn::data::CsvMissing::nan;
   nn::data::CsvData data = nn::data::load_csv(options.data, csv);
@@ -69,8 +71,12 @@ Table table_of(const NewOptions& options) {
   csv.missing_indicator = data.header && std::ranges::any_of(gaps, [&](const FeatureGaps& gap) {
                             return std::ranges::count(texts, gap.column, &TextFeature::column) == 0;
                           });
-  if (csv.missing_indicator) data = nn::data::load_csv(options.data, csv);
+  if (csv.missing_indicator) {
+    data = {};  // the numbers are not held twice
+    data = nn::data::load_csv(options.data, csv);
+  }
   nn::data::check_csv_precision(options.data, data);
+  nn::data::check_csv_numbers(options.data, data, *data.dataset);
   RILL_CHECK(
       options.regression || data.classes.size() > 1, options.data, ": column ", json_text(data.target),
       " is ", data.classes.empty() ? "" : json_text(data.classes[0]),

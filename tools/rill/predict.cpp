@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include <rill/core/io/csv.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/judge.hpp>
@@ -17,6 +18,7 @@ namespace {
 struct PredictOptions {
   ModelFile model;
   std::string input, output, format = "auto";
+  std::vector<std::string> keep;
   bool labels = false;
   std::int64_t batch = 500;
 };
@@ -27,15 +29,6 @@ void append_number(std::string& text, T value) {
   if (std::isnan(value)) value = std::numeric_limits<T>::quiet_NaN();
   char digits[40];
   text.append(digits, std::to_chars(std::begin(digits), std::end(digits), value).ptr);
-}
-
-// A field as RFC 4180 wants it.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos && !text.starts_with(' ') && !text.ends_with(' '))
-    return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
 }
 
 template <class T>
@@ -62,19 +55,21 @@ class RowWriter {
     for (std::int64_t i = 0; i < outputs_; ++i) {
       if (i > 0) text += ',';
       if (named) {
-        text += csv_field(names_[static_cast<std::size_t>(i)]);
+        text += io::csv_field(names_[static_cast<std::size_t>(i)]);
       } else {
-        text += outputs_ == 1 && !target_.empty() ? csv_field(target_) : "y" + std::to_string(i);
+        text += outputs_ == 1 && !target_.empty() ? io::csv_field(target_) : "y" + std::to_string(i);
       }
     }
     return text + (judge_ ? ",class\n" : "\n");
   }
 
-  std::string rows(const Tensor& y) const {
+  // With the `kept` cells of each row in front.
+  std::string rows(const Tensor& y, const std::vector<std::string>& kept) const {
     std::vector<std::int64_t> classes;
     if (judge_) classes = judge_->predicted(y);
     std::string text;
     for (std::int64_t row = 0; row < y.size(0); ++row) {
+      if (!kept.empty()) text += kept[static_cast<std::size_t>(row)];
       if (y.dtype() == DType::f64) {
         append_row(text, y.data<double>().data() + row * outputs_, outputs_);
       } else {
@@ -90,7 +85,7 @@ class RowWriter {
   // A row with a NaN is of no class.
   std::string class_name(std::int64_t of) const {
     if (of < 0) return "";
-    return static_cast<std::size_t>(of) < names_.size() ? csv_field(names_[static_cast<std::size_t>(of)])
+    return static_cast<std::size_t>(of) < names_.size() ? io::csv_field(names_[static_cast<std::size_t>(of)])
                                                         : std::to_string(of);
   }
 
@@ -104,13 +99,13 @@ int predict(const PredictOptions& options) {
   refuse_overwriting("--output", options.output, {options.model.path, options.model.weights, options.input});
   nn::Model model = options.model.open_trained();
   const RowWriter writer(model, options.labels);
-  const auto rows = open_rows(options.input, options.format, model);
+  const auto rows = open_rows(options.input, options.format, model, options.keep);
   write_to(options.output, [&](const WriteText& write) {
-    if (rows->has_header()) write(writer.header());
+    if (rows->has_header()) write(rows->kept_names() + writer.header());
     while (!output_closed()) {
       const Tensor x = rows->next(options.batch);
       if (!x.defined()) break;
-      write(writer.rows(model.predict(x)));
+      write(writer.rows(model.predict(x), rows->kept()));
     }
   });
   return done;
@@ -124,14 +119,14 @@ void add_predict(Program& program) {
       {.name = "predict",
        .summary = "A trained model's outputs for samples in a file, as CSV",
        .text =
-           "Writes one row a sample: the model's outputs alone, with the fewest digits that read back the\n"
-           "same number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
+           "Writes one row a sample: the model's outputs, with the fewest digits that read back the same\n"
+           "number. Samples are raw, as they were for training: preprocessing is the model's own.\n"
            "Where the input has a header (a first row with a non-number, or with the model's names), "
            "columns\n"
            "are chosen by the model's feature names, in any order, and the output gets a header too. Where\n"
            "the model's table had none, rows may have the target in its place, which is left out. A table\n"
-           "without commas may have semicolons, tabs or | between its fields. NaN and infinities are\n"
-           "refused.",
+           "without commas may have semicolons, tabs or | between its fields. Missing cells (empty, ?,\n"
+           "NA, nan) are filled as in training if the model does that, else refused, as are infinities.",
        .examples = {{"rill predict iris.safetensors --input new.csv --output answers.csv --labels",
                      "outputs and the class of each row of a table"},
                     {"rill predict mnist.safetensors --input t10k-images-idx3-ubyte.gz --output -",
@@ -147,6 +142,12 @@ void add_predict(Program& program) {
       ->type_name("FILE");
   choice(app->add_option("--format", options->format, "of the input"), {"auto", "csv", "idx", "npy"})
       ->capture_default_str();
+  app->add_option("--keep", options->keep,
+                  "columns of the table to write in front of the outputs, such as an\nid, by name or number, "
+                  "with commas between them")
+      ->type_name("NAME")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app->add_flag("--labels", options->labels, "add a last column with the class");
   whole_number(
       app->add_option("--batch", options->batch, "samples computed at a time; others may change last digits"))

@@ -16,6 +16,7 @@
 #include <rill/nn/data/impute.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/output.hpp>
+#include <rill/tools/rill/program.hpp>
 
 namespace rill::command {
 namespace {
@@ -29,7 +30,7 @@ std::string listed(const std::vector<std::string>& names) {
 
 class CsvRows final : public Rows {
  public:
-  CsvRows(const std::string& path, const nn::Model& model)
+  CsvRows(const std::string& path, const nn::Model& model, const std::vector<std::string>& keep)
       : reader_(path, std::nullopt),
         where_(path),
         inputs_(static_cast<std::size_t>(model.input_shape.numel())),
@@ -40,7 +41,8 @@ class CsvRows final : public Rows {
     // Names may be numbers. Those of a model whose table had no header are the columns' own numbers, and tell nothing.
     const std::vector<std::string> missing = find_features(model);
     const bool named = !are_column_numbers(model.features) && missing.empty();
-    if (!named && has_numbered_columns(model)) {
+    const bool by_number = !named && has_numbered_columns(model);
+    if (by_number) {
       numbered_columns(model);
     } else {
       std::vector<std::size_t> all(width_);
@@ -53,6 +55,10 @@ class CsvRows final : public Rows {
         all_columns(model);
       }
     }
+    for (const std::string& name : keep) kept_columns_.push_back(find_column(name));
+    for (const std::size_t column : kept_columns_)
+      kept_names_ += io::csv_field(header_ ? names_[column] : std::to_string(column)) + ',';
+    leave_out_others(by_number);
     if (header_) pending_ = reader_.next();
   }
 
@@ -61,10 +67,12 @@ class CsvRows final : public Rows {
   Tensor next(std::int64_t most) override {
     std::vector<float> values;
     std::int64_t rows = 0;
+    kept_.clear();
     for (; pending_ && rows < most; ++rows) {
       RILL_CHECK(reader_.size() == width_, reader_.where(), ": the row has ", reader_.size(),
                  " fields, expected ", width_, " as in the first row");
       for (nn::data::CsvSource& source : sources_) append(source, values);
+      keep_cells();
       pending_ = reader_.next();
     }
     if (rows == 0) return {};
@@ -84,7 +92,7 @@ class CsvRows final : public Rows {
     std::vector<std::string> missing;
     const std::vector<std::string> columns = fields();
     for (const std::string& feature : model.features)
-      if (nn::data::add_csv_feature(feature, columns, sources_) != nn::data::CsvMatch::found)
+      if (nn::data::add_csv_feature(feature, columns, may_miss_, sources_) != nn::data::CsvMatch::found)
         missing.push_back(feature);
     return missing;
   }
@@ -107,10 +115,13 @@ class CsvRows final : public Rows {
     for (const std::size_t column : columns) sources_.push_back({column});
     header_ = counts_columns(reader_) || nn::data::is_csv_header(reader_, columns);
     if (header_) names_ = fields();
-    leave_out_others([](std::size_t column) { return std::to_string(column); });
   }
 
   void all_columns(const nn::Model& model) {
+    const auto value = std::ranges::find_if(model.features, nn::data::names_csv_value);
+    RILL_CHECK(value == model.features.end(), where_, ": there is no header, and the model reads ",
+               nn::config::in_quotes(*value),
+               ", a value of a column, expected a header that names the columns");
     RILL_CHECK(width_ == inputs_, where_, ": the rows have ", width_, " columns, the model expects ", inputs_,
                model.features.empty() ? "" : ": " + listed(model.features));
     sources_.clear();
@@ -126,16 +137,34 @@ class CsvRows final : public Rows {
       RILL_CHECK(std::count(names_.begin(), names_.end(), name) == 1, where_, ": column ",
                  nn::config::in_quotes(name), " stands there twice, expected once");
     }
-    leave_out_others([&](std::size_t column) { return names_[column]; });
   }
 
-  template <class Name>
-  void leave_out_others(const Name& name) const {
+  // Names come before numbers, as everywhere.
+  std::size_t find_column(const std::string& name) const {
+    const auto named = std::ranges::find(names_, name);
+    if (named != names_.end()) return static_cast<std::size_t>(named - names_.begin());
+    const std::optional<std::int64_t> number = column_number(name);
+    if (!number || static_cast<std::size_t>(*number) >= width_)
+      throw UsageError(
+          "--keep: " + where_ + " has no column " + nn::config::in_quotes(name) +
+          (header_ ? "; the file has " + listed(names_) : ", expected 0 to " + std::to_string(width_ - 1)));
+    return static_cast<std::size_t>(*number);
+  }
+
+  void leave_out_others(bool by_number) const {
     std::vector<std::string> extra;
     for (std::size_t i = 0; i < width_; ++i)
-      if (std::ranges::count(sources_, i, &nn::data::CsvSource::column) == 0) extra.push_back(name(i));
+      if (std::ranges::count(sources_, i, &nn::data::CsvSource::column) == 0 &&
+          std::ranges::count(kept_columns_, i) == 0)
+        extra.push_back(header_ && !by_number ? names_[i] : std::to_string(i));
     if (!extra.empty())
       note(where_ + ": columns that the model does not read are left out: " + listed(extra));
+  }
+
+  void keep_cells() {
+    if (kept_columns_.empty()) return;
+    std::string& cells = kept_.emplace_back();
+    for (const std::size_t column : kept_columns_) cells += io::csv_field(reader_.trimmed(column)) + ',';
   }
 
   // One-hot columns are found by their names, so there is a header.
@@ -155,7 +184,9 @@ class CsvRows final : public Rows {
     if (read.kind == io::CsvKind::missing && may_miss_) return std::numeric_limits<float>::quiet_NaN();
     RILL_CHECK(read.kind == io::CsvKind::number, reader_.where(), ": column ",
                header_ ? io::quote_csv_field(names_[column]) : std::to_string(column), " is ",
-               io::quote_csv_field(reader_[column]), ", expected a finite number");
+               io::quote_csv_field(reader_[column]),
+               read.kind == io::CsvKind::missing ? " (a missing value)" : "", ", expected a finite number",
+               read.kind == io::CsvKind::missing ? "; the model fills in none" : "");
     return read.number;
   }
 
@@ -164,6 +195,7 @@ class CsvRows final : public Rows {
   std::size_t inputs_, width_ = 0;
   std::vector<nn::data::CsvSource> sources_;
   std::vector<std::string> names_;  // of a header
+  std::vector<std::size_t> kept_columns_;
   bool may_miss_, header_ = false, pending_ = false;
 };
 
@@ -242,7 +274,8 @@ class NpyRows final : public ArrayRows {
 
 }  // namespace
 
-std::unique_ptr<Rows> open_rows(const std::string& given, const std::string& format, const nn::Model& model) {
+std::unique_ptr<Rows> open_rows(const std::string& given, const std::string& format, const nn::Model& model,
+                                const std::vector<std::string>& keep) {
   const bool standard_input = given == "-";
   const std::string path = standard_input ? "/dev/stdin" : given;
   std::string kind = format;
@@ -253,9 +286,10 @@ std::unique_ptr<Rows> open_rows(const std::string& given, const std::string& for
                ": this looks like a model, expected samples as CSV, IDX or npy");
     kind = found == FileKind::npy ? "npy" : found == FileKind::idx || found == FileKind::gzip ? "idx" : "csv";
   }
+  if (kind != "csv" && !keep.empty()) throw UsageError("--keep is for tables, and " + path + " is " + kind);
   if (kind == "npy") return std::make_unique<NpyRows>(path, io::load_npy(path, DType::f32), model);
   if (kind == "idx") return std::make_unique<IdxRows>(path, io::read_idx(path), model);
-  return std::make_unique<CsvRows>(path, model);
+  return std::make_unique<CsvRows>(path, model, keep);
 }
 
 }  // namespace rill::command

@@ -1,4 +1,4 @@
-#include <rill/tools/rill/text_features.hpp>
+#include <rill/tools/rill/table_survey.hpp>
 
 #include <algorithm>
 #include <set>
@@ -64,7 +64,7 @@ TableFeatures survey_features(const std::string& path, const nn::data::CsvOption
     RILL_CHECK(
         few || (!many && 2 * values <= cells), path, ": column ", io::quote_csv_field(column.name),
         " is text with ", many ? "more than " : "", many ? most_values : column.values.size(), " values in ",
-        cells, " rows, expected numbers, or at most ", most_values,
+        cells, " cells, expected numbers, or at most ", most_values,
         " values that come again; choose the other columns with --features, or name it in one_hot by hand");
     found.texts.push_back({i, values});
   }

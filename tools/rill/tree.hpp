@@ -15,6 +15,7 @@ struct OptionSpec {
   std::string description = {}, standard = {};
   bool takes_value = false, required = false;
   int values = 1;  ///< how many
+  bool is_file() const { return placeholder == "FILE" || placeholder == "X Y"; }
   bool is_folder() const { return placeholder == "DIR"; }
 };
 
