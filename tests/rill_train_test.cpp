@@ -275,6 +275,82 @@ TEST_CASE("rill sweep: called again, it takes the runs that are done, and adds n
   CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 4);
 }
 
+TEST_CASE("rill sweep: several runs at a time give the files of one after the other") {
+  const Folder run;
+  const auto call = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.begin(), {"sweep", run.config, "--out", run.folder.file(out), "--set",
+                               "optimizer.lr=0.001,0.01", "--set", "training.epochs=1", "--seeds", "2"});
+    return rill::test::rill(more);
+  };
+  const Outcome in_turn = call("turn", {}), beside = call("beside", {"--jobs", "3", "--threads", "2"});
+  CHECK_MESSAGE(in_turn.status == 0, in_turn.output);
+  CHECK_MESSAGE(beside.status == 0, beside.output);
+  CHECK(beside.says("[1/4] " + run.folder.file("beside/0.001/seed")));
+  const auto without_folders = [&](const std::string& name) {
+    std::string text = run.folder.read(name + "/sweep.csv");
+    const std::string folder = run.folder.file(name);
+    for (std::size_t at = text.find(folder); at != std::string::npos; at = text.find(folder))
+      text.erase(at, folder.size());
+    return text;
+  };
+  CHECK(without_folders("turn") == without_folders("beside"));
+  CHECK(lines_of(without_folders("beside")).size() == 5);
+  for (const char* log : {"/0.001/seed3/log.csv", "/0.01/seed4/log.csv"})
+    CHECK(run.folder.read(std::string("turn") + log) == run.folder.read(std::string("beside") + log));
+  const Outcome again = call("beside", {"--jobs", "2"});
+  CHECK(again.says("[4/4] " + run.folder.file("beside/0.01/seed4") + ": done before"));
+}
+
+TEST_CASE("rill sweep: --only trains one run, and the same command without it collects them") {
+  const Folder run;
+  const auto call = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"sweep", run.config, "--out", run.out, "--set", "optimizer.lr=0.001,0.01",
+                               "--quiet", "--set", "training.epochs=1"});
+    return rill::test::rill(more);
+  };
+  CHECK(call({"--only", "2"}).status == 0);
+  CHECK(std::filesystem::exists(run.out + "/0.01/sweep_result.json"));
+  CHECK_FALSE(std::filesystem::exists(run.out + "/0.001"));
+  CHECK_FALSE(std::filesystem::exists(run.out + "/sweep.csv"));
+  CHECK(call({"--only", "1"}).status == 0);
+  const std::string log = run.folder.read("out/0.01/timing.csv");
+  CHECK(call({}).status == 0);
+  CHECK(run.folder.read("out/0.01/timing.csv") == log);
+  CHECK(lines_of(run.folder.read("out/sweep.csv")).size() == 3);
+  const Outcome beyond = call({"--only", "3"});
+  CHECK(beyond.status == 2);
+  CHECK(beyond.says("--only 3: there are 2 runs, expected one of them"));
+  CHECK(call({"--only", "1", "--jobs", "2"})
+            .says("--only is one run, and --jobs 2 several at a time, expected one of the two options"));
+}
+
+TEST_CASE("rill sweep: of several runs at a time one that fails stops the others, which are saved") {
+  const Folder run;
+  const Outcome outcome =
+      rill::test::rill({"sweep", run.config, "--out", run.out, "--set", "training.steps_per_epoch=2,9999",
+                        "--set", "training.epochs=100000", "--jobs", "2"});
+  CHECK(outcome.status == 2);
+  CHECK(outcome.says(run.out + "/9999: /training/steps_per_epoch: got 9999"));
+  CHECK_FALSE(std::filesystem::exists(run.out + "/2/sweep_result.json"));
+}
+
+TEST_CASE("rill sweep: a signal saves all runs that are under way") {
+  const Folder run;
+  const std::string out = run.folder.file("epochs");
+  const Outcome outcome = interrupted(
+      {"sweep", run.config, "--out", out, "--set", "training.epochs=1,100000,90000", "--jobs", "3"}, SIGINT);
+  CHECK_MESSAGE(outcome.status == 130, outcome.output);
+  CHECK(outcome.says("rill: " + out + ": interrupted and saved; the same command goes on"));
+  CHECK(std::filesystem::exists(out + "/1/sweep_result.json"));
+  for (const std::string name : {"/100000", "/90000"}) {
+    CHECK_FALSE(std::filesystem::exists(out + name + "/sweep_result.json"));
+    // Nobody works in the folder any more.
+    const Outcome further = rill::test::rill(
+        {"train", run.config, "--out", out + name, "--no-report", "--epochs", "1", "--overwrite"});
+    CHECK_MESSAGE(further.status == 0, further.output);
+  }
+}
+
 TEST_CASE("rill sweep: with several seeds and nothing varied, it does one config, in one row") {
   const Folder run;
   const Outcome outcome = rill::test::rill(

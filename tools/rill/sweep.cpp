@@ -1,15 +1,18 @@
 // rill sweep: one run for each of a list of values.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 
 #include <rill/core/io/file.hpp>
 #include <rill/core/io/safetensors.hpp>
+#include <rill/core/parallel.hpp>
 #include <rill/nn/config/json.hpp>
 #include <rill/optim/run/folder.hpp>
 #include <rill/optim/run/make.hpp>
 #include <rill/optim/run/run.hpp>
+#include <rill/tools/rill/children.hpp>
 #include <rill/tools/rill/commands.hpp>
 #include <rill/tools/rill/files.hpp>
 #include <rill/tools/rill/interrupt.hpp>
@@ -31,7 +34,7 @@ constexpr const char* result_file = "sweep_result.json";
 struct SweepCommand {
   std::string path, out;
   std::vector<std::string> settings;
-  std::int64_t seeds = 1;
+  std::int64_t seeds = 1, jobs = 1, only = 0;
   bool quiet = false, report = false;
 };
 
@@ -47,10 +50,14 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
     const optim::RunConfig base = optim::load_run(command.path);
     folder = command.out.empty() ? base.out + "_sweep" : command.out;
     std::uint64_t first_seed = static_cast<std::uint64_t>(base.seed);
-    note_without_effect(command.settings, base);
+    if (command.only == 0) note_without_effect(command.settings, base);
     plan = plan_sweep(command.settings, first_seed, command.seeds);
+    if (command.only > std::ssize(plan.runs))
+      throw UsageError("--only " + std::to_string(command.only) + ": there are " +
+                       std::to_string(plan.runs.size()) + " runs, expected one of them");
     std::vector<PlannedRun> runs;
     for (const SweepRun& run : plan.runs) {
+      if (command.only > 0 && &run != &plan.runs[static_cast<std::size_t>(command.only - 1)]) continue;
       const fs::path place =
           fs::path(folder) / run.name / (command.seeds > 1 ? "seed" + std::to_string(run.seed) : "");
       std::vector<std::string> overrides{"seed=" + std::to_string(run.seed)};
@@ -91,8 +98,8 @@ void check_data(const PlannedRun& planned) {
              "remove it");
 }
 
-// The result of a run that was done before. Throws Error for one of another config.
-std::optional<SweepResult> finished(const PlannedRun& planned) {
+// The result of a run that is done. Throws Error for one of another config.
+std::optional<SweepResult> read_result(const PlannedRun& planned) {
   const std::string path = (fs::path(planned.config.out) / result_file).string();
   if (!fs::exists(path)) return {};
   const Json document = nn::config::read_json(path);
@@ -100,7 +107,6 @@ std::optional<SweepResult> finished(const PlannedRun& planned) {
   RILL_CHECK(node.at("config").text() == optim::to_json(planned.config), planned.config.out,
              ": the folder holds the run of another config, expected the same one; give another --out, or "
              "remove it");
-  check_data(planned);
   SweepResult result{planned.run,
                      planned.config.out,
                      node.at("diverged").boolean(),
@@ -113,6 +119,13 @@ std::optional<SweepResult> finished(const PlannedRun& planned) {
     if (pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_number())
       result.numbers.emplace_back(pair[0].get<std::string>(), pair[1].get<double>());
   }
+  return result;
+}
+
+// That of one that was done before, on the same data.
+std::optional<SweepResult> finished(const PlannedRun& planned) {
+  std::optional<SweepResult> result = read_result(planned);
+  if (result) check_data(planned);
   return result;
 }
 
@@ -156,40 +169,143 @@ std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepComma
   return result;
 }
 
-int finish(const SweepPlan& plan, const std::vector<SweepResult>& results, const std::string& folder) {
-  std::string files = "sweep.csv";
-  const std::string picture = sweep_picture(plan, results);
-  if (!picture.empty()) {
-    io::write_file_atomically(folder + "/sweep.svg", std::string_view(picture));
-    files += " sweep.svg";
+// A sweep on its way: its results in the order of the plan, and in sweep.csv those that are there.
+class Sweep {
+ public:
+  explicit Sweep(const SweepCommand& command)
+      : command_(command), runs_(read_configs(command, plan_, folder_)), results_(runs_.size()) {}
+
+  int run() {
+    catch_interrupts();
+    if (command_.only > 0) return run_only();
+    const int status = command_.jobs > 1 ? run_beside() : run_in_turn();
+    return status == done ? finish() : status;
   }
-  out("\n" + sweep_table(plan, results) + "\nfiles in " + folder + ": " + files + "\n");
-  const bool all =
-      std::all_of(results.begin(), results.end(), [](const auto& result) { return result.diverged; });
-  return all ? diverged : done;
-}
+
+ private:
+  std::string label(std::size_t i) const {
+    const std::size_t number = command_.only > 0 ? static_cast<std::size_t>(command_.only) : i + 1;
+    return fmt::format("[{}/{}] {}", number, plan_.runs.size(), runs_[i].config.out);
+  }
+
+  void say(const std::string& line) const {
+    if (!command_.quiet) out(line + "\n");
+    flush_output();
+  }
+
+  int say_interrupted(const std::string& where) const {
+    std::fprintf(stderr, "rill: %s: interrupted and saved; the same command goes on\n", where.c_str());
+    return interrupted_status();
+  }
+
+  std::vector<SweepResult> those_done() const {
+    std::vector<SweepResult> there;
+    for (const auto& result : results_)
+      if (result) there.push_back(*result);
+    return there;
+  }
+
+  void keep(std::size_t i, const SweepResult& result) {
+    results_[i] = result;
+    io::write_file_atomically(folder_ + "/sweep.csv", std::string_view(sweep_csv(plan_, those_done())));
+  }
+
+  // The run there, done before or now; nothing if it is interrupted.
+  std::optional<SweepResult> done_or_train(std::size_t i) {
+    std::optional<SweepResult> result = finished(runs_[i]);
+    say(label(i) + (result ? ": done before" : ""));
+    return result ? result : train_one(runs_[i], command_);
+  }
+
+  // For a program that calls this one for each of the runs.
+  int run_only() {
+    const std::optional<SweepResult> result = done_or_train(0);
+    if (!result) return say_interrupted(runs_[0].config.out);
+    return result->diverged ? diverged : done;
+  }
+
+  int run_in_turn() {
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      const std::optional<SweepResult> result = done_or_train(i);
+      if (!result) return say_interrupted(runs_[i].config.out);
+      keep(i, *result);
+    }
+    return done;
+  }
+
+  // Each in a process of its own, with its share of the threads.
+  int run_beside() {
+    Children children;
+    int status = done;
+    for (std::size_t next = 0;;) {
+      const bool more = next < runs_.size() && status == done && !interrupted();
+      if (more && children.size() < static_cast<std::size_t>(command_.jobs)) {
+        const std::size_t i = next++;
+        if (const auto result = finished(runs_[i])) {
+          say(label(i) + ": done before");
+          keep(i, *result);
+        } else {
+          children.start(i, arguments_for(i));
+        }
+        continue;
+      }
+      if (children.size() == 0) break;
+      const auto [i, ended] = children.wait();
+      const auto result = ended == done || ended == diverged ? read_result(runs_[i]) : std::nullopt;
+      if (result) {
+        say(label(i) + (result->diverged ? ": diverged" : ": done"));
+        keep(i, *result);
+      } else if (status == done) {
+        if (ended > 128 && !interrupted())  // else it has said why
+          std::fprintf(stderr, "rill: %s: ended by signal %d\n", runs_[i].config.out.c_str(), ended - 128);
+        status = ended == misused ? misused : failed;
+        children.stop(SIGTERM);
+      }
+    }
+    return interrupted() ? say_interrupted(folder_) : status;
+  }
+
+  std::vector<std::string> arguments_for(std::size_t i) const {
+    std::vector<std::string> arguments{"sweep", command_.path, "--out", folder_, "--quiet"};
+    for (const std::string& setting : command_.settings)
+      arguments.insert(arguments.end(), {"--set", setting});
+    const auto jobs = std::min<std::int64_t>(command_.jobs, std::ssize(runs_));
+    const auto add = [&](const char* option, std::int64_t number) {
+      arguments.insert(arguments.end(), {option, std::to_string(number)});
+    };
+    add("--seeds", command_.seeds);
+    add("--only", static_cast<std::int64_t>(i + 1));
+    add("--threads", std::max<std::int64_t>(num_threads() / jobs, 1));
+    if (command_.report) arguments.emplace_back("--report");
+    return arguments;
+  }
+
+  int finish() const {
+    const std::vector<SweepResult> results = those_done();
+    std::string files = "sweep.csv";
+    const std::string picture = sweep_picture(plan_, results);
+    if (!picture.empty()) {
+      io::write_file_atomically(folder_ + "/sweep.svg", std::string_view(picture));
+      files += " sweep.svg";
+    }
+    out("\n" + sweep_table(plan_, results) + "\nfiles in " + folder_ + ": " + files + "\n");
+    const bool all =
+        std::all_of(results.begin(), results.end(), [](const auto& result) { return result.diverged; });
+    return all ? diverged : done;
+  }
+
+  const SweepCommand& command_;
+  SweepPlan plan_;
+  std::string folder_;
+  std::vector<PlannedRun> runs_;
+  std::vector<std::optional<SweepResult>> results_;
+};
 
 int sweep(const SweepCommand& command) {
-  SweepPlan plan;
-  std::string folder;
-  const std::vector<PlannedRun> runs = read_configs(command, plan, folder);
-  catch_interrupts();
-  std::vector<SweepResult> results;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const std::string label = fmt::format("[{}/{}] {}", i + 1, runs.size(), runs[i].config.out);
-    std::optional<SweepResult> result = finished(runs[i]);
-    if (!command.quiet) out(label + (result ? ": done before\n" : "\n"));
-    flush_output();
-    if (!result) result = train_one(runs[i], command);
-    if (!result) {
-      std::fprintf(stderr, "rill: %s: interrupted and saved; the same command goes on\n",
-                   runs[i].config.out.c_str());
-      return interrupted_status();
-    }
-    results.push_back(*result);
-    io::write_file_atomically(folder + "/sweep.csv", std::string_view(sweep_csv(plan, results)));
-  }
-  return finish(plan, results, folder);
+  if (command.only > 0 && command.jobs > 1)
+    throw UsageError("--only is one run, and --jobs " + std::to_string(command.jobs) +
+                     " several at a time, expected one of the two options");
+  return Sweep(command).run();
 }
 
 }  // namespace
@@ -200,16 +316,16 @@ void add_sweep(Program& program) {
       {.name = "sweep",
        .summary = "Train a run for each of a list of values, and compare",
        .text =
-           "Trains one run after the other, for every combination of the values and for N seeds. Without\n"
+           "Trains one run after the other, or with --jobs several at a time, which is faster for networks\n"
+           "too small for all threads: for every combination of the values, and for N seeds. Without\n"
            "varied values it does one config with N seeds, which shows their spread. Prints a\n"
            "table of the best epochs, and writes it with a plot. Called again, it goes on: runs that are\n"
            "done are not done again, and one that was interrupted is resumed. It exits with 3\n"
            "where every run diverged.",
-       .examples =
-           {{"rill sweep run.json --set model.layers.2.negative_slope=0,0.01,0.1,0.3 --seeds 3",
-             "four slopes, three seeds each"},
-            {"rill sweep run.json --set optimizer.lr=0.001,0.01 --set training.epochs=3 --out runs/lr",
-             "two learning rates, with three epochs instead of those in the file"}},
+       .examples = {{"rill sweep run.json --set model.layers.2.negative_slope=0,0.01,0.1,0.3 --seeds 3",
+                     "four slopes, three seeds each"},
+                    {"rill sweep run.json --set optimizer.lr=0.001,0.01 --seeds 5 --jobs 4 --out runs/lr",
+                     "two learning rates, five seeds each, four runs at a time"}},
        .reads = "RUN, the model and the data that it names",
        .writes = "DIR/<value>/... for each run, DIR/sweep.csv, and DIR/sweep.svg where gnuplot is there"});
   app->add_option("RUN", command->path, "a run config")->required()->type_name("FILE");
@@ -221,6 +337,15 @@ void add_sweep(Program& program) {
       app->add_option("--seeds", command->seeds, "runs for each value, with seeds from that of RUN on"))
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}).description(""))
       ->capture_default_str();
+  whole_number(app->add_option(
+                   "--jobs", command->jobs,
+                   "runs at a time, each in a process with its share of --threads\nand the data of its own"))
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{256}).description(""))
+      ->capture_default_str();
+  whole_number(app->add_option("--only", command->only,
+                               "train the N-th run alone, counted from 1, and print no table, as for\nthe "
+                               "jobs of a cluster; without it the same command collects them"))
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000}).description(""));
   app->add_option("--out", command->out, "folder of the sweep; default: that of RUN with _sweep behind it")
       ->type_name("DIR");
   app->add_flag("--report", command->report, "write report.html and pictures for each run");
