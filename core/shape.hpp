@@ -64,8 +64,9 @@ class AxisList {
   AxisList(std::initializer_list<int> axes) : AxisList(std::span(axes.begin(), axes.size())) {}
   AxisList(const std::vector<int>& axes) : AxisList(std::span(axes)) {}
   // NOLINTEND(google-explicit-constructor)
-  template <std::same_as<bool> Flag>
-  AxisList(Flag) = delete;  // sum(true): which axes?
+  template <class NoAxis>
+  requires(std::same_as<NoAxis, bool> || std::floating_point<NoAxis>) AxisList(NoAxis)
+  = delete;  // sum(true), max(0.0): which axes?
 
   bool empty() const { return count_ == 0; }
   const int* begin() const { return axes_.data(); }

@@ -362,6 +362,21 @@ TEST_CASE("rill new: a table that misses cells is one to train, judge and predic
             .says("bad.csv:2: column \"age\" is \"x\", expected a finite number"));
 }
 
+TEST_CASE("rill new: where a column has the name of an indicator, there are none") {
+  const TempDir folder;
+  std::string text = "a,a=,y\n";
+  for (int i = 0; i < 40; ++i)
+    text += (i % 4 ? std::to_string(i) : "") + "," + std::to_string(i * 7 % 40) + "," + std::to_string(i) +
+            ".5\n";
+  const std::string table = folder.write("a.csv", text), config = folder.file("run.json");
+  const Outcome made = rill::test::rill({"new", config, "--data", table, "--regression"});
+  CHECK(made.says("column \"a\" misses 10 of its 40 cells; its median fills them\n"));
+  CHECK(nlohmann::json::parse(folder.read("run.json")).at("model").at("input_shape") == nlohmann::json{2});
+  CHECK(
+      rill::test::rill({"train", config, "--out", folder.file("out"), "--set", "training.epochs=1"}).status ==
+      0);
+}
+
 TEST_CASE("rill new: a column of text may be missing in most rows") {
   const TempDir folder;
   std::string text = "cabin,fare,y\n";
@@ -421,6 +436,18 @@ TEST_CASE("rill train: the report shows rows with what they miss") {
   const std::string report = folder.read("out/report.html");
   CHECK(report.find("age missing, size ") != std::string::npos);
   CHECK(report.find("age=") == std::string::npos);
+
+  // Values that end like the name of what is missing.
+  text = "op,size,kind\n";
+  for (int i = 0; i < 80; ++i)
+    text += std::string(i % 3 ? "<=" : ">=") + "," + std::to_string(i % 7) + "," +
+            (i * 13 % 5 < 2 ? "a" : "b") + "\n";
+  REQUIRE(rill::test::rill({"new", config, "--force", "--data", folder.write("a.csv", text)}).status == 0);
+  REQUIRE(
+      rill::test::rill({"train", config, "--out", folder.file("ops"), "--set", "training.epochs=1"}).status ==
+      0);
+  CHECK(folder.read("ops/report.html").find("op=&lt;=, size ") != std::string::npos);
+  CHECK(folder.read("ops/report.html").find("; missing") == std::string::npos);
 
   // A name that looks like a value's, first, and 0 for most.
   text = "age>=65,size,kind\n";

@@ -274,6 +274,9 @@ TEST_CASE("rill predict: --keep writes columns of the table in front, as they ar
   CHECK(unknown.status == 2);
   CHECK(unknown.says("--keep: " + folder.file("a.csv") +
                      " has no column \"name\"; the file has \"x\", \"id\""));
+  CHECK(
+      predicted("id,x,id\n1,2,3\n", "id").says("has two columns \"id\", expected the number of one of them"));
+  CHECK(predicted("id,x,id\n1,2,3\n", "2").says("id,y\n3,"));
   CHECK(predicted("1\n2\n", "1").says("a.csv has no column \"1\", expected 0 to 0"));
 }
 

@@ -1,7 +1,10 @@
 // `rill train` and `rill sweep`: what they write, how they end, and how they go on.
 #include "rill_command.hpp"
 
+#include <poll.h>
+
 #include <csignal>
+#include <functional>
 
 #include "idx_digits.hpp"
 
@@ -29,41 +32,77 @@ struct Folder {
   }
 };
 
-// Starts the command, sends it a signal when its first line is there, and waits for its end: the exit status, and what
-// stands on standard output.
-// With `second` two signals are there at once.
-Outcome interrupted(std::vector<std::string> arguments, int signal, int second = 0) {
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
-  arguments.insert(arguments.begin(), rill_program());
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  ::pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) == 0);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::close(ends[1]);
-  Outcome outcome;
-  bool sent = false;
-  for (char c = 0; ::read(ends[0], &c, 1) == 1;) {
-    outcome.output += c;
-    if (!sent && outcome.output.find("epoch") != std::string::npos && c == '\n') {
-      if (second) ::kill(child, SIGSTOP);
-      ::kill(child, signal);
-      if (second) ::kill(child, second);
-      if (second) ::kill(child, SIGCONT);
-      sent = true;
-    }
+// The command under way.
+class Started {
+ public:
+  explicit Started(std::vector<std::string> arguments) {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    arguments.insert(arguments.begin(), rill_program());
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+    REQUIRE(::posix_spawn(&child_, argv[0], &actions, nullptr, argv.data(), environ) == 0);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    output_ = ends[0];
   }
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  Started(const Started&) = delete;
+  Started& operator=(const Started&) = delete;
+  ~Started() { ::close(output_); }
+
+  void send(int signal) const { ::kill(child_, signal); }
+
+  // Waits for more of the output, for a moment; false behind its end, when all processes that hold it have ended.
+  bool read(std::string& output) const {
+    pollfd ready{output_, POLLIN, 0};
+    if (::poll(&ready, 1, 10) < 1) return true;
+    char text[256];
+    const ssize_t got = ::read(output_, text, sizeof text);
+    if (got > 0) output.append(text, static_cast<std::size_t>(got));
+    return got > 0;
+  }
+
+  // The exit status; -1 if a signal ended it.
+  int wait() const {
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  ::pid_t child_ = 0;
+  int output_ = -1;
+};
+
+// Starts the command, sends it a signal once `ready` holds of its output, and waits until it and all that it started have ended.
+// With `second` two signals are there at once.
+Outcome signalled(const std::vector<std::string>& arguments, int signal, int second,
+                  const std::function<bool(const std::string& output)>& ready) {
+  const Started command(arguments);
+  Outcome outcome;
+  for (bool sent = false; command.read(outcome.output);) {
+    if (sent || !ready(outcome.output)) continue;
+    if (second) command.send(SIGSTOP);
+    command.send(signal);
+    if (second) command.send(second);
+    if (second) command.send(SIGCONT);
+    sent = true;
+  }
+  outcome.status = command.wait();
   return outcome;
+}
+
+// When its first line about an epoch is there.
+Outcome interrupted(const std::vector<std::string>& arguments, int signal, int second = 0) {
+  return signalled(arguments, signal, second, [](const std::string& output) {
+    const std::size_t line = output.find("epoch");
+    return line != std::string::npos && output.find('\n', line) != std::string::npos;
+  });
 }
 
 }  // namespace
@@ -324,7 +363,7 @@ TEST_CASE("rill sweep: --only trains one run, and the same command without it co
             .says("--only is one run, and --jobs 2 several at a time, expected one of the two options"));
 }
 
-TEST_CASE("rill sweep: of several runs at a time one that fails stops the others, which are saved") {
+TEST_CASE("rill sweep: of several runs at a time one that fails stops the others") {
   const Folder run;
   const Outcome outcome =
       rill::test::rill({"sweep", run.config, "--out", run.out, "--set", "training.steps_per_epoch=2,9999",
@@ -334,21 +373,40 @@ TEST_CASE("rill sweep: of several runs at a time one that fails stops the others
   CHECK_FALSE(std::filesystem::exists(run.out + "/2/sweep_result.json"));
 }
 
-TEST_CASE("rill sweep: a signal saves all runs that are under way") {
-  const Folder run;
-  const std::string out = run.folder.file("epochs");
-  const Outcome outcome = interrupted(
-      {"sweep", run.config, "--out", out, "--set", "training.epochs=1,100000,90000", "--jobs", "3"}, SIGINT);
-  CHECK_MESSAGE(outcome.status == 130, outcome.output);
-  CHECK(outcome.says("rill: " + out + ": interrupted and saved; the same command goes on"));
-  CHECK(std::filesystem::exists(out + "/1/sweep_result.json"));
-  for (const std::string name : {"/100000", "/90000"}) {
-    CHECK_FALSE(std::filesystem::exists(out + name + "/sweep_result.json"));
-    // Nobody works in the folder any more.
-    const Outcome further = rill::test::rill(
-        {"train", run.config, "--out", out + name, "--no-report", "--epochs", "1", "--overwrite"});
-    CHECK_MESSAGE(further.status == 0, further.output);
+TEST_CASE("rill sweep: runs that are under way save when it is interrupted, and when it is killed") {
+  for (const int signal : {SIGINT, SIGTERM, SIGKILL}) {
+    const Folder run;
+    const auto exist = [&](const char* name) {
+      return std::filesystem::exists(run.out + "/100000/" + name) &&
+             std::filesystem::exists(run.out + "/90000/" + name);
+    };
+    const Outcome outcome =
+        signalled({"sweep", run.config, "--out", run.out, "--set", "training.epochs=100000,90000", "--set",
+                   "training.checkpoint.every_epochs=0", "--jobs", "2"},
+                  signal, 0, [&](const std::string&) { return exist("log.csv"); });
+    CHECK(outcome.status == (signal == SIGKILL ? -1 : 128 + signal));
+    CHECK(outcome.says("rill: " + run.out + ": interrupted and saved; the same command goes on") ==
+          (signal != SIGKILL));
+    CHECK_MESSAGE(exist("last.safetensors"), outcome.output);
+    CHECK_FALSE(exist("sweep_result.json"));
   }
+}
+
+TEST_CASE("rill sweep: a run of its own process that reads another config than the sweep did is refused") {
+  const Folder run;
+  const Outcome outcome = rill::test::rill(
+      {"sweep", run.config, "--out", run.out, "--set", "optimizer.lr=0.001,0.01", "--only", "1"},
+      {{"RILL_CHILD_OF", std::to_string(::getpid())}, {"RILL_CHILD_NOTE", "7"}});
+  CHECK(outcome.status == 1);
+  CHECK(outcome.says(run.config + ": the file has changed since the sweep began, expected it as it was"));
+  CHECK_FALSE(std::filesystem::exists(run.out));
+}
+
+TEST_CASE("rill sweep, rill new: what comes through a pipe would be read several times, and is refused") {
+  for (const std::string command : {"sweep /dev/stdin --seeds 2", "new - --data /dev/stdin"})
+    CHECK(rill::test::rill_sh("echo 'a,b' | rill " + command)
+              .says("rill: /dev/stdin: what comes through a pipe or a device is read only once, expected a "
+                    "file"));
 }
 
 TEST_CASE("rill sweep: with several seeds and nothing varied, it does one config, in one row") {

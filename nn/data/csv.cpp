@@ -9,6 +9,7 @@
 #include <rill/core/error.hpp>
 #include <rill/core/io/csv.hpp>
 #include <rill/nn/data/csv.hpp>
+#include <rill/nn/data/csv_classes.hpp>
 #include <rill/nn/data/csv_columns.hpp>
 
 namespace rill::nn::data {
@@ -17,100 +18,6 @@ namespace {
 using io::CsvKind;
 using io::CsvReader;
 using io::quote_csv_field;
-using Fields = std::vector<std::string>;
-
-// The class names seen so far. Labels are numbered as they come, and put in order at the end.
-class ClassNames {
- public:
-  explicit ClassNames(const Fields& given) : fixed_(!given.empty()), names_(given) {
-    for (std::size_t i = 0; i < given.size(); ++i) {
-      RILL_CHECK(labels_.emplace(given[i], static_cast<std::int64_t>(i)).second, "load_csv: class ",
-                 quote_csv_field(given[i]), " is given twice, expected different names");
-    }
-  }
-
-  std::int64_t label(const CsvReader& reader, const CsvColumns& columns) {
-    const std::string_view name = reader.trimmed(columns.target());
-    if (const auto known = labels_.find(name); known != labels_.end()) return known->second;
-    if (fixed_)
-      columns.refuse(reader, columns.target(), CsvKind::text, "one of " + listed_csv_fields(names_));
-    const CsvKind kind = io::parse_csv_value(name).kind;
-    if (kind == CsvKind::missing) columns.refuse(reader, columns.target(), kind, "a class name");
-    check_csv_utf8(name, reader.where());
-    if (!no_integer_ && !integer_of(name)) no_integer_ = name;
-    numbers_ = numbers_ && kind != CsvKind::text;
-    names_.emplace_back(name);
-    return labels_.emplace(name, std::ssize(names_) - 1).first->second;
-  }
-
-  /// Throws where the first row, which was taken for one of numbers, may be a header: its class never comes again, unlike all others.
-  void check_first(const std::vector<std::int64_t>& labels, const std::string& where) const {
-    std::vector<std::int64_t> counts(names_.size());
-    for (const std::int64_t label : labels) ++counts[static_cast<std::size_t>(label)];
-    const std::string& name = names_[static_cast<std::size_t>(labels[0])];
-    const bool alone = counts.size() > 1 && std::ranges::count(counts, 1) == 1 &&
-                       counts[static_cast<std::size_t>(labels[0])] == 1;
-    RILL_CHECK(
-        !alone || fixed_ || io::parse_csv_value(name).kind != CsvKind::text, where, ": class ",
-        quote_csv_field(name),
-        " is that of this row alone, beside numbers: a header, or a row? expected it said by `header`");
-  }
-
-  /// Sorts the names and changes the labels with them.
-  Fields finish(std::vector<std::int64_t>& labels, const std::string& path) {
-    if (fixed_) return names_;
-    RILL_CHECK(
-        !no_integer_ || !numbers_, path, ": all ", names_.size(), " classes are numbers, and ",
-        quote_csv_field(*no_integer_),
-        " is not an integer, expected class names; for a regression set regression (rill new: --regression)");
-    constexpr std::size_t few = 20;
-    RILL_CHECK(
-        !numbers_ || names_.size() <= few || 2 * names_.size() <= labels.size(), path, ": all ",
-        names_.size(), " classes are numbers, in ", labels.size(),
-        " rows, expected classes that come again; for a regression set regression (rill new: --regression)");
-    Fields sorted = names_;
-    std::sort(sorted.begin(), sorted.end(), [&](const std::string& a, const std::string& b) {
-      if (no_integer_) return a < b;
-      return std::pair(integer_of(a), std::string_view(a)) < std::pair(integer_of(b), std::string_view(b));
-    });
-    for (std::size_t i = 1; i < sorted.size() && numbers_; ++i) {
-      const double number = integer_of(sorted[i])->first;
-      const bool same = integer_of(sorted[i - 1])->first == number && std::abs(number) < 0x1p53;
-      const auto as_fraction = [&](std::size_t at) {
-        return sorted[at].find_first_of(".eE") != std::string::npos;
-      };
-      RILL_CHECK(!same || as_fraction(i - 1) == as_fraction(i), path, ": classes ",
-                 quote_csv_field(sorted[i - 1]), " and ", quote_csv_field(sorted[i]),
-                 " are one number, expected it written in one way");
-    }
-    std::vector<std::int64_t> place(names_.size());
-    for (std::size_t i = 0; i < sorted.size(); ++i)
-      place[static_cast<std::size_t>(labels_.at(sorted[i]))] = static_cast<std::int64_t>(i);
-    for (std::int64_t& label : labels) label = place[static_cast<std::size_t>(label)];
-    return sorted;
-  }
-
- private:
-  // What integers are sorted by: the nearest f64, and where that is the same the 64 bits. None where the text is not an
-  // integer; 1e3 and 2.0 are.
-  static std::optional<std::pair<double, std::int64_t>> integer_of(std::string_view text) {
-    const CsvKind kind = io::parse_csv_value(text).kind;
-    if (kind != CsvKind::number && kind != CsvKind::not_finite) return std::nullopt;
-    const char* const begin = text.data() + text.find_first_not_of(" \t+");
-    const char* const end = text.data() + text.size();
-    double value = 0;
-    const bool in_range = std::from_chars(begin, end, value).ec == std::errc{};
-    if (!in_range || !std::isfinite(value) || value != std::floor(value)) return std::nullopt;
-    std::int64_t exact = 0;
-    std::from_chars(begin, end, exact);
-    return std::pair(value, exact);
-  }
-
-  bool fixed_, numbers_ = true;
-  std::optional<std::string> no_integer_;  // the first name that is none
-  Fields names_;
-  std::map<std::string, std::int64_t, std::less<>> labels_;
-};
 
 // Of a column of numbers: from where to where they go, and what f32 rounds off at most.
 struct Extent {
@@ -211,14 +118,16 @@ Tensor matrix(const Rows& rows, std::vector<CsvSource>& sources) {
   return x;
 }
 
-std::vector<std::size_t> places_of_values(const std::vector<CsvSource>& sources) {
-  std::vector<std::size_t> places;
+// Fills in which features are values, and which of these stand for what is missing.
+void note_values(CsvData& data, const std::vector<CsvSource>& sources) {
   std::size_t feature = 0;
   for (const CsvSource& source : sources) {
-    for (std::size_t i = 0; i < source.width(); ++i, ++feature)
-      if (source.values || i > 0) places.push_back(feature);
+    for (std::size_t i = 0; i < source.width(); ++i, ++feature) {
+      const bool indicator = !source.values && i > 0;
+      if (source.values || indicator) data.values.push_back(feature);
+      if (indicator || (source.values && source.values->all()[i].empty())) data.gaps.push_back(feature);
+    }
   }
-  return places;
 }
 
 }  // namespace
@@ -264,7 +173,7 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
   RILL_CHECK(!options.regression || options.classes.empty(), "load_csv: there are ", options.classes.size(),
              " classes for a regression, expected none");
   CsvReader reader(path, options.delimiter);
-  ClassNames classes(options.classes);
+  CsvClasses classes(options.classes);
   read_first(reader, path);
   CsvColumns columns(reader, path, options);
   std::vector<std::int64_t> labels;
@@ -282,10 +191,12 @@ CsvData load_csv(const std::string& path, const CsvOptions& given) {
   const Tensor x = matrix(rows, columns.sources());
   CsvData data{.dataset = nullptr,
                .features = columns.feature_names(),
-               .values = places_of_values(columns.sources()),
+               .values = {},
+               .gaps = {},
                .target = columns.name(columns.target()),
                .classes = {},
                .header = columns.header()};
+  note_values(data, columns.sources());
   for (const auto& [source, extent] : rows.extents)
     if (extent.blurred()) data.blurred.push_back(extent.text(columns.name(columns.sources()[source].column)));
   if (target.blurred()) data.blurred.push_back(target.text(data.target));

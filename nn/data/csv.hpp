@@ -1,9 +1,9 @@
 // CSV files as datasets: columns of numbers or of text, and one column to be predicted.
 //
 // Every cell of a chosen column has to be there: missing values are refused with their place, or kept as NaN for an Impute to
-// fill, if the options say so; the target is always there. Columns are named by the header or numbered from 0, negative numbers from the end. Spaces and tabs around a name, of a column
-// or a class, do not count unless it stands in quotes: the header `x, y` has a column "y". Functions may be called from
-// any thread and keep nothing.
+// fill, if the options say so; those of the target are always refused. Columns are named by the header or numbered from 0,
+// negative numbers from the end. Spaces and tabs around a name, of a column or a class, do not count unless it stands in
+// quotes: the header `x, y` has a column "y". Functions may be called from any thread and keep nothing.
 #pragma once
 
 #include <cstdint>
@@ -59,6 +59,7 @@ struct CsvData {
   /// Names of columns, "column=value", or "column=" for what is missing there; without a header "0", "1", ...
   std::vector<std::string> features;
   std::vector<std::size_t> values;  ///< which features are 1 or 0: "column=value" and "column="
+  std::vector<std::size_t> gaps;    ///< which of these say that a cell is missing
   std::string target;
   std::vector<std::string> classes;  ///< label i is classes[i]; empty for a regression
   bool header = false;               ///< whether the file has one
@@ -80,8 +81,8 @@ bool is_csv_header(const io::CsvReader& first, std::span<const std::size_t> colu
 
 /// Reads the file at `path`. Class names that are not given are sorted: as integers if all are, else by their bytes.
 /// Throws Error for what CsvReader refuses, rows of different lengths, columns that are not there or stand twice, a
-/// file without rows, a cell that is missing (see CsvKind) where the options refuse it or no finite f32, a class that is not among options.classes, a value that
-/// is not among features "column=value" of its column, more than 1000 of a one-hot column, names of columns, values and
+/// file without rows, a cell that is missing (see CsvKind) where the options refuse it or no finite f32, a class that is not
+/// among options.classes, a value that is not among features "column=value" of its column, more than 1000 of a one-hot column, names of columns, values and
 /// classes that are not UTF-8, a first row whose class, alone of all, never comes again (a header over numbers, unless the options say
 /// otherwise), and classes that look like measured values: all of them numbers, and one not an integer, or more than 20 of them that
 /// differ in more than half of the rows.

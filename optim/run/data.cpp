@@ -181,6 +181,7 @@ struct DataLoader {
     data.classes = csv.classes;
     data.features = csv.features;
     data.values = csv.values;
+    data.gaps = csv.gaps;
     data.target = csv.target;
     if (config.standardize_target) data.target_scale = scale_of_targets(*csv.dataset, split);
     return data;

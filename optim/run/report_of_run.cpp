@@ -66,10 +66,10 @@ std::string description_of(const RunData& data, const Tensor& sample) {
     const std::string& name = data.features[i];
     const bool is_value =
         std::ranges::binary_search(data.values, i);  // the column city holds Ulm, or does not
-    const bool filled = i + 1 < x.size() && std::ranges::binary_search(data.values, i + 1) &&
-                        data.features[i + 1] == name + "=" && x[i + 1] > 0;
-    if ((is_value && std::abs(raw) < 1e-4) || (!is_value && filled)) continue;
-    if (is_value && name.ends_with('=')) {
+    const bool filled = !is_value && std::ranges::binary_search(data.gaps, i + 1) && x[i + 1] > 0 &&
+                        data.features[i + 1] == name + "=";
+    if ((is_value && std::abs(raw) < 1e-4) || filled) continue;
+    if (std::ranges::binary_search(data.gaps, i)) {
       cells.push_back(name.substr(0, name.size() - 1) + " missing");
     } else {
       cells.push_back(is_value && std::abs(raw - 1) < 1e-4 ? name : fmt::format("{} {:.7g}", name, raw));

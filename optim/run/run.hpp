@@ -42,7 +42,7 @@ struct RunData {
   nn::data::Transforms augment = {};        ///< random changes in training
   nn::data::Transforms preprocessing = {};  ///< what makes a prepared sample of a raw one, for the model
   std::vector<std::string> classes = {}, features = {};
-  std::vector<std::size_t> values = {};  ///< which features are 1 or 0, as CsvData's
+  std::vector<std::size_t> values = {}, gaps = {};  ///< which features are 1 or 0, as CsvData's
   std::string target = {};
   std::optional<nn::TargetScale> target_scale =
       {};  ///< of the training targets, where the loss is one of standardized ones

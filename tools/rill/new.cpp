@@ -51,72 +51,112 @@ nn::data::CsvColumn column_of(const std::string& target, const io::CsvReader& fi
   return target.starts_with('-') ? -*number : *number;
 }
 
+const std::string& rereadable(const std::string& path) {
+  io::check_rereadable(path);
+  return path;
+}
+
+// A table as the run that is made for it will read it.
+class Surveyed {
+ public:
+  explicit Surveyed(const NewOptions& options)
+      : options_(options), first_(rereadable(options.data), std::nullopt) {
+    RILL_CHECK(first_.next(), options.data, ": there are no records, expected at least 1");
+    csv_ = {.regression = options.regression,
+            .delimiter = first_.delimiter(),
+            .missing = nn::data::CsvMissing::nan};
+    if (!options.header.empty())
+      csv_.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
+    if (!options.target.empty()) csv_.target = column_of(options.target, first_);
+    for (const std::string& feature : options.features) csv_.features.push_back(column_of(feature, first_));
+    features_ = survey_features(options.data, csv_);
+    for (const TextFeature& text : features_.texts) csv_.one_hot.emplace_back(text.column);
+    data_ = nn::data::load_csv(options.data, csv_);
+    std::erase_if(features_.gaps, [&](const FeatureGaps& gap) { return data_.header && gap.cells == 0; });
+    csv_.missing_indicator = wants_indicators();
+    if (csv_.missing_indicator) {
+      data_ = {};  // the numbers are not held twice
+      data_ = nn::data::load_csv(options.data, csv_);
+    }
+    check();
+  }
+
+  Table table() const {
+    Table table{.path = options_.data,
+                .target = data_.header ? json_text(data_.target) : data_.target,
+                .inputs = std::ssize(data_.features),
+                .outputs = options_.regression ? 1 : std::ssize(data_.classes),
+                .delimiter = first_.delimiter(),
+                .missing = !features_.gaps.empty(),
+                .missing_indicator = csv_.missing_indicator};
+    const auto append = [](std::string& list, const std::string& item) {
+      list += (list.empty() ? "" : ", ") + item;
+    };
+    for (const nn::data::CsvColumn& feature : csv_.features) {
+      const auto* const name = std::get_if<std::string>(&feature);
+      append(table.features, name ? json_text(*name) : shown(std::get<std::int64_t>(feature)));
+    }
+    for (const TextFeature& text : features_.texts) append(table.one_hot, shown(text.column));
+    return table;
+  }
+
+  // What somebody should know who did not look into the file.
+  void tell() const {
+    for (const TextFeature& text : features_.texts)
+      note(fmt::format("{}: column {} is text; each of its {} values becomes a feature", options_.data,
+                       shown(text.column), text.values));
+    for (const FeatureGaps& gap : features_.gaps)
+      note(fmt::format("{}: column {} misses {} of its {} cells; {}", options_.data, shown(gap.column),
+                       gap.cells + (gap.first && !data_.header ? 1 : 0), data_.dataset->size(),
+                       is_text(gap)             ? "that is a value, too"
+                       : csv_.missing_indicator ? "its median fills them, and one more feature says where"
+                                                : "its median fills them"));
+  }
+
+ private:
+  bool is_text(const FeatureGaps& gap) const {
+    return std::ranges::count(features_.texts, gap.column, &TextFeature::column) > 0;
+  }
+
+  // Features that say where numbers are missing are found by names, which no column may have.
+  bool wants_indicators() const {
+    bool missing = false, taken = false;
+    for (const FeatureGaps& gap : features_.gaps) {
+      if (is_text(gap)) continue;
+      missing = true;
+      taken |= holds_names(first_, {std::string(first_.trimmed(static_cast<std::size_t>(gap.column))) + "="});
+    }
+    return data_.header && missing && !taken;
+  }
+
+  void check() const {
+    nn::data::check_csv_precision(options_.data, data_);
+    nn::data::check_csv_numbers(options_.data, data_, *data_.dataset);
+    RILL_CHECK(options_.regression || data_.classes.size() > 1, options_.data, ": column ",
+               json_text(data_.target), " is ", data_.classes.empty() ? "" : json_text(data_.classes[0]),
+               " in all rows, expected 2 classes or more; for numbers set --regression, for another column "
+               "--target");
+  }
+
+  // In the config. A file without a header has columns by number, as has a column without a name.
+  std::string shown(std::int64_t number) const {
+    const std::int64_t place = number < 0 ? number + static_cast<std::int64_t>(first_.size()) : number;
+    const std::string_view name = first_.trimmed(static_cast<std::size_t>(place));
+    return data_.header && !name.empty() ? json_text(std::string(name)) : std::to_string(place);
+  }
+
+  const NewOptions& options_;
+  io::CsvReader first_;  // on its first record
+  nn::data::CsvOptions csv_{};
+  TableFeatures features_{};
+  nn::data::CsvData data_{};
+};
+
 Table table_of(const NewOptions& options) {
-  Table table;
-  if (options.data.empty()) return table;
-  io::CsvReader first(options.data, std::nullopt);
-  RILL_CHECK(first.next(), options.data, ": there are no records, expected at least 1");
-  nn::data::CsvOptions csv{.regression = options.regression, .delimiter = first.delimiter()};
-  if (!options.header.empty())
-    csv.header = options.header == "yes" ? nn::data::CsvHeader::present : nn::data::CsvHeader::absent;
-  if (!options.target.empty()) csv.target = column_of(options.target, first);
-  for (const std::string& feature : options.features) csv.features.push_back(column_of(feature, first));
-  const TableFeatures survey = survey_features(options.data, csv);
-  const std::vector<TextFeature>& texts = survey.texts;
-  std::vector<FeatureGaps> gaps = survey.gaps;
-  for (const TextFeature& text : texts) csv.one_hot.emplace_back(text.column);
-  csv.missing = nn::data::CsvMissing::nan;
-  nn::data::CsvData data = nn::data::load_csv(options.data, csv);
-  std::erase_if(gaps, [&](const FeatureGaps& gap) { return data.header && gap.cells == 0; });
-  csv.missing_indicator = data.header && std::ranges::any_of(gaps, [&](const FeatureGaps& gap) {
-                            return std::ranges::count(texts, gap.column, &TextFeature::column) == 0;
-                          });
-  if (csv.missing_indicator) {
-    data = {};  // the numbers are not held twice
-    data = nn::data::load_csv(options.data, csv);
-  }
-  nn::data::check_csv_precision(options.data, data);
-  nn::data::check_csv_numbers(options.data, data, *data.dataset);
-  RILL_CHECK(
-      options.regression || data.classes.size() > 1, options.data, ": column ", json_text(data.target),
-      " is ", data.classes.empty() ? "" : json_text(data.classes[0]),
-      " in all rows, expected 2 classes or more; for numbers set --regression, for another column --target");
-  table.path = options.data;
-  table.delimiter = first.delimiter();
-  // A file without a header has columns by number, as has a column without a name.
-  const auto column = [&](const std::string& name) { return data.header ? json_text(name) : name; };
-  const auto numbered = [&](std::int64_t number) {
-    const std::int64_t place = number < 0 ? number + static_cast<std::int64_t>(first.size()) : number;
-    const std::string_view name = first.trimmed(static_cast<std::size_t>(place));
-    return data.header && !name.empty() ? json_text(std::string(name)) : std::to_string(place);
-  };
-  const auto append = [](std::string& list, const std::string& item) {
-    list += (list.empty() ? "" : ", ") + item;
-  };
-  table.target = column(data.target);
-  for (const nn::data::CsvColumn& feature : csv.features) {
-    const auto* const name = std::get_if<std::string>(&feature);
-    append(table.features, name ? json_text(*name) : numbered(std::get<std::int64_t>(feature)));
-  }
-  for (const TextFeature& text : texts) {
-    append(table.one_hot, numbered(text.column));
-    note(options.data + ": column " + numbered(text.column) + " is text; each of its " +
-         std::to_string(text.values) + " values becomes a feature");
-  }
-  for (const FeatureGaps& gap : gaps) {
-    const bool is_text = std::ranges::count(texts, gap.column, &TextFeature::column) > 0;
-    const std::string name = numbered(gap.column);
-    note(fmt::format("{}: column {} misses {} of its {} cells; {}", options.data, name,
-                     gap.cells + (gap.first && !data.header ? 1 : 0), data.dataset->size(),
-                     is_text       ? "that is a value, too"
-                     : data.header ? "its median fills them, and one more feature says where"
-                                   : "its median fills them"));
-  }
-  table.missing = !gaps.empty();
-  table.missing_indicator = csv.missing_indicator;
-  table.inputs = static_cast<std::int64_t>(data.features.size());
-  table.outputs = options.regression ? 1 : static_cast<std::int64_t>(data.classes.size());
-  return table;
+  if (options.data.empty()) return {};
+  const Surveyed surveyed(options);
+  surveyed.tell();
+  return surveyed.table();
 }
 
 std::string csv_starter(const NewOptions& options) {

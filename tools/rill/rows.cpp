@@ -142,6 +142,9 @@ class CsvRows final : public Rows {
   // Names come before numbers, as everywhere.
   std::size_t find_column(const std::string& name) const {
     const auto named = std::ranges::find(names_, name);
+    if (std::ranges::count(names_, name) > 1)
+      throw UsageError("--keep: " + where_ + " has two columns " + nn::config::in_quotes(name) +
+                       ", expected the number of one of them");
     if (named != names_.end()) return static_cast<std::size_t>(named - names_.begin());
     const std::optional<std::int64_t> number = column_number(name);
     if (!number || static_cast<std::size_t>(*number) >= width_)

@@ -1,12 +1,11 @@
 // rill sweep: one run for each of a list of values.
 #include <fmt/format.h>
 
-#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include <rill/core/io/file.hpp>
-#include <rill/core/io/safetensors.hpp>
 #include <rill/core/parallel.hpp>
 #include <rill/nn/config/json.hpp>
 #include <rill/optim/run/folder.hpp>
@@ -18,6 +17,7 @@
 #include <rill/tools/rill/interrupt.hpp>
 #include <rill/tools/rill/output.hpp>
 #include <rill/tools/rill/overrides.hpp>
+#include <rill/tools/rill/sweep_results.hpp>
 #include <rill/tools/rill/sweep_table.hpp>
 
 namespace rill::command {
@@ -25,11 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nn::config::Json;
-using nn::config::Node;
-using nn::config::OrderedJson;
-
-// Written when a run has ended: where it stands, the run is not done again.
-constexpr const char* result_file = "sweep_result.json";
 
 struct SweepCommand {
   std::string path, out;
@@ -38,13 +33,9 @@ struct SweepCommand {
   bool quiet = false, report = false;
 };
 
-struct PlannedRun {
-  optim::RunConfig config;
-  SweepRun run;
-};
-
 std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& plan, std::string& folder) {
   kind_of(command.path);
+  io::check_rereadable(command.path);
   return reading_run(command.path, [&] {
     // The overrides that are the same for all runs stand in each of them.
     const optim::RunConfig base = optim::load_run(command.path);
@@ -73,73 +64,6 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
   });
 }
 
-OrderedJson to_json(const SweepResult& result, const optim::RunConfig& config) {
-  // As pairs: what reads an object back knows no order.
-  OrderedJson numbers = OrderedJson::array();
-  for (const auto& entry : result.numbers) numbers.push_back({entry.first, entry.second});
-  return {{"config", optim::to_json(config)},
-          {"diverged", result.diverged},
-          {"best_epoch", result.best_epoch},
-          {"monitor", result.monitor},
-          {"numbers", numbers}};
-}
-
-// Throws Error where the run that was done before was of other data.
-void check_data(const PlannedRun& planned) {
-  const std::string path = (fs::path(planned.config.out) / "last.safetensors").string();
-  if (!fs::exists(path)) return;
-  const io::Safetensors checkpoint = io::load_safetensors(path);
-  const auto before = checkpoint.metadata.find("rill.data");
-  const auto now = optim::config::fingerprint(
-      optim::load_data(planned.config.data, static_cast<std::uint64_t>(planned.config.seed),
-                       optim::config::preprocessing_before(optim::config::make_model(planned.config))));
-  RILL_CHECK(before == checkpoint.metadata.end() || before->second == now, planned.config.out,
-             ": the data have changed since this run was done, expected the same; give another --out, or "
-             "remove it");
-}
-
-// The result of a run that is done. Throws Error for one of another config.
-std::optional<SweepResult> read_result(const PlannedRun& planned) {
-  const std::string path = (fs::path(planned.config.out) / result_file).string();
-  if (!fs::exists(path)) return {};
-  const Json document = nn::config::read_json(path);
-  const nn::config::Node node(document, path);
-  RILL_CHECK(node.at("config").text() == optim::to_json(planned.config), planned.config.out,
-             ": the folder holds the run of another config, expected the same one; give another --out, or "
-             "remove it");
-  SweepResult result{planned.run,
-                     planned.config.out,
-                     node.at("diverged").boolean(),
-                     node.at("best_epoch").integer(0, 1'000'000'000),
-                     node.at("monitor").text(),
-                     {}};
-  const Node numbers = node.at("numbers");
-  for (std::size_t i = 0; i < numbers.expect_array().size(); ++i) {
-    const Json& pair = numbers[i].json();
-    if (pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_number())
-      result.numbers.emplace_back(pair[0].get<std::string>(), pair[1].get<double>());
-  }
-  return result;
-}
-
-// That of one that was done before, on the same data.
-std::optional<SweepResult> finished(const PlannedRun& planned) {
-  std::optional<SweepResult> result = read_result(planned);
-  if (result) check_data(planned);
-  return result;
-}
-
-SweepResult result_of(const PlannedRun& planned, const optim::RunResult& run) {
-  SweepResult result{planned.run, planned.config.out, run.history.diverged, 0, run.monitor, {}};
-  if (run.best_epoch) result.best_epoch = *run.best_epoch + 1;
-  if (run.history.epochs.empty()) return result;
-  for (const auto& entry : run.history.epochs.back()) {
-    const auto value = run.best_epoch ? run.best(entry.first) : run.last(entry.first);
-    if (value) result.numbers.emplace_back(entry.first, *value);
-  }
-  return result;
-}
-
 // Whether the folder holds the beginning of the same run, which ended before its first checkpoint.
 bool holds_beginning(const PlannedRun& planned) {
   const std::string path = (fs::path(planned.config.out) / "config.json").string();
@@ -163,10 +87,8 @@ std::optional<SweepResult> train_one(const PlannedRun& planned, const SweepComma
   const optim::RunResult run = reading_run<optim::RunConfigError>(
       planned.config.out, [&] { return optim::run_training(planned.config, options); });
   if (run.history.interrupted) return {};
-  SweepResult result = result_of(planned, run);
-  io::write_file_atomically((fs::path(planned.config.out) / result_file).string(),
-                            to_json(result, planned.config).dump(2) + "\n");
-  return result;
+  write_result(planned, result_of(planned, run));
+  return read_result(planned);  // as a sweep that goes on reads it
 }
 
 // A sweep on its way: its results in the order of the plan, and in sweep.csv those that are there.
@@ -207,18 +129,24 @@ class Sweep {
 
   void keep(std::size_t i, const SweepResult& result) {
     results_[i] = result;
+    write_csv();
+  }
+
+  void write_csv() const {
     io::write_file_atomically(folder_ + "/sweep.csv", std::string_view(sweep_csv(plan_, those_done())));
   }
 
   // The run there, done before or now; nothing if it is interrupted.
   std::optional<SweepResult> done_or_train(std::size_t i) {
-    std::optional<SweepResult> result = finished(runs_[i]);
+    std::optional<SweepResult> result = result_before(runs_[i]);
     say(label(i) + (result ? ": done before" : ""));
     return result ? result : train_one(runs_[i], command_);
   }
 
   // For a program that calls this one for each of the runs.
   int run_only() {
+    RILL_CHECK(!belongs_to_parent() || note_of_parent() == config_of(0), command_.path,
+               ": the file has changed since the sweep began, expected it as it was");
     const std::optional<SweepResult> result = done_or_train(0);
     if (!result) return say_interrupted(runs_[0].config.out);
     return result->diverged ? diverged : done;
@@ -226,7 +154,7 @@ class Sweep {
 
   int run_in_turn() {
     for (std::size_t i = 0; i < runs_.size(); ++i) {
-      const std::optional<SweepResult> result = done_or_train(i);
+      const std::optional<SweepResult> result = interrupted() ? std::nullopt : done_or_train(i);
       if (!result) return say_interrupted(runs_[i].config.out);
       keep(i, *result);
     }
@@ -235,47 +163,74 @@ class Sweep {
 
   // Each in a process of its own, with its share of the threads.
   int run_beside() {
+    std::vector<std::size_t> left = those_left();
+    const std::size_t jobs =
+        std::min(static_cast<std::size_t>(command_.jobs), std::max<std::size_t>(left.size(), 1));
     Children children;
     int status = done;
     for (std::size_t next = 0;;) {
-      const bool more = next < runs_.size() && status == done && !interrupted();
-      if (more && children.size() < static_cast<std::size_t>(command_.jobs)) {
-        const std::size_t i = next++;
-        if (const auto result = finished(runs_[i])) {
-          say(label(i) + ": done before");
-          keep(i, *result);
-        } else {
-          children.start(i, arguments_for(i));
-        }
+      if (next < left.size() && children.size() < jobs && status == done && !interrupted()) {
+        const std::size_t i = left[next++];
+        children.start(i, arguments_for(i, num_threads() / static_cast<int>(jobs)), config_of(i));
         continue;
       }
       if (children.size() == 0) break;
       const auto [i, ended] = children.wait();
-      const auto result = ended == done || ended == diverged ? read_result(runs_[i]) : std::nullopt;
-      if (result) {
-        say(label(i) + (result->diverged ? ": diverged" : ": done"));
-        keep(i, *result);
-      } else if (status == done) {
-        if (ended > 128 && !interrupted())  // else it has said why
-          std::fprintf(stderr, "rill: %s: ended by signal %d\n", runs_[i].config.out.c_str(), ended - 128);
-        status = ended == misused ? misused : failed;
-        children.stop(SIGTERM);
+      const int failure = keep_ended(i, ended);
+      if (status == done && failure != done) {
+        status = failure;
+        children.stop();
       }
     }
-    return interrupted() ? say_interrupted(folder_) : status;
+    return status == done && interrupted() ? say_interrupted(folder_) : status;
   }
 
-  std::vector<std::string> arguments_for(std::size_t i) const {
+  // Keeps the others.
+  std::vector<std::size_t> those_left() {
+    std::vector<std::size_t> left;
+    for (std::size_t i = 0; i < runs_.size() && !interrupted(); ++i) {
+      results_[i] = result_before(runs_[i]);
+      if (results_[i]) {
+        say(label(i) + ": done before");
+      } else {
+        left.push_back(i);
+      }
+    }
+    if (left.size() < runs_.size()) write_csv();
+    return left;
+  }
+
+  // Of a process that has ended: its exit code if that is a failure.
+  int keep_ended(std::size_t i, int ended) {
+    const auto result = ended == done || ended == diverged ? read_result(runs_[i]) : std::nullopt;
+    const std::string& where = runs_[i].config.out;
+    if (result) {
+      say(label(i) + (result->diverged ? ": diverged" : ": done"));
+      keep(i, *result);
+      return done;
+    }
+    if (ended == 128 + SIGTERM || ended == 128 + stop_request) return done;  // it was asked to
+    if (ended == done || ended == diverged)
+      std::fprintf(stderr, "rill: %s: the run ended without a result\n", where.c_str());
+    if (ended > 128) std::fprintf(stderr, "rill: %s: ended by signal %d\n", where.c_str(), ended - 128);
+    return ended == misused ? misused : failed;  // of which it has said the cause
+  }
+
+  // By which a process of its own knows that it read the same.
+  std::string config_of(std::size_t i) const {
+    return std::to_string(std::hash<std::string>()(optim::to_json(runs_[i].config)));
+  }
+
+  std::vector<std::string> arguments_for(std::size_t i, int threads) const {
     std::vector<std::string> arguments{"sweep", command_.path, "--out", folder_, "--quiet"};
     for (const std::string& setting : command_.settings)
       arguments.insert(arguments.end(), {"--set", setting});
-    const auto jobs = std::min<std::int64_t>(command_.jobs, std::ssize(runs_));
     const auto add = [&](const char* option, std::int64_t number) {
       arguments.insert(arguments.end(), {option, std::to_string(number)});
     };
     add("--seeds", command_.seeds);
     add("--only", static_cast<std::int64_t>(i + 1));
-    add("--threads", std::max<std::int64_t>(num_threads() / jobs, 1));
+    add("--threads", std::max(threads, 1));
     if (command_.report) arguments.emplace_back("--report");
     return arguments;
   }
