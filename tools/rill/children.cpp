@@ -84,9 +84,9 @@ bool belongs_to_parent() {
     const std::string parent = value_of(parent_variable);
     if (parent.empty()) return false;
 #ifdef __linux__
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ::prctl(PR_SET_PDEATHSIG, stop_request);  // comes for each thread that the parent had
 #endif
-    if (std::to_string(::getppid()) != parent) ::raise(SIGTERM);  // it is gone already
+    if (std::to_string(::getppid()) != parent) ::raise(stop_request);  // it is gone already
     return true;
   }();
   return belongs;
