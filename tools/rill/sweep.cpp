@@ -176,13 +176,14 @@ class Sweep {
       }
       if (children.size() == 0) break;
       const auto [i, ended] = children.wait();
-      const int failure = keep_ended(i, ended);
+      const int failure = keep_ended(i, ended, status != done || interrupted());
       if (status == done && failure != done) {
         status = failure;
         children.stop();
       }
     }
-    return status == done && interrupted() ? say_interrupted(folder_) : status;
+    const bool cut = interrupted() && those_done().size() < runs_.size();
+    return status == done && cut ? say_interrupted(folder_) : status;
   }
 
   // Keeps the others.
@@ -196,12 +197,12 @@ class Sweep {
         left.push_back(i);
       }
     }
-    if (left.size() < runs_.size()) write_csv();
+    if (!those_done().empty()) write_csv();
     return left;
   }
 
-  // Of a process that has ended: its exit code if that is a failure.
-  int keep_ended(std::size_t i, int ended) {
+  // Of a process that has ended: its exit code if that is a failure. It may have been `asked` to stop.
+  int keep_ended(std::size_t i, int ended, bool asked) {
     const auto result = ended == done || ended == diverged ? read_result(runs_[i]) : std::nullopt;
     const std::string& where = runs_[i].config.out;
     if (result) {
@@ -209,7 +210,7 @@ class Sweep {
       keep(i, *result);
       return done;
     }
-    if (ended == 128 + SIGTERM || ended == 128 + stop_request) return done;  // it was asked to
+    if (asked && (ended == 128 + SIGTERM || ended == 128 + stop_request)) return done;
     if (ended == done || ended == diverged)
       std::fprintf(stderr, "rill: %s: the run ended without a result\n", where.c_str());
     if (ended > 128) std::fprintf(stderr, "rill: %s: ended by signal %d\n", where.c_str(), ended - 128);
