@@ -56,6 +56,9 @@ const std::string& rereadable(const std::string& path) {
   return path;
 }
 
+constexpr const char* two_classes =
+    "expected 2 classes or more; for numbers set --regression, for another column --target";
+
 // A table as the run that is made for it will read it.
 class Surveyed {
  public:
@@ -134,8 +137,7 @@ class Surveyed {
     nn::data::check_csv_numbers(options_.data, data_, *data_.dataset);
     RILL_CHECK(options_.regression || data_.classes.size() > 1, options_.data, ": column ",
                json_text(data_.target), " is ", data_.classes.empty() ? "" : json_text(data_.classes[0]),
-               " in all rows, expected 2 classes or more; for numbers set --regression, for another column "
-               "--target");
+               " in all rows, ", two_classes);
   }
 
   // In the config. A file without a header has columns by number, as has a column without a name.
