@@ -51,19 +51,13 @@ nn::data::CsvColumn column_of(const std::string& target, const io::CsvReader& fi
   return target.starts_with('-') ? -*number : *number;
 }
 
-const std::string& rereadable(const std::string& path) {
-  io::check_rereadable(path);
-  return path;
-}
-
 constexpr const char* two_classes =
     "expected 2 classes or more; for numbers set --regression, for another column --target";
 
 // A table as the run that is made for it will read it.
 class Surveyed {
  public:
-  explicit Surveyed(const NewOptions& options)
-      : options_(options), first_(rereadable(options.data), std::nullopt) {
+  explicit Surveyed(const NewOptions& options) : options_(options), first_(options.data, std::nullopt) {
     RILL_CHECK(first_.next(), options.data, ": there are no records, expected at least 1");
     csv_ = {.regression = options.regression,
             .delimiter = first_.delimiter(),
@@ -156,6 +150,7 @@ class Surveyed {
 
 Table table_of(const NewOptions& options) {
   if (options.data.empty()) return {};
+  io::check_rereadable(options.data);
   const Surveyed surveyed(options);
   surveyed.tell();
   return surveyed.table();

@@ -29,9 +29,9 @@ class Rows {
 };
 
 /// The rows of a file for a model. `format` is "auto", "csv", "idx" or "npy"; "-" reads CSV, or that format, from standard input.
-/// Its delimiter is found as io::CsvReader does; all its numbers are finite, as those of arrays have to be, but that in a table cells may
-/// be missing for a model that fills them (NaN here). A first row with a non-number, or
-/// with the names of the model's features where these are numbers, is a header.
+/// Its delimiter is found as io::CsvReader does; all its numbers are finite, as those of arrays have to be, but that in a
+/// table cells may be missing for a model that fills them (NaN here). A first row with a non-number, or with the names of
+/// the model's features where these are numbers, is a header.
 /// A CSV file with a header gives the model's feature columns, wherever they stand, and a note tells which others are left
 /// out; without names in the model all columns. Throws Error for files, for columns that are missing, and for samples
 /// of another size than the model's. `keep` names columns to keep, or numbers them from 0; UsageError for files that have none.

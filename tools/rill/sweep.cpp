@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <span>
 
 #include <rill/core/io/file.hpp>
 #include <rill/core/parallel.hpp>
@@ -47,8 +48,9 @@ std::vector<PlannedRun> read_configs(const SweepCommand& command, SweepPlan& pla
       throw UsageError("--only " + std::to_string(command.only) + ": there are " +
                        std::to_string(plan.runs.size()) + " runs, expected one of them");
     std::vector<PlannedRun> runs;
-    for (const SweepRun& run : plan.runs) {
-      if (command.only > 0 && &run != &plan.runs[static_cast<std::size_t>(command.only - 1)]) continue;
+    std::span<const SweepRun> wanted(plan.runs);
+    if (command.only > 0) wanted = wanted.subspan(static_cast<std::size_t>(command.only - 1), 1);
+    for (const SweepRun& run : wanted) {
       const fs::path place =
           fs::path(folder) / run.name / (command.seeds > 1 ? "seed" + std::to_string(run.seed) : "");
       std::vector<std::string> overrides{"seed=" + std::to_string(run.seed)};
