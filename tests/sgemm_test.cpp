@@ -126,6 +126,12 @@ TEST_CASE("sgemm: every remainder of a tile, in every form, matches a naive prod
   }
 }
 
+TEST_CASE("sgemm: every number of rows that are packed matches a naive product") {
+  for (std::int64_t m = 1; m <= 26; ++m) {
+    for (int bits = 0; bits < 4; ++bits) check_form({m, 131, 129 + m % 8}, bits);
+  }
+}
+
 TEST_CASE("sgemm: every remainder of a vector along k matches a naive product") {
   for (std::int64_t k = 1; k <= 34; ++k) {
     for (const std::int64_t m : {1, 3, 8, 20}) {
@@ -148,7 +154,9 @@ TEST_CASE("sgemm: sizes around those of the plans match a naive product") {
                            {10, 200, 600},
                            {200, 10, 600},
                            {4, 300, 820},
-                           {5, 300, 100}}) {
+                           {5, 300, 100},
+                           {50, 100, 200},
+                           {50, 100, 512}}) {
     check_all_forms(size);
   }
 }

@@ -14,8 +14,7 @@ long round_up(long value, long multiple) { return (value + multiple - 1) / multi
 
 // A product as S [rows, k] times V [k, columns], the operands of sgemm_block(), and how it is cut.
 struct Blocked {
-  Isa isa;
-  long width;  // of a panel of V
+  SgemmTile tile;
   long rows, columns, k;
   const float *s, *v;
   long s_stride, v_stride;
@@ -42,9 +41,7 @@ Blocked operands_of(const Sgemm& p, Isa isa) {
   b.swapped = !p.transpose_a && p.transpose_b && p.m <= few_rows && p.m < p.n;
   b.rows = b.swapped ? p.n : p.m;
   b.columns = b.swapped ? p.m : p.n;
-  // Half a wide panel would stay empty.
-  b.isa = isa == Isa::avx512 && b.columns <= sgemm_columns(Isa::avx2) ? Isa::avx2 : isa;
-  b.width = sgemm_columns(b.isa);
+  b.tile = sgemm_tile_for(b.columns, b.swapped, isa);
   b.s = b.swapped ? p.b : p.a;
   b.v = b.swapped ? p.a : p.b;
   b.s_by_rows = b.swapped || !p.transpose_a;
@@ -64,7 +61,8 @@ void plan(Blocked& b) {
   constexpr long longest_k = 272, small_k = 64, least_columns = 128;
   const long blocks = (b.k + longest_k - 1) / longest_k;
   b.k_block = (b.k + blocks - 1) / blocks;
-  const bool s_is_near = b.s_by_rows ? b.k <= 128 : b.k <= small_k && b.rows <= 256;
+  const bool few_times = b.tile.rows > 6 && b.columns <= 4 * b.tile.columns && b.s_stride % 512 != 0;
+  const bool s_is_near = b.s_by_rows ? b.k <= 128 || few_times : b.k <= small_k && b.rows <= 256;
   b.pack_s = !b.swapped && b.columns > 64 && !s_is_near;
   const bool v_is_near = b.rows <= 24 || b.k <= 16 || (b.k <= small_k && b.columns <= 128);
   b.pack_v = b.v_transposed || !v_is_near;
@@ -75,11 +73,11 @@ void plan(Blocked& b) {
   b.row_strip = b.rows;
   b.column_strip = b.columns;
   if (b.swapped) {
-    b.row_strip = std::min(b.rows, round_up((b.rows + strips - 1) / strips, most_sgemm_rows));
+    b.row_strip = std::min(b.rows, round_up((b.rows + strips - 1) / strips, b.tile.rows));
   } else {
-    const long least = strips > 2 ? std::min(least_columns, (b.columns + 1) / 2) : b.width;
+    const long least = strips > 2 ? std::min(least_columns, (b.columns + 1) / 2) : b.tile.columns;
     b.column_strip =
-        std::min(b.columns, round_up(std::max(least, (b.columns + strips - 1) / strips), b.width));
+        std::min(b.columns, round_up(std::max(least, (b.columns + strips - 1) / strips), b.tile.columns));
   }
 }
 
@@ -91,12 +89,12 @@ void for_pieces(long count, long most, const Each& each) {
 
 void pack_s_of(const Blocked& b, long i, long rows, long p, long k, float* to) {
   const float* from = b.s + (b.s_by_rows ? i * b.s_stride + p : p * b.s_stride + i);
-  pack_rows(from, b.s_stride, b.s_by_rows, rows, k, to, b.isa);
+  pack_rows(from, b.s_stride, b.s_by_rows, rows, k, to, b.tile);
 }
 
 void pack_v_of(const Blocked& b, long j, long columns, long p, long k, float* to) {
   const float* from = b.v + (b.v_transposed ? j * b.v_stride + p : p * b.v_stride + j);
-  pack_columns(from, b.v_stride, b.v_transposed, columns, k, to, b.isa);
+  pack_columns(from, b.v_stride, b.v_transposed, columns, k, to, b.tile);
 }
 
 // A part of the result, for one block of k.
@@ -118,8 +116,8 @@ SgemmBlock block_of(const Blocked& b, const Part& at) {
     block.s_layout = b.s_by_rows ? SgemmLayout::rows : SgemmLayout::columns;
     block.s_stride = b.s_stride;
   }
-  block.v_stride = b.width;
-  block.v_panel = b.width * at.k;
+  block.v_stride = b.tile.columns;
+  block.v_panel = b.tile.columns * at.k;
   block.c = b.c + (b.swapped ? at.j * b.c_stride + at.i : at.i * b.c_stride + at.j);
   block.c_stride = b.c_stride;
   block.transposed = b.swapped;
@@ -132,17 +130,17 @@ SgemmBlock block_of(const Blocked& b, const Part& at) {
 void compute(const Blocked& b, const Part& at, float* scratch) {
   SgemmBlock block = block_of(b, at);
   if (b.swapped) {
-    block.v = b.packed_v + at.p * round_up(b.columns, b.width) + at.j * at.k;
-    return sgemm_block(block, b.isa);
+    block.v = b.packed_v + at.p * round_up(b.columns, b.tile.columns) + at.j * at.k;
+    return sgemm_block(block, b.tile);
   }
-  const long direct = b.pack_v ? 0 : at.columns / b.width * b.width;
+  const long direct = b.pack_v ? 0 : at.columns / b.tile.columns * b.tile.columns;
   if (direct > 0) {
     SgemmBlock whole = block;
     whole.columns = direct;
     whole.v = b.v + at.p * b.v_stride + at.j;
     whole.v_stride = b.v_stride;
-    whole.v_panel = b.width;
-    sgemm_block(whole, b.isa);
+    whole.v_panel = b.tile.columns;
+    sgemm_block(whole, b.tile);
   }
   if (direct == at.columns) return;
   pack_v_of(b, at.j + direct, at.columns - direct, at.p, at.k, scratch);
@@ -150,7 +148,7 @@ void compute(const Blocked& b, const Part& at, float* scratch) {
   block.v = scratch;
   block.c += direct;
   if (block.bias) block.bias += direct;
-  sgemm_block(block, b.isa);
+  sgemm_block(block, b.tile);
 }
 
 constexpr long most_columns = 256;  // of a strip that are packed at a time
@@ -158,7 +156,8 @@ constexpr long most_columns = 256;  // of a strip that are packed at a time
 // How many numbers compute_strip() packs at a time.
 long packed_at_once(const Blocked& b) {
   if (b.swapped) return 0;
-  return b.k_block * (b.pack_v ? std::min(round_up(b.column_strip, b.width), most_columns) : b.width);
+  return b.k_block *
+         (b.pack_v ? std::min(round_up(b.column_strip, b.tile.columns), most_columns) : b.tile.columns);
 }
 
 void compute_strip(const Blocked& b, long i, long rows, long j, long columns, float* scratch) {
@@ -171,20 +170,21 @@ void compute_strip(const Blocked& b, long i, long rows, long j, long columns, fl
 
 // What all tasks share: panels of S, or of V where the product is swapped. Large ones are packed by all threads.
 void pack_shared(const Blocked& b, float* s, float* v) {
-  constexpr long rows_of_task = 16 * most_sgemm_rows, worth_a_thread = 1 << 17;
+  constexpr long rows_of_task = 96, worth_a_thread = 1 << 17;
   const long tasks = s && b.rows * b.k >= worth_a_thread ? std::max(b.rows / rows_of_task, 1L) : 1;
   parallel_tasks(tasks, [&](std::int64_t task) {
     const long i = task * rows_of_task, rows = task + 1 < tasks ? rows_of_task : b.rows - i;
     for_pieces(b.k, b.k_block, [&](long p, long k) {
       if (s) pack_s_of(b, i, rows, p, k, s + p * b.rows + i * k);
-      if (v) pack_v_of(b, 0, b.columns, p, k, v + p * round_up(b.columns, b.width));
+      if (v) pack_v_of(b, 0, b.columns, p, k, v + p * round_up(b.columns, b.tile.columns));
     });
   });
 }
 
 void multiply_blocked(Blocked b) {
   plan(b);
-  const Scratch<float> s(b.pack_s ? b.rows * b.k : 0), v(b.swapped ? round_up(b.columns, b.width) * b.k : 0);
+  const Scratch<float> s(b.pack_s ? b.rows * b.k : 0),
+      v(b.swapped ? round_up(b.columns, b.tile.columns) * b.k : 0);
   if (s.get() || v.get()) pack_shared(b, s.get(), v.get());
   b.packed_s = s.get();
   b.packed_v = v.get();

@@ -1,4 +1,6 @@
+#include <utility>
 #include <rill/core/kernels/sgemm_pack.hpp>
+
 #include <rill/core/kernels/sgemm_tile.hpp>
 
 #define RILL_KERNEL sgemm_pack
@@ -7,16 +9,20 @@
 
 namespace rill::kernels {
 
+// All by AVX2 where it is: wider vectors make no difference here.
 void pack_columns(const float* v, long stride, bool transposed, long columns, long k, float* panels,
-                  Isa isa) {
-  const auto pack = isa == Isa::avx512 ? sgemm_pack::avx2::columns_of<sgemm_columns(Isa::avx512)>
-                    : isa == Isa::avx2 ? sgemm_pack::avx2::columns_of<sgemm_columns(Isa::avx2)>
-                                       : sgemm_pack::plain::columns_of<sgemm_columns(Isa::plain)>;
+                  const SgemmTile& tile) {
+  const auto pack = tile.isa == Isa::plain ? sgemm_pack::plain::columns_of<8>
+                    : tile.columns == 32   ? sgemm_pack::avx2::columns_of<32>
+                                           : sgemm_pack::avx2::columns_of<16>;
   pack(v, stride, transposed, columns, k, panels);
 }
 
-void pack_rows(const float* s, long stride, bool transposed, long rows, long k, float* panels, Isa isa) {
-  const auto pack = takes_avx2(isa) ? sgemm_pack::avx2::rows_of : sgemm_pack::plain::rows_of;
+void pack_rows(const float* s, long stride, bool transposed, long rows, long k, float* panels,
+               const SgemmTile& tile) {
+  const auto pack = tile.isa == Isa::plain ? sgemm_pack::plain::rows_of<6>
+                    : tile.rows == 12      ? sgemm_pack::avx2::rows_of<12>
+                                           : sgemm_pack::avx2::rows_of<6>;
   pack(s, stride, transposed, rows, k, panels);
 }
 

@@ -1,11 +1,12 @@
 // `width` is that of a panel.
 
-// lanes x lanes numbers of which each line follows the other at `stride`, to columns of a panel.
+// lanes x lanes numbers of which each line follows the other at `stride`, to columns of a panel; lines from `count` on are zeros.
 template <long width>
-static inline void pack_square(const float* from, long stride, float* to) {
+static inline __attribute__((always_inline)) void pack_square(const float* from, long stride, long count,
+                                                              float* to) {
   Floats x[lanes];
 #pragma GCC unroll 8
-  for (long i = 0; i < lanes; ++i) x[i] = load(from + i * stride);
+  for (long i = 0; i < lanes; ++i) x[i] = i < count ? load(from + i * stride) : Floats{};
   transpose(x);
 #pragma GCC unroll 8
   for (long i = 0; i < lanes; ++i) store(to + i * width, x[i]);
@@ -13,16 +14,18 @@ static inline void pack_square(const float* from, long stride, float* to) {
 
 template <long width>
 static void pack_transposed(const float* v, long stride, long columns, long k, float* panel) {
-  const long whole_columns = columns / lanes * lanes, whole_k = k / lanes * lanes;
+  const long whole_k = k / lanes * lanes;
   for (long p = 0; p < whole_k; p += lanes) {
-    for (long j = 0; j < whole_columns; j += lanes) {
-      pack_square<width>(v + j * stride + p, stride, panel + p * width + j);
+    long j = 0;
+    for (; j + lanes <= columns; j += lanes) {
+      pack_square<width>(v + j * stride + p, stride, lanes, panel + p * width + j);
+    }
+    for (; j < width; j += lanes) {
+      pack_square<width>(v + j * stride + p, stride, columns - j, panel + p * width + j);
     }
   }
-  for (long p = 0; p < k; ++p) {
-    for (long j = p < whole_k ? whole_columns : 0; j < width; ++j) {
-      panel[p * width + j] = j < columns ? v[j * stride + p] : 0.0f;
-    }
+  for (long p = whole_k; p < k; ++p) {
+    for (long j = 0; j < width; ++j) panel[p * width + j] = j < columns ? v[j * stride + p] : 0.0f;
   }
 }
 
@@ -70,57 +73,60 @@ static void columns_of(const float* v, long stride, bool transposed, long column
 template <int rows>
 static void pack_straight_rows(const float* s, long stride, long k, float* panel) {
   for (long p = 0; p < k; ++p) {
+#pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) panel[p * rows + r] = s[p * stride + r];
   }
 }
 
-// Four panels of six rows side by side: a line of s is read at once. Stores of eight overlap, the last ones do not.
+// 24 rows, in panels of `most` side by side: a line of s is read at once. Stores of eight overlap, the last ones do not.
+template <int most>
 static void pack_straight_panels(const float* s, long stride, long k, float* panels) {
+  constexpr int count = 24 / most;
   long p = 0;
   for (; p + 2 <= k; ++p) {
     const float* from = s + p * stride;
     __builtin_prefetch(from + 8 * stride);
     __builtin_prefetch(from + 8 * stride + 16);
 #pragma GCC unroll 4
-    for (long i = 0; i < 4; ++i) {
-      float* to = panels + (i * k + p) * 6;
+    for (long i = 0; i < count; ++i) {
+      float* to = panels + (i * k + p) * most;
 #if RILL_LANES == 8
-      if (i < 3) {
-        store(to, load(from + 6 * i));
+      if (most == 6 && i < count - 1) {
+        store(to, load(from + most * i));
         continue;
       }
 #endif
-      __builtin_memcpy(to, from + 6 * i, 6 * sizeof(float));
+      __builtin_memcpy(to, from + most * i, most * sizeof(float));
     }
   }
   for (; p < k; ++p) {
-    for (long i = 0; i < 4; ++i)
-      __builtin_memcpy(panels + (i * k + p) * 6, s + p * stride + 6 * i, 6 * sizeof(float));
+    for (long i = 0; i < count; ++i)
+      __builtin_memcpy(panels + (i * k + p) * most, s + p * stride + most * i, most * sizeof(float));
   }
 }
 
 // Each line of `rows` numbers is stored as whole vectors, of which the next line overwrites what is too much.
 template <int rows>
 static void pack_transposed_rows(const float* s, long stride, long k, float* panel) {
+  constexpr int squares = (rows + lanes - 1) / lanes;
   long p = 0;
-  for (; p + 3 * lanes <= k; p += lanes) {
-    Floats x[8];
+  for (; p + (squares + 1) * lanes <= k; p += lanes) {
+    Floats x[squares][lanes];
+#pragma GCC unroll 3
+    for (int square = 0; square < squares; ++square) {
 #pragma GCC unroll 8
-    for (int r = 0; r < 8; ++r) x[r] = r < rows ? load(s + r * stride + p) : Floats{};
-#if RILL_LANES == 8
-    transpose(x);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) store(panel + (p + i) * rows, x[i]);
-#else
-    Floats(&first)[4] = reinterpret_cast<Floats(&)[4]>(x[0]);
-    Floats(&second)[4] = reinterpret_cast<Floats(&)[4]>(x[4]);
-    transpose(first);
-    transpose(second);
-    for (int i = 0; i < 4; ++i) {
-      store(panel + (p + i) * rows, first[i]);
-      if (rows > 4) store(panel + (p + i) * rows + 4, second[i]);
+      for (int i = 0; i < lanes; ++i) {
+        const long r = square * lanes + i;
+        x[square][i] = r < rows ? load(s + r * stride + p) : Floats{};
+      }
+      transpose(x[square]);
     }
-#endif
+#pragma GCC unroll 8
+    for (int i = 0; i < lanes; ++i) {
+#pragma GCC unroll 3
+      for (int square = 0; square < squares; ++square)
+        store(panel + (p + i) * rows + square * lanes, x[square][i]);
+    }
   }
   for (; p < k; ++p) {
     for (int r = 0; r < rows; ++r) panel[p * rows + r] = s[r * stride + p];
@@ -129,21 +135,25 @@ static void pack_transposed_rows(const float* s, long stride, long k, float* pan
 
 using PackRows = void (*)(const float*, long, long, float*);
 
+// For each number of rows from 1 on.
+template <int... rows>
+static PackRows pack_rows_of(long wanted, bool transposed, std::integer_sequence<int, rows...>) {
+  static constexpr PackRows straight[] = {pack_straight_rows<rows + 1>...};
+  static constexpr PackRows across[] = {pack_transposed_rows<rows + 1>...};
+  return (transposed ? across : straight)[wanted - 1];
+}
+
+template <int most>
 static void rows_of(const float* s, long stride, bool transposed, long rows, long k, float* panels) {
-  static constexpr PackRows straight[] = {pack_straight_rows<1>, pack_straight_rows<2>,
-                                          pack_straight_rows<3>, pack_straight_rows<4>,
-                                          pack_straight_rows<5>, pack_straight_rows<6>};
-  static constexpr PackRows across[] = {pack_transposed_rows<1>, pack_transposed_rows<2>,
-                                        pack_transposed_rows<3>, pack_transposed_rows<4>,
-                                        pack_transposed_rows<5>, pack_transposed_rows<6>};
   for (long i = 0; i < rows;) {
-    const long count = sgemm_rows(rows - i);
-    if (!transposed && rows - i >= 30) {  // four of six, and more to come
-      pack_straight_panels(s + i, stride, k, panels + i * k);
+    if (!transposed && rows - i >= 24 + most) {  // and more to come
+      pack_straight_panels<most>(s + i, stride, k, panels + i * k);
       i += 24;
       continue;
     }
-    (transposed ? across : straight)[count - 1](s + (transposed ? i * stride : i), stride, k, panels + i * k);
+    const long count = sgemm_rows(rows - i, most);
+    const PackRows pack = pack_rows_of(count, transposed, std::make_integer_sequence<int, most>());
+    pack(s + (transposed ? i * stride : i), stride, k, panels + i * k);
     i += count;
   }
 }

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <rill/core/kernels/sgemm_tile.hpp>
 
 #define RILL_KERNEL sgemm_tile
@@ -7,11 +9,11 @@
 
 namespace rill::kernels {
 
-void sgemm_block(const SgemmBlock& block, Isa isa) {
-  const auto compute = isa == Isa::avx512 ? sgemm_tile::avx512::block
-                       : isa == Isa::avx2 ? sgemm_tile::avx2::block
-                                          : sgemm_tile::plain::block;
-  compute(block);
+void sgemm_block(const SgemmBlock& block, const SgemmTile& tile) {
+  const auto compute = tile.isa == Isa::avx512 ? sgemm_tile::avx512::block
+                       : tile.isa == Isa::avx2 ? sgemm_tile::avx2::block
+                                               : sgemm_tile::plain::block;
+  compute(block, tile);
 }
 
 }  // namespace rill::kernels

@@ -1,25 +1,33 @@
 // The inside of a blocked single-precision matrix product: a block of the result, tile by tile.
 //
-// A tile is sgemm_rows() rows by sgemm_columns(isa) columns, held in registers while k runs. One operand, S, gives a number
-// for each row, which is spread over all lanes; the other one, V, gives a vector for all columns. Which of the
-// two matrices is S is the caller's choice: with them swapped, the result is written transposed. Sums over k run
-// in one order, whatever the block.
+// A tile, some rows by some columns, is held in registers while k runs. One operand, S, gives a number for each row, which
+// is spread over all lanes; the other one, V, gives a vector or two for all columns. Which of the two matrices is S is the
+// caller's choice: with them swapped, the result is written transposed. Sums over k run in one order, whatever the tile.
 #pragma once
 
 #include <rill/core/isa.hpp>
 
 namespace rill::kernels {
 
-/// Columns of a tile.
-constexpr long sgemm_columns(Isa isa) { return isa == Isa::avx512 ? 32 : isa == Isa::avx2 ? 16 : 8; }
+/// The largest tile, and what computes it.
+struct SgemmTile {
+  Isa isa;
+  long rows, columns;
+};
 
-/// Rows of the tile that begins where `left` rows are left: at most 6; the last two share what is left, because
+/// The tile for a result with so many columns. AVX-512 has registers for twelve rows, which halve what is read of V for each
+/// product; but of a transposed result, where all of S is read for few columns, six rows are as fast. Half a wide tile
+/// would stay empty for up to 16 columns.
+constexpr SgemmTile sgemm_tile_for(long columns, bool transposed, Isa isa) {
+  if (!takes_avx2(isa)) return {Isa::plain, 6, 8};
+  if (isa == Isa::avx2 || (transposed && columns <= 16)) return {Isa::avx2, 6, 16};
+  return {Isa::avx512, transposed ? 6 : 12, columns <= 16 ? 16 : 32};
+}
+
+/// Rows of the tile that begins where `left` rows are left, of at most `most`; the last two share what is left, because
 /// low tiles keep the multipliers waiting.
-constexpr long most_sgemm_rows = 6;
-constexpr long sgemm_rows(long left) {
-  return left >= 2 * most_sgemm_rows || left <= most_sgemm_rows
-             ? (left < most_sgemm_rows ? left : most_sgemm_rows)
-             : (left + 1) / 2;
+constexpr long sgemm_rows(long left, long most) {
+  return left >= 2 * most || left <= most ? (left < most ? left : most) : (left + 1) / 2;
 }
 
 /// How S lies in memory: element (row, p) is data[row * stride + p] by rows, data[p * stride + row] by columns;
@@ -34,7 +42,7 @@ struct SgemmBlock {
   SgemmLayout s_layout;
   const float* v;
   long v_stride;  ///< from p to p + 1
-  long v_panel;   ///< from one panel of sgemm_columns() columns to the next; whole panels must be readable
+  long v_panel;   ///< from one panel of a tile's columns to the next; whole panels must be readable
   float* c;
   long c_stride;
   bool transposed;    ///< c holds columns x rows; S then lies by rows
@@ -42,6 +50,6 @@ struct SgemmBlock {
   bool add;
 };
 
-void sgemm_block(const SgemmBlock& block, Isa isa);
+void sgemm_block(const SgemmBlock& block, const SgemmTile& tile);
 
 }  // namespace rill::kernels

@@ -1,7 +1,4 @@
-constexpr int vectors = 2;
-constexpr long width = vectors * lanes;
-
-// What one tile needs of an SgemmBlock; `columns` of the width are written.
+// What one tile needs of an SgemmBlock; `columns` of the tile's are written.
 struct Tile {
   long k;
   const float* s;
@@ -14,76 +11,91 @@ struct Tile {
   bool add;
 };
 
-template <int rows>
+template <int rows, int vectors>
 using Sums = Floats[rows][vectors];
 
-template <int rows, bool by_rows>
-static inline __attribute__((always_inline)) void multiply(const Tile& t, Sums<rows>& sums) {
-  const float* row[rows];
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) row[r] = by_rows ? t.s + r * t.s_stride : t.s;
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) sums[r][0] = sums[r][1] = Floats{};
-  const float *s = t.s, *v = t.v;
+template <int rows, int vectors, bool by_rows>
+static inline __attribute__((always_inline)) void multiply(const Tile& t, Sums<rows, vectors>& sums) {
+  // Three rows share a pointer, as there are not registers for twelve.
+  constexpr int sharing = rows > 6 ? 3 : 1, pointers = (rows + sharing - 1) / sharing;
   const long k = t.k, s_stride = t.s_stride, v_stride = t.v_stride;
-  for (long p = 0; p < k; ++p) {
-    const Floats v0 = load(v), v1 = load(v + lanes);
+  const float *row[pointers], *v = t.v;
 #pragma GCC unroll 8
+  for (int i = 0; i < pointers; ++i) row[i] = by_rows ? t.s + i * sharing * s_stride : t.s;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 2
+    for (int i = 0; i < vectors; ++i) sums[r][i] = Floats{};
+  }
+  for (long p = 0; p < k; ++p) {
+    Floats column[vectors];
+#pragma GCC unroll 2
+    for (int i = 0; i < vectors; ++i) column[i] = load(v + i * lanes);
+#pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
-      const Floats each = all(by_rows ? row[r][p] : s[r]);
-      sums[r][0] = fused(each, v0, sums[r][0]);
-      sums[r][1] = fused(each, v1, sums[r][1]);
+      const Floats each = all(by_rows ? row[r / sharing][r % sharing * s_stride] : row[0][r]);
+#pragma GCC unroll 2
+      for (int i = 0; i < vectors; ++i) sums[r][i] = fused(each, column[i], sums[r][i]);
     }
     v += v_stride;
-    s += s_stride;
+#pragma GCC unroll 8
+    for (int i = 0; i < pointers; ++i) row[i] += by_rows ? 1 : s_stride;
   }
 }
 
-template <int rows>
-static inline __attribute__((always_inline)) void write_rows(const Tile& t, Sums<rows>& sums) {
-  if (t.columns < width) {
-    float line[width];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      store(line, sums[r][0]);
-      store(line + lanes, sums[r][1]);
-      float* c = t.c + r * t.c_stride;
-      for (long j = 0; j < t.columns; ++j) {
-        float value = t.add ? c[j] + line[j] : line[j];
-        if (t.bias) value += t.bias[j];  // else -0 stays -0
-        c[j] = value;
-      }
+// Columns that are not all of a tile's: `lines` has the sums, `width` to a row.
+static __attribute__((noinline)) void write_part(const Tile& t, const float* lines, int rows, int width) {
+  for (int r = 0; r < rows; ++r) {
+    const float* line = lines + r * width;
+    float* c = t.c + r * t.c_stride;
+    for (long j = 0; j < t.columns; ++j) {
+      float value = t.add ? c[j] + line[j] : line[j];
+      if (t.bias) value += t.bias[j];  // else -0 stays -0
+      c[j] = value;
     }
-    return;
+  }
+}
+
+template <int rows, int vectors>
+static inline __attribute__((always_inline)) void write_rows(const Tile& t, Sums<rows, vectors>& sums) {
+  constexpr int width = vectors * lanes;
+  if (t.columns < width) {
+    float lines[rows * width];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 2
+      for (int i = 0; i < vectors; ++i) store(lines + r * width + i * lanes, sums[r][i]);
+    }
+    return write_part(t, lines, rows, width);
   }
   float* const c = t.c;
   const long stride = t.c_stride;
   const float* const bias = t.bias;
   if (t.add) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
-      sums[r][0] = load(c + r * stride) + sums[r][0];
-      sums[r][1] = load(c + r * stride + lanes) + sums[r][1];
+#pragma GCC unroll 2
+      for (int i = 0; i < vectors; ++i) sums[r][i] = load(c + r * stride + i * lanes) + sums[r][i];
     }
   }
   if (bias) {
-    const Floats b0 = load(bias), b1 = load(bias + lanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      sums[r][0] = sums[r][0] + b0;
-      sums[r][1] = sums[r][1] + b1;
+#pragma GCC unroll 2
+    for (int i = 0; i < vectors; ++i) {
+      const Floats each = load(bias + i * lanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) sums[r][i] = sums[r][i] + each;
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < rows; ++r) {
-    store(c + r * stride, sums[r][0]);
-    store(c + r * stride + lanes, sums[r][1]);
+#pragma GCC unroll 2
+    for (int i = 0; i < vectors; ++i) store(c + r * stride + i * lanes, sums[r][i]);
   }
 }
 
-template <int rows>
-static inline __attribute__((always_inline)) void write_columns(const Tile& t, Sums<rows>& sums) {
-  float lines[width][8];
+template <int rows, int vectors>
+static inline __attribute__((always_inline)) void write_columns(const Tile& t, Sums<rows, vectors>& sums) {
+  float lines[vectors * lanes][8];
   constexpr int square = lanes < 8 ? lanes : 8, blocks = (rows + square - 1) / square;
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; ++v) {
@@ -121,7 +133,7 @@ static inline __attribute__((always_inline)) void write_columns(const Tile& t, S
   }
 }
 
-template <int rows, bool by_rows, bool transposed>
+template <int rows, int vectors, bool by_rows, bool transposed>
 static void tile(const Tile& t) {
   // What is written last is fetched first.
   if (transposed) {
@@ -129,28 +141,38 @@ static void tile(const Tile& t) {
   } else {
     for (int r = 0; r < rows; ++r) __builtin_prefetch(t.c + r * t.c_stride, 1);
   }
-  Sums<rows> sums;
-  multiply<rows, by_rows>(t, sums);
-  if (transposed) {
-    write_columns<rows>(t, sums);
+  Sums<rows, vectors> sums;
+  multiply<rows, vectors, by_rows>(t, sums);
+  if constexpr (transposed) {
+    write_columns<rows, vectors>(t, sums);
   } else {
-    write_rows<rows>(t, sums);
+    write_rows<rows, vectors>(t, sums);
   }
 }
 
 using TileFunction = void (*)(const Tile&);
 
-template <bool by_rows, bool transposed>
-static constexpr TileFunction tiles[most_sgemm_rows] = {
-    tile<1, by_rows, transposed>, tile<2, by_rows, transposed>, tile<3, by_rows, transposed>,
-    tile<4, by_rows, transposed>, tile<5, by_rows, transposed>, tile<6, by_rows, transposed>};
-
-static TileFunction tile_function(long rows, const SgemmBlock& b) {
-  if (b.transposed) return tiles<true, true>[rows - 1];
-  return b.s_layout == SgemmLayout::rows ? tiles<true, false>[rows - 1] : tiles<false, false>[rows - 1];
+// Of each number of rows from 1 on.
+template <int vectors, bool by_rows, bool transposed, int... rows>
+static TileFunction tile_of(long wanted, std::integer_sequence<int, rows...>) {
+  static constexpr TileFunction tiles[] = {tile<rows + 1, vectors, by_rows, transposed>...};
+  return tiles[wanted - 1];
 }
 
-static Tile tile_at(const SgemmBlock& b, long i, long rows, long panel) {
+template <int vectors>
+static TileFunction tile_function(long rows, const SgemmBlock& b) {
+  constexpr auto tall = std::make_integer_sequence < int, lanes == 16 ? 12 : 6 > ();
+  return b.s_layout == SgemmLayout::rows ? tile_of<vectors, true, false>(rows, tall)
+                                         : tile_of<vectors, false, false>(rows, tall);
+}
+
+static TileFunction tile_function(long rows, const SgemmBlock& b, const SgemmTile& tile) {
+  if (b.transposed) return tile_of<2, true, true>(rows, std::make_integer_sequence<int, 6>());
+  if (lanes == 16 && tile.columns == lanes) return tile_function < lanes == 16 ? 1 : 2 > (rows, b);
+  return tile_function<2>(rows, b);
+}
+
+static Tile tile_at(const SgemmBlock& b, long i, long rows, long panel, long width) {
   const long j = panel * width;
   Tile t;
   t.k = b.k;
@@ -184,14 +206,14 @@ static inline void fetch_next(const SgemmBlock& b, long i, long rows, long panel
   }
 }
 
-static void block(const SgemmBlock& b) {
-  const long panels = (b.columns + width - 1) / width;
+static void block(const SgemmBlock& b, const SgemmTile& most) {
+  const long panels = (b.columns + most.columns - 1) / most.columns;
   for (long i = 0; i < b.rows;) {
-    const long rows = sgemm_rows(b.rows - i);
-    const TileFunction function = tile_function(rows, b);
+    const long rows = sgemm_rows(b.rows - i, most.rows);
+    const TileFunction function = tile_function(rows, b, most);
     for (long panel = 0; panel < panels; ++panel) {
       fetch_next(b, i, rows, panel, panels);
-      function(tile_at(b, i, rows, panel));
+      function(tile_at(b, i, rows, panel, most.columns));
     }
     i += rows;
   }
