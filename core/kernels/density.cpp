@@ -23,7 +23,7 @@ DenseProducts::~DenseProducts() { dense_products.fetch_sub(1, std::memory_order_
 double density_limit(const SparseSizes& sizes) {
   constexpr double dense = 0.065, compress = 1.1, compress_turned = 2.2, at_each = 2, multiply = 0.105;
   constexpr std::int64_t least_rows = 16;
-  constexpr double least_work = 1 << 18;  // multiplications; below it even the question costs too much
+  constexpr double least_work = 4e5;  // multiplications; below it even the question costs too much
   const auto width = static_cast<double>(sizes.width);
   if (sizes.rows < least_rows || dense_products.load(std::memory_order_relaxed) > 0) return 0;
   if (static_cast<double>(sizes.rows) * width * static_cast<double>(sizes.depth) < least_work) return 0;
