@@ -37,13 +37,14 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     const T correction = static_cast<T>(1 / root_correction);
     const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
     const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
+    const T least = detail::least_square(eps);
     const bool decays = decay != 0;
     // One parameter: new moments, and the step that they make.
     const auto move = [=](std::int64_t i, T g) {
       const T before = keep * p[i];
       const T d = detail::decayed(g, decays, decay, before);
-      m[i] = beta1 * m[i] + rest1 * d;
-      v[i] = beta2 * v[i] + rest2 * d * d;
+      m[i] = detail::settled(beta1 * m[i] + rest1 * d);
+      v[i] = detail::settled(beta2 * v[i] + rest2 * d * d, least);
       return before;
     };
     if (top) {

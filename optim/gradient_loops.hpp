@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <rill/core/elementwise.hpp>
@@ -17,6 +19,21 @@ namespace rill::optim::detail {
 template <class T>
 T decayed(T gradient, bool decays, T decay, T param) {
   return decays ? gradient + decay * param : gradient;
+}
+
+/// A running mean, as 0 once it is smaller than `least`. A unit that is off for good leaves gradients of 0, and its means
+/// would end as subnormal numbers (0.9 times the smallest one is rounded to that one again), with which processors may take a
+/// hundred times as long. By default a mean settles while its product with a learning rate is a normal number still.
+template <class T>
+T settled(T mean, T least = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon()) {
+  return std::abs(mean) < least ? T(0) : mean;
+}
+
+/// The `least` of a mean of squares, whose root is added to eps: 0 where steps would change by it.
+template <class T>
+T least_square(T eps) {
+  using Limits = std::numeric_limits<T>;
+  return std::sqrt(Limits::min()) < eps * Limits::epsilon() ? Limits::min() : T(0);
 }
 
 /// Whether no number is infinite or NaN: by the largest of their bits, which compilers find in vectors.

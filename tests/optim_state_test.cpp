@@ -42,7 +42,7 @@ std::vector<Form> all_forms() {
       {maker<Adam>(AdamOptions{.amsgrad = true}), {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}},
       {maker<AdamW>(AdamWOptions{}), {"exp_avg", "exp_avg_sq"}},
       {maker<RMSprop>(RMSpropOptions{}), {"square_avg"}},
-      {maker<RMSprop>(RMSpropOptions{.momentum = 0.5}), {"square_avg", "momentum_buffer"}},
+      {maker<RMSprop>(RMSpropOptions{.momentum = 0.9}), {"square_avg", "momentum_buffer"}},
       {maker<RMSprop>(RMSpropOptions{.centered = true}), {"square_avg", "grad_avg"}},
       {maker<RMSprop>(RMSpropOptions{.weight_decay = 0.1, .momentum = 0.5, .centered = true}),
        {"square_avg", "momentum_buffer", "grad_avg"}},
@@ -62,6 +62,15 @@ void walk(optim::Optimizer& optimizer, Tensor& param, int from, int to) {
     param.set_grad(randn(param.shape(), generator, param.dtype()));
     optimizer.step();
   }
+}
+
+// Steps with small gradients, and then for long with none, as those of a unit that is off.
+void fall_silent(optim::Optimizer& optimizer, Tensor& param) {
+  Generator generator(1);
+  param.set_grad(randn(param.shape(), generator, param.dtype()) * 1e-15);
+  optimizer.step();
+  param.set_grad(zeros(param.shape(), param.dtype()));
+  for (int i = 0; i < 15000; ++i) optimizer.step();
 }
 
 }  // namespace
@@ -226,6 +235,35 @@ TEST_CASE("optim: after forgetting, Adam's step is about a tenth of the rate, an
   // (1 - beta1) · g / √v, with v = g² and with v = (1 - beta2) · g².
   CHECK(w.data<float>()[0] - before.data<float>()[0] == doctest::Approx(-0.1).epsilon(0.01));
   CHECK(w.data<float>()[1] - before.data<float>()[1] == doctest::Approx(-3.16).epsilon(0.01));
+}
+
+TEST_CASE("optim: means of gradients that are 0 for long do not stay at subnormal numbers, which are slow") {
+  for (const Form& form : all_forms()) {
+    Tensor param = start(37, DType::f32);
+    const auto optimizer = form.make({param});
+    fall_silent(*optimizer, param);
+    for (const auto& [name, value] : optimizer->state(param).tensors) {
+      CAPTURE(name);
+      CHECK(std::ranges::none_of(value.data<float>(),
+                                 [](float x) { return std::fpclassify(x) == FP_SUBNORMAL; }));
+    }
+  }
+}
+
+TEST_CASE("optim: squares do not become 0 where eps would not take their place") {
+  for (const double eps : {0.0, 1e-30}) {
+    Tensor a = start(37, DType::f32), b = start(37, DType::f32);
+    optim::Adam adam({a}, {.eps = eps});
+    optim::RMSprop rmsprop({b}, {.eps = eps});
+    fall_silent(adam, a);
+    fall_silent(rmsprop, b);
+    for (const auto& [optimizer, param] : {std::pair<optim::Optimizer&, Tensor&>(adam, a), {rmsprop, b}}) {
+      CHECK(std::ranges::all_of(param.data<float>(), [](float x) { return std::isfinite(x); }));
+      const optim::ParamState state = optimizer.state(param);
+      const Tensor& squares = state.tensors[&param == &a ? 1 : 0].value;
+      CHECK(std::ranges::all_of(squares.data<float>(), [](float x) { return x > 0; }));
+    }
+  }
 }
 
 TEST_CASE("optim: before the first step there is nothing to forget") {
