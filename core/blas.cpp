@@ -262,4 +262,23 @@ template void gemm_stack<double>(const Problem&, std::span<const Operands<double
 
 const char* description() { return openblas_get_config(); }
 
+std::string advice() {
+#if defined(__x86_64__)
+  constexpr std::array<std::string_view, 5> without_avx2{"Prescott", "Core2", "Nehalem", "Sandybridge",
+                                                         "Barcelona"};
+  const std::string_view core = openblas_get_corename();
+  const bool chosen_as_it_starts =
+      std::string_view(description()).find("DYNAMIC_ARCH") != std::string_view::npos;
+  if (!chosen_as_it_starts || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return "";
+  if (std::ranges::find(without_avx2, core) == without_avx2.end()) return "";
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return detail::concat("OpenBLAS runs its kernels for ", core,
+                        ", an older processor; with OPENBLAS_CORETYPE=", wide ? "SkylakeX" : "Haswell",
+                        " in the environment it is faster here");
+#else
+  return "";
+#endif
+}
+
 }  // namespace rill::blas

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace rill::blas {
@@ -57,5 +58,9 @@ Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k);
 
 /// OpenBLAS's own description of itself (version, build, kernel), for `rill info` and bug reports.
 const char* description();
+
+/// What makes OpenBLAS faster here, for people; empty where it knows this processor. A version older than a processor runs its
+/// kernels for Prescott there, a quarter to half as fast: rill's f64 products, and the bounds that benchmarks compare with.
+std::string advice();
 
 }  // namespace rill::blas

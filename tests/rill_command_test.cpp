@@ -209,6 +209,19 @@ TEST_CASE("rill: info names version, compiler, BLAS and threads") {
   CHECK(rill::test::rill({"info"}).says(std::string("rill ") + version() + "\ncompiler "));
 }
 
+TEST_CASE("rill: info says where OpenBLAS runs kernels for an older processor, and how to run faster ones") {
+  const auto info = [](const char* core) {
+    return rill::test::rill({"info"}, {{"OPENBLAS_CORETYPE", core}}).output;
+  };
+  const std::string old = info("Prescott");
+  if (old.find("DYNAMIC_ARCH") == std::string::npos || old.find("avx2") == std::string::npos) {
+    return skip("this OpenBLAS, or this processor, has no kernels to choose from");
+  }
+  CHECK(old.find("OpenBLAS runs its kernels for Prescott, an older processor; with OPENBLAS_CORETYPE=") !=
+        std::string::npos);
+  CHECK(info("Haswell").find("older processor") == std::string::npos);
+}
+
 TEST_CASE("rill: convert writes a model that predicts the same, and a config of the same layers") {
   const Flowers flowers;
   const TempDir& folder = flowers.folder;

@@ -105,6 +105,8 @@ void run_steps(const Arguments& arguments, std::ostream& out) {
   RILL_CHECK(std::filesystem::is_directory(folder), path, ": there is no folder \"", folder,
              "\", expected one; create it or set RILL_BUILD_DIR");
   out << blas::description() << '\n';
+  if (const std::string advice = blas::advice(); !advice.empty())
+    out << advice << "; the bounds below are those of the slow ones\n";
   const std::vector<Result> results = bench_steps(options, load_data(arguments, out), out);
   io::write_file_atomically(path, to_json(results));
   out << "wrote " << path << '\n';

@@ -80,11 +80,13 @@ int inform(bool json) {
   const auto text = [&](const char* key) { return all[key].get<std::string>(); };
   out(fmt::format("rill {}\ncompiler      {}\n", text("version"), text("compiler")));
   if (!text("flags").empty()) out(fmt::format("flags         {}\n", text("flags")));
-  out(fmt::format(
-      "BLAS          {}\nthreads       {} of {} cores\nCPU           {}\nCPU features  {}\nkernels       "
-      "{}\nONNX export   {}\n",
-      text("blas"), all["threads"].get<int>(), all["cores"].get<unsigned>(), text("cpu"), words,
-      text("kernels"), has_onnx() ? "yes" : "no"));
+  out(fmt::format("BLAS          {}\n", text("blas")));
+  if (const std::string advice = blas::advice(); !advice.empty()) out("              " + advice + '\n');
+  out(
+      fmt::format("threads       {} of {} cores\nCPU           {}\nCPU features  {}\nkernels       "
+                  "{}\nONNX export   {}\n",
+                  all["threads"].get<int>(), all["cores"].get<unsigned>(), text("cpu"), words,
+                  text("kernels"), has_onnx() ? "yes" : "no"));
   return done;
 }
 
