@@ -1,3 +1,29 @@
+#if RILL_LANES == 16
+
+// What AVX2 does for eight rows, with its bits: the halves of a vector are two that it has side by side.
+static void sum_rows(const float* const* x, const float* y, long whole, float* sums) {
+  constexpr int rows = 8, half = 8;
+  const float* row[rows];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) row[r] = x[r];
+  Floats both[rows] = {};
+  long p = 0;
+  for (; p + lanes <= whole; p += lanes) {
+    const Floats column = load(y + p);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) both[r] = fused(load(row[r] + p), column, both[r]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+    __m256 first = __builtin_shufflevector(both[r], both[r], 0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256 second = __builtin_shufflevector(both[r], both[r], 8, 9, 10, 11, 12, 13, 14, 15);
+    if (p < whole) first = _mm256_fmadd_ps(_mm256_loadu_ps(row[r] + p), _mm256_loadu_ps(y + p), first);
+    _mm256_storeu_ps(sums + r * half, first + second);
+  }
+}
+
+#else
+
 // --- dots: `rows` of x times `columns` of y, so that rows * columns = lanes sums fill one vector ---------------------
 
 static inline Floats load_some(const float* p, long count) {
@@ -14,84 +40,67 @@ __attribute__((noinline)) static void last_products(const float* const* x, const
     products[i] = load_some(x[i / columns], count) * load_some(y[i % columns], count);
 }
 
+// The sums of the numbers from `whole` on are added to those of each lane.
 template <int columns>
-static Floats dot_tile(const float* const* x, const float* const* y, long k) {
+static inline Floats all_sums(const float* const* x, const float* const* y, long whole, long k,
+                              const Floats (&by_lanes)[lanes]) {
   constexpr int rows = static_cast<int>(lanes) / columns;
-  const float *row[rows], *column[columns];
+  const Floats sums = sums_of(by_lanes);
+  if (whole == k) return sums;
+  const float *last_x[rows], *last_y[columns];
+  for (int r = 0; r < rows; ++r) last_x[r] = x[r] + whole;
+  for (int c = 0; c < columns; ++c) last_y[c] = y[c] + whole;
+  Floats last[lanes];
+  last_products<columns>(last_x, last_y, k - whole, last);
+  return sums + sums_of(last);
+}
+
+// Of two columns, and as many rows as make up a vector of sums.
+static Floats two_columns(const float* const* x, const float* const* y, long k) {
+  constexpr int columns = 2, rows = static_cast<int>(lanes) / columns;
+  const float* row[rows];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) row[r] = x[r];
-#pragma GCC unroll 8
-  for (int c = 0; c < columns; ++c) column[c] = y[c];
+  const float *first = y[0], *second = y[1];
   Floats sums[lanes];
 #pragma GCC unroll 8
   for (int i = 0; i < lanes; ++i) sums[i] = Floats{};
   const long whole = k / lanes * lanes;
   for (long p = 0; p < whole; p += lanes) {
-    Floats each[columns];
-#pragma GCC unroll 8
-    for (int c = 0; c < columns; ++c) each[c] = load(column[c] + p);
+    const Floats y0 = load(first + p), y1 = load(second + p);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const Floats of_row = load(row[r] + p);
-#pragma GCC unroll 8
-      for (int c = 0; c < columns; ++c) sums[r * columns + c] = fused(of_row, each[c], sums[r * columns + c]);
+      sums[r * columns] = fused(of_row, y0, sums[r * columns]);
+      sums[r * columns + 1] = fused(of_row, y1, sums[r * columns + 1]);
     }
   }
-  Floats result = sums_of(sums);
-  if (whole < k) {
-    const float *last_x[rows], *last_y[columns];
-    for (int r = 0; r < rows; ++r) last_x[r] = row[r] + whole;
-    for (int c = 0; c < columns; ++c) last_y[c] = column[c] + whole;
-    Floats last[lanes];
-    last_products<columns>(last_x, last_y, k - whole, last);
-    result = result + sums_of(last);
-  }
-  return result;
+  return all_sums<columns>(x, y, whole, k, sums);
 }
 
-// The same for one column, which is read from memory's speed on: four rows at a time, two vectors each.
-static inline void four_dots(const float* const* x, const float* y, long whole, Floats* result) {
-  const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-  Floats a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
-  long p = 0;
-  for (; p + 2 * lanes <= whole; p += 2 * lanes) {
-    const Floats first = load(y + p), second = load(y + p + lanes);
-    a0 = fused(load(x0 + p), first, a0);
-    b0 = fused(load(x0 + p + lanes), second, b0);
-    a1 = fused(load(x1 + p), first, a1);
-    b1 = fused(load(x1 + p + lanes), second, b1);
-    a2 = fused(load(x2 + p), first, a2);
-    b2 = fused(load(x2 + p + lanes), second, b2);
-    a3 = fused(load(x3 + p), first, a3);
-    b3 = fused(load(x3 + p + lanes), second, b3);
-  }
-  if (p < whole) {
-    const Floats last = load(y + p);
-    a0 = fused(load(x0 + p), last, a0);
-    a1 = fused(load(x1 + p), last, a1);
-    a2 = fused(load(x2 + p), last, a2);
-    a3 = fused(load(x3 + p), last, a3);
-  }
-  result[0] = a0 + b0;
-  result[1] = a1 + b1;
-  result[2] = a2 + b2;
-  result[3] = a3 + b3;
-}
+// For each of `lanes` rows the sums of its products with y over `whole` numbers, lane by lane, `lanes` to a row.
+using SumRows = void (*)(const float* const* x, const float* y, long whole, float* sums);
 
-template <>
-Floats dot_tile<1>(const float* const* x, const float* const* y, long k) {
-  const long whole = k / lanes * lanes;
-  Floats sums[lanes];
-  for (long r = 0; r < lanes; r += 4) four_dots(x + r, y[0], whole, sums + r);
-  Floats result = sums_of(sums);
-  if (whole < k) {
-    const float *last_x[lanes], *last_y = y[0] + whole;
-    for (int r = 0; r < lanes; ++r) last_x[r] = x[r] + whole;
-    Floats last[lanes];
-    last_products<1>(last_x, &last_y, k - whole, last);
-    result = result + sums_of(last);
+// By four rows at a time, two vectors each.
+static void sum_rows(const float* const* x, const float* y, long whole, float* sums) {
+  for (long r = 0; r < lanes; r += 4) {
+    const float* const row[4] = {x[r], x[r + 1], x[r + 2], x[r + 3]};
+    Floats first[4] = {}, second[4] = {};
+    long p = 0;
+    for (; p + 2 * lanes <= whole; p += 2 * lanes) {
+      const Floats y0 = load(y + p), y1 = load(y + p + lanes);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        first[i] = fused(load(row[i] + p), y0, first[i]);
+        second[i] = fused(load(row[i] + p + lanes), y1, second[i]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      if (p < whole) first[i] = fused(load(row[i] + p), load(y + p), first[i]);
+      store(sums + (r + i) * lanes, first[i] + second[i]);
+    }
   }
-  return result;
 }
 
 static void write_dots(const SgemmDots& d, long i, long j, int rows, int columns, int step, Floats sums) {
@@ -108,25 +117,32 @@ static void write_dots(const SgemmDots& d, long i, long j, int rows, int columns
   }
 }
 
-// Rows and columns that are missing at the end are computed from the last ones there are, and not written.
-template <int columns>
-static void dots_of(const SgemmDots& d, long i, long j) {
-  constexpr int rows = static_cast<int>(lanes) / columns;
-  const int rows_left = static_cast<int>(d.rows - i < rows ? d.rows - i : rows);
-  const int columns_left = static_cast<int>(d.columns - j < columns ? d.columns - j : columns);
-  const float *x[rows], *y[columns];
-  for (int r = 0; r < rows; ++r) x[r] = d.x + (i + (r < rows_left ? r : rows_left - 1)) * d.k;
-  for (int c = 0; c < columns; ++c) y[c] = d.y + (j + (c < columns_left ? c : columns_left - 1)) * d.k;
-  write_dots(d, i, j, rows_left, columns_left, columns, dot_tile<columns>(x, y, d.k));
+// Of one column, at the speed of the memory that x is read from.
+static Floats one_column(const float* const* x, const float* y, long k, SumRows sum) {
+  const long whole = k / lanes * lanes;
+  float by_lanes[lanes * lanes];
+  sum(x, y, whole, by_lanes);
+  Floats sums[lanes];
+  for (long r = 0; r < lanes; ++r) sums[r] = load(by_lanes + r * lanes);
+  return all_sums<1>(x, &y, whole, k, sums);
 }
 
-static void dots(const SgemmDots& d) {
-  if (d.columns == 1) {
-    for (long i = 0; i < d.rows; i += lanes) dots_of<1>(d, i, 0);
-    return;
-  }
-  for (long i = 0; i < d.rows; i += lanes / 2) {
-    for (long j = 0; j < d.columns; j += 2) dots_of<2>(d, i, j);
+// Rows and columns that are missing at the end are computed from the last ones there are, and not written.
+static void dots(const SgemmDots& d, SumRows sum) {
+  const int columns = d.columns == 1 ? 1 : 2, rows = static_cast<int>(lanes) / columns;
+  for (long i = 0; i < d.rows; i += rows) {
+    const int rows_left = static_cast<int>(d.rows - i < rows ? d.rows - i : rows);
+    const float* x[lanes];
+    for (int r = 0; r < rows; ++r) x[r] = d.x + (i + (r < rows_left ? r : rows_left - 1)) * d.k;
+    if (columns == 1) {
+      write_dots(d, i, 0, rows_left, 1, 1, one_column(x, d.y, d.k, sum));
+      continue;
+    }
+    for (long j = 0; j < d.columns; j += 2) {
+      const int columns_left = d.columns - j < 2 ? 1 : 2;
+      const float* const y[2] = {d.y + j * d.k, d.y + (j + columns_left - 1) * d.k};
+      write_dots(d, i, j, rows_left, columns_left, 2, two_columns(x, y, d.k));
+    }
   }
 }
 
@@ -187,3 +203,5 @@ static void outer(const SgemmOuter& o) {
     }
   }
 }
+
+#endif
