@@ -40,7 +40,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 layers='
 error version text
 dtype shape
-random sample sum lanewise
+random sample sum lanewise settled
 memory isa
 parallel
 kernels/
