@@ -11,7 +11,6 @@
 #include <rill/core/elementwise.hpp>
 #include <rill/core/isa.hpp>
 #include <rill/core/outer_product.hpp>
-#include <rill/core/settled.hpp>
 
 namespace rill::optim::detail {
 
@@ -22,9 +21,15 @@ T decayed(T gradient, bool decays, T decay, T param) {
   return decays ? gradient + decay * param : gradient;
 }
 
-using rill::detail::settled;  // means of gradients: those of a unit that is off for good
+/// A running mean, as 0 once it is smaller than `least`. A unit that is off for good leaves gradients of 0, and its means
+/// would end as subnormal numbers (0.9 times the smallest one is rounded to that one again), with which processors may take a
+/// hundred times as long. By default a mean settles while its product with a learning rate is a normal number still.
+template <class T>
+T settled(T mean, T least = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon()) {
+  return std::abs(mean) < least ? T(0) : mean;
+}
 
-/// The least mean of squares that counts, as its root is added to eps: 0 where steps would change by it.
+/// The `least` of a mean of squares, whose root is added to eps: 0 where steps would change by it.
 template <class T>
 T least_square(T eps) {
   using Limits = std::numeric_limits<T>;

@@ -40,7 +40,7 @@ omp_pragmas='core/parallel core/blas tools/bench/ tests/'
 layers='
 error version text
 dtype shape
-random sample sum lanewise settled
+random sample sum lanewise
 memory isa
 parallel
 kernels/

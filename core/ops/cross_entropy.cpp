@@ -7,7 +7,6 @@
 #include <rill/core/ops/softmax.hpp>
 #include <rill/core/ops/where.hpp>
 #include <rill/core/parallel.hpp>
-#include <rill/core/settled.hpp>
 
 namespace rill {
 namespace ops {
@@ -97,7 +96,7 @@ void row_losses(const Rows<T>& rows, const T* x, std::int64_t begin, std::int64_
   });
 }
 
-// e = exp(x - top) of a row becomes factor · (p Σ q - q), where a p below 1e-31 (f32) counts as 0.
+// e = exp(x - top) of a row becomes factor · (p Σ q - q).
 template <class T>
 void row_slope(const Rows<T>& rows, std::int64_t row, double factor, T* e) {
   const std::int64_t classes = rows.classes(), target = rows.target(row);
@@ -114,7 +113,7 @@ void row_slope(const Rows<T>& rows, std::int64_t row, double factor, T* e) {
   // q is 0 but for the target.
   const double of_target = factor * (static_cast<double>(e[target]) * of_p - rows.q(row, target));
   for (std::int64_t c = 0; c < classes; ++c)
-    e[c] = static_cast<T>(factor * (static_cast<double>(detail::settled(e[c])) * of_p));
+    e[c] = static_cast<T>(factor * (static_cast<double>(e[c]) * of_p));
   e[target] = static_cast<T>(of_target);
 }
 

@@ -52,8 +52,7 @@ struct CrossEntropyBackward {
 
 /// The cross-entropy of logits x [n, classes] with labels target i64 [n]; `weight` [classes] rescales classes.
 /// The result is a scalar, or [n] without reduction. Of no rows, and where all are ignored or of weight 0, the mean is NaN and
-/// its gradient 0. In gradients a probability below 1e-31 (f64: 1e-292) counts as 0, as subnormal numbers would slow all down
-/// that follows.
+/// its gradient 0.
 /// Throws Error for shapes and dtypes that do not fit, for a label out of range, and for bad options.
 Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOptions& options = {},
                      const Tensor& weight = {});

@@ -10,7 +10,6 @@
 
 #include <rill/core/elementwise.hpp>
 #include <rill/core/ops/cross_entropy.hpp>
-#include <rill/core/settled.hpp>
 
 namespace rill {
 
@@ -184,8 +183,7 @@ struct LogisticError {
   }
   template <int i, class T>
   T slope(T x, T t, T p) const {
-    if constexpr (i == 0)
-      return detail::settled((T(1) - t) * sigmoid_of_minus(-x) - p * t * sigmoid_of_minus(x));
+    if constexpr (i == 0) return (T(1) - t) * sigmoid_of_minus(-x) - p * t * sigmoid_of_minus(x);
     return (p - T(1)) * softplus_of_minus(x) - x;
   }
   template <int i, int j, class T>
@@ -220,8 +218,7 @@ Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction = Redu
 /// d² / 2 for d = x - target within delta of 0, else delta (|d| - delta / 2).
 Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options = {});
 /// -w [p t log s(x) + (1 - t) log(1 - s(x))] for logits x and probabilities t, where s is the sigmoid, w the weight and p
-/// pos_weight; finite for all finite logits. The weights are constants; a mean divides by the number of elements. A slope
-/// below 1e-31 (f64: 1e-292) is 0, as in cross_entropy().
+/// pos_weight; finite for all finite logits. The weights are constants; a mean divides by the number of elements.
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
                                         const BinaryCrossEntropyOptions& options = {});
 
