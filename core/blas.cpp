@@ -264,8 +264,9 @@ const char* description() { return openblas_get_config(); }
 
 std::string advice() {
 #if defined(__x86_64__)
-  constexpr std::array<std::string_view, 5> without_avx2{"Prescott", "Core2", "Nehalem", "Sandybridge",
-                                                         "Barcelona"};
+  constexpr std::array<std::string_view, 15> without_avx2{
+      "Prescott", "Core2",        "Penryn",    "Dunnington", "Nehalem",   "Sandybridge", "Atom",       "Nano",
+      "Opteron",  "Opteron_SSE3", "Barcelona", "Bobcat",     "Bulldozer", "Piledriver",  "Steamroller"};
   const std::string_view core = openblas_get_corename();
   const bool chosen_as_it_starts =
       std::string_view(description()).find("DYNAMIC_ARCH") != std::string_view::npos;

@@ -60,7 +60,8 @@ Grid grid_for(std::int64_t m, std::int64_t n, std::int64_t k);
 const char* description();
 
 /// What makes OpenBLAS faster here, for people; empty where it knows this processor. A version older than a processor runs its
-/// kernels for Prescott there, a quarter to half as fast: rill's f64 products, and the bounds that benchmarks compare with.
+/// kernels for Prescott there, a quarter to half as fast: rill's f64 products, f32 ones without AVX2, and the bounds that
+/// benchmarks compare with.
 std::string advice();
 
 }  // namespace rill::blas

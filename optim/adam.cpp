@@ -37,14 +37,14 @@ void Adam::update(Slot& slot, const Tensor& grad, double lr, double weight_decay
     const T correction = static_cast<T>(1 / root_correction);
     const T keep = static_cast<T>(decoupled_ ? 1 - lr * weight_decay : 1);
     const T decay = static_cast<T>(decoupled_ ? 0 : weight_decay);
-    const T least = detail::least_square(eps);
+    const detail::Least<T> least = detail::least_of(eps, rest2);
     const bool decays = decay != 0;
     // One parameter: new moments, and the step that they make.
     const auto move = [=](std::int64_t i, T g) {
       const T before = keep * p[i];
       const T d = detail::decayed(g, decays, decay, before);
-      m[i] = detail::settled(beta1 * m[i] + rest1 * d);
-      v[i] = detail::settled(beta2 * v[i] + rest2 * d * d, least);
+      m[i] = detail::settled(beta1 * m[i] + rest1 * d, least.mean);
+      v[i] = detail::settled(beta2 * v[i] + rest2 * d * d, least.square);
       return before;
     };
     if (top) {

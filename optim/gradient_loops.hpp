@@ -21,19 +21,30 @@ T decayed(T gradient, bool decays, T decay, T param) {
   return decays ? gradient + decay * param : gradient;
 }
 
-/// A running mean, as 0 once it is smaller than `least`. A unit that is off for good leaves gradients of 0, and its means
-/// would end as subnormal numbers (0.9 times the smallest one is rounded to that one again), with which processors may take a
-/// hundred times as long. By default a mean settles while its product with a learning rate is a normal number still.
+/// A running mean, as +0 once its magnitude is below `least`; NaN stays. A unit that is off for good leaves gradients of 0, and its
+/// means would end as subnormal numbers (0.9 times the smallest one is rounded to that one again), with which processors may
+/// take a hundred times as long.
 template <class T>
-T settled(T mean, T least = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon()) {
+T settled(T mean, T least) {
   return std::abs(mean) < least ? T(0) : mean;
 }
 
-/// The `least` of a mean of squares, whose root is added to eps: 0 where steps would change by it.
+/// The least mean of gradients that counts: one whose product with a learning rate is a normal number.
 template <class T>
-T least_square(T eps) {
+inline constexpr T least_mean = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+
+template <class T>
+struct Least {
+  T mean, square;
+};
+
+/// What counts of the means of an optimizer that divides by a root plus eps: all, where steps would change by it. `rest` is the
+/// weight of a new square, which the first means of squares are divided by.
+template <class T>
+Least<T> least_of(T eps, T rest) {
   using Limits = std::numeric_limits<T>;
-  return std::sqrt(Limits::min()) < eps * Limits::epsilon() ? Limits::min() : T(0);
+  if (std::sqrt(Limits::min() / rest) < eps * Limits::epsilon()) return {least_mean<T>, Limits::min()};
+  return {0, 0};
 }
 
 /// Whether no number is infinite or NaN: by the largest of their bits, which compilers find in vectors.

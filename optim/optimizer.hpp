@@ -2,7 +2,8 @@
 //
 // step() reads each parameter's grad and overwrites the parameter, in one pass over memory, bitwise the same for any
 // number of threads; a parameter without a grad is left alone. What an optimizer remembers of a parameter has names,
-// PyTorch's, and can be read, written and put into another optimizer. One thread at a time.
+// PyTorch's, and can be read, written and put into another optimizer. Means of gradients become 0 where they are too small
+// to matter: those of a unit that is off for good would slow each step as subnormal numbers. One thread at a time.
 #pragma once
 
 #include <optional>

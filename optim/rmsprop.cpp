@@ -37,19 +37,19 @@ void RMSprop::update(Slot& slot, const Tensor& grad, double lr, double weight_de
     const bool decays = weight_decay != 0;
     const T alpha = static_cast<T>(options_.alpha), rest = static_cast<T>(1 - options_.alpha);
     const T eps = static_cast<T>(options_.eps), momentum = static_cast<T>(options_.momentum);
-    const T least = detail::least_square(eps);
+    const detail::Least<T> least = detail::least_of(eps, rest);
     // Four loops without a branch inside, by what is kept.
     const auto run = [&]<bool centered, bool moving>() {
       detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
         const T d = detail::decayed(g, decays, decay, p[i]);
-        T square = s[i] = detail::settled(alpha * s[i] + rest * d * d, least);
+        T square = s[i] = detail::settled(alpha * s[i] + rest * d * d, least.square);
         if constexpr (centered) {
-          const T mean = a[i] = detail::settled(alpha * a[i] + rest * d);
+          const T mean = a[i] = detail::settled(alpha * a[i] + rest * d, least.mean);
           square -= mean * mean;
           square = square < 0 ? T(0) : square;
         }
         T step = d / (std::sqrt(square) + eps);
-        if constexpr (moving) step = b[i] = detail::settled(momentum * b[i] + step);
+        if constexpr (moving) step = b[i] = detail::settled(momentum * b[i] + step, detail::least_mean<T>);
         p[i] -= rate * step;
       });
     };

@@ -46,7 +46,7 @@ void SGD::update(Slot& slot, const Tensor& grad, double lr, double weight_decay)
     const T ahead = static_cast<T>(options_.momentum);
     detail::for_gradient<T>(grad, false, [=](std::int64_t i, T g) {
       const T d = detail::decayed(g, decays, decay, p[i]);
-      const T moved = detail::settled(momentum * b[i] + fresh * d);
+      const T moved = detail::settled(momentum * b[i] + fresh * d, detail::least_mean<T>);
       b[i] = moved;
       p[i] -= rate * (nesterov ? d + ahead * moved : moved);
     });

@@ -266,6 +266,15 @@ TEST_CASE("optim: squares do not become 0 where eps would not take their place")
   }
 }
 
+TEST_CASE("optim: with a tiny eps, Adam follows tiny gradients") {
+  // m and √v are 5e-31 and below eps: the steps come to lr · 5e-31 / (5e-31 + 1e-30) at most, as v underflows lr / 2.
+  Tensor param = zeros({1}).requires_grad_();
+  optim::Adam adam({param}, {.lr = 1, .eps = 1e-30});
+  param.set_grad(full({1}, 5e-31));
+  adam.step();
+  CHECK(param.item() == doctest::Approx(-0.5));
+}
+
 TEST_CASE("optim: before the first step there is nothing to forget") {
   Tensor w = tensor({1, 2}).requires_grad_();
   optim::Adam optimizer({w});

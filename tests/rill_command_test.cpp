@@ -206,6 +206,7 @@ TEST_CASE("rill: info names version, compiler, BLAS and threads") {
   CHECK(json["blas"].get<std::string>().find("OpenBLAS") != std::string::npos);
   CHECK_FALSE(json["compiler"].get<std::string>().empty());
   CHECK(json["onnx"].is_boolean());
+  CHECK(json["blas_advice"].is_string());
   CHECK(rill::test::rill({"info"}).says(std::string("rill ") + version() + "\ncompiler "));
 }
 

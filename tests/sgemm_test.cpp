@@ -127,7 +127,7 @@ TEST_CASE("sgemm: every remainder of a tile, in every form, matches a naive prod
 }
 
 TEST_CASE("sgemm: every number of rows that are packed matches a naive product") {
-  for (std::int64_t m = 1; m <= 26; ++m) {
+  for (std::int64_t m = 1; m <= 49; m += m < 26 ? 1 : 2) {
     for (int bits = 0; bits < 4; ++bits) check_form({m, 131, 129 + m % 8}, bits);
   }
 }

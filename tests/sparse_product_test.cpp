@@ -422,6 +422,8 @@ TEST_CASE("density: the limit rises with the width, is lower by columns, and is 
   CHECK(limit(64, true) > 0.2);
   CHECK(limit(64, true) < limit(64, false));
   CHECK(kernels::density_limit({1, 128, 784, false}) == 0);
+  CHECK(kernels::density_limit({64, 64, 64, false}) == 0);  // too small to ask
+  CHECK(kernels::density_limit({64, 64, 128, false}) > 0);
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ void plan(Blocked& b) {
   constexpr long longest_k = 272, small_k = 64, least_columns = 128;
   const long blocks = (b.k + longest_k - 1) / longest_k;
   b.k_block = (b.k + blocks - 1) / blocks;
+  // Twelve rows where they lie stay in the nearest cache for a few panels, unless many fall on the same sets of it.
   const bool few_times = b.tile.rows > 6 && b.columns <= 4 * b.tile.columns && b.s_stride % 512 != 0;
   const bool s_is_near = b.s_by_rows ? b.k <= 128 || few_times : b.k <= small_k && b.rows <= 256;
   b.pack_s = !b.swapped && b.columns > 64 && !s_is_near;
@@ -170,7 +171,8 @@ void compute_strip(const Blocked& b, long i, long rows, long j, long columns, fl
 
 // What all tasks share: panels of S, or of V where the product is swapped. Large ones are packed by all threads.
 void pack_shared(const Blocked& b, float* s, float* v) {
-  constexpr long rows_of_task = 96, worth_a_thread = 1 << 17;
+  constexpr long worth_a_thread = 1 << 17;
+  const long rows_of_task = round_up(96, b.tile.rows);  // whole panels
   const long tasks = s && b.rows * b.k >= worth_a_thread ? std::max(b.rows / rows_of_task, 1L) : 1;
   parallel_tasks(tasks, [&](std::int64_t task) {
     const long i = task * rows_of_task, rows = task + 1 < tasks ? rows_of_task : b.rows - i;

@@ -1,6 +1,6 @@
 #include <utility>
-#include <rill/core/kernels/sgemm_pack.hpp>
 
+#include <rill/core/kernels/sgemm_pack.hpp>
 #include <rill/core/kernels/sgemm_tile.hpp>
 
 #define RILL_KERNEL sgemm_pack

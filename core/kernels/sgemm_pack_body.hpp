@@ -81,6 +81,7 @@ static void pack_straight_rows(const float* s, long stride, long k, float* panel
 // 24 rows, in panels of `most` side by side: a line of s is read at once. Stores of eight overlap, the last ones do not.
 template <int most>
 static void pack_straight_panels(const float* s, long stride, long k, float* panels) {
+  static_assert(24 % most == 0);
   constexpr int count = 24 / most;
   long p = 0;
   for (; p + 2 <= k; ++p) {

@@ -16,7 +16,7 @@ struct SgemmTile {
 };
 
 /// The tile for a result with so many columns. AVX-512 has registers for twelve rows, which halve what is read of V for each
-/// product; but of a transposed result, where all of S is read for few columns, six rows are as fast. Half a wide tile
+/// product; but a transposed result is written by eight rows at most. Half a wide tile
 /// would stay empty for up to 16 columns.
 constexpr SgemmTile sgemm_tile_for(long columns, bool transposed, Isa isa) {
   if (!takes_avx2(isa)) return {Isa::plain, 6, 8};

@@ -95,6 +95,7 @@ static inline __attribute__((always_inline)) void write_rows(const Tile& t, Sums
 
 template <int rows, int vectors>
 static inline __attribute__((always_inline)) void write_columns(const Tile& t, Sums<rows, vectors>& sums) {
+  static_assert(rows <= 8);
   float lines[vectors * lanes][8];
   constexpr int square = lanes < 8 ? lanes : 8, blocks = (rows + square - 1) / square;
 #pragma GCC unroll 2

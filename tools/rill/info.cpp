@@ -61,11 +61,17 @@ constexpr bool has_onnx() {
 }
 
 ordered_json facts() {
-  return {{"version", version()},       {"compiler", compiler()},
-          {"flags", RILL_BUILD_FLAGS},  {"blas", blas::description()},
-          {"threads", num_threads()},   {"cores", std::thread::hardware_concurrency()},
-          {"cpu", processor()},         {"cpu_features", features()},
-          {"kernels", isa_name(isa())}, {"onnx", has_onnx()}};
+  return {{"version", version()},
+          {"compiler", compiler()},
+          {"flags", RILL_BUILD_FLAGS},
+          {"blas", blas::description()},
+          {"blas_advice", blas::advice()},
+          {"threads", num_threads()},
+          {"cores", std::thread::hardware_concurrency()},
+          {"cpu", processor()},
+          {"cpu_features", features()},
+          {"kernels", isa_name(isa())},
+          {"onnx", has_onnx()}};
 }
 
 int inform(bool json) {
@@ -81,7 +87,7 @@ int inform(bool json) {
   out(fmt::format("rill {}\ncompiler      {}\n", text("version"), text("compiler")));
   if (!text("flags").empty()) out(fmt::format("flags         {}\n", text("flags")));
   out(fmt::format("BLAS          {}\n", text("blas")));
-  if (const std::string advice = blas::advice(); !advice.empty()) out("              " + advice + '\n');
+  if (!text("blas_advice").empty()) out(fmt::format("              {}\n", text("blas_advice")));
   out(
       fmt::format("threads       {} of {} cores\nCPU           {}\nCPU features  {}\nkernels       "
                   "{}\nONNX export   {}\n",
