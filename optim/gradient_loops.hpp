@@ -33,13 +33,14 @@ T settled(T mean, T least) {
 template <class T>
 inline constexpr T least_mean = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
 
+/// The least mean of gradients, and of their squares, that counts.
 template <class T>
 struct Least {
   T mean, square;
 };
 
-/// What counts of the means of an optimizer that divides by a root plus eps: all, where steps would change by it. `rest` is the
-/// weight of a new square, which the first means of squares are divided by.
+/// For an optimizer that divides by a root plus eps; 0 where its steps would change by it. `rest` is the weight of a new
+/// square, which the first means of squares are divided by.
 template <class T>
 Least<T> least_of(T eps, T rest) {
   using Limits = std::numeric_limits<T>;

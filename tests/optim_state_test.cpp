@@ -267,7 +267,7 @@ TEST_CASE("optim: squares do not become 0 where eps would not take their place")
 }
 
 TEST_CASE("optim: with a tiny eps, Adam follows tiny gradients") {
-  // m and √v are 5e-31 and below eps: the steps come to lr · 5e-31 / (5e-31 + 1e-30) at most, as v underflows lr / 2.
+  // v underflows to 0, so that the first step is lr · g / eps.
   Tensor param = zeros({1}).requires_grad_();
   optim::Adam adam({param}, {.lr = 1, .eps = 1e-30});
   param.set_grad(full({1}, 5e-31));

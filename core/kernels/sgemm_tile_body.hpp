@@ -160,17 +160,23 @@ static TileFunction tile_of(long wanted, std::integer_sequence<int, rows...>) {
   return tiles[wanted - 1];
 }
 
+// The shapes that sgemm_tile_for() gives for many columns, and for few.
+constexpr Isa own = lanes == 16 ? Isa::avx512 : lanes == 8 ? Isa::avx2 : Isa::plain;
+constexpr SgemmTile wide = sgemm_tile_for(64, false, own), narrow = sgemm_tile_for(1, false, own);
+constexpr int wide_vectors = wide.columns / lanes, narrow_vectors = narrow.columns / lanes;
+using Rows = std::make_integer_sequence<int, wide.rows>;
+using RowsOfTransposed = std::make_integer_sequence<int, sgemm_tile_for(64, true, own).rows>;
+
 template <int vectors>
-static TileFunction tile_function(long rows, const SgemmBlock& b) {
-  constexpr auto tall = std::make_integer_sequence < int, lanes == 16 ? 12 : 6 > ();
-  return b.s_layout == SgemmLayout::rows ? tile_of<vectors, true, false>(rows, tall)
-                                         : tile_of<vectors, false, false>(rows, tall);
+static TileFunction straight_tile(long rows, SgemmLayout layout) {
+  return layout == SgemmLayout::rows ? tile_of<vectors, true, false>(rows, Rows())
+                                     : tile_of<vectors, false, false>(rows, Rows());
 }
 
-static TileFunction tile_function(long rows, const SgemmBlock& b, const SgemmTile& tile) {
-  if (b.transposed) return tile_of<2, true, true>(rows, std::make_integer_sequence<int, 6>());
-  if (lanes == 16 && tile.columns == lanes) return tile_function < lanes == 16 ? 1 : 2 > (rows, b);
-  return tile_function<2>(rows, b);
+static TileFunction tile_function(long rows, const SgemmBlock& b, const SgemmTile& most) {
+  if (b.transposed) return tile_of<wide_vectors, true, true>(rows, RowsOfTransposed());
+  if (most.columns == wide.columns) return straight_tile<wide_vectors>(rows, b.s_layout);
+  return straight_tile<narrow_vectors>(rows, b.s_layout);
 }
 
 static Tile tile_at(const SgemmBlock& b, long i, long rows, long panel, long width) {
